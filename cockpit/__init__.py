@@ -1,0 +1,1 @@
+"""The front desk: web pages, health, the supervisor and the command line."""

@@ -1,0 +1,1 @@
+"""Rules: pure decisions, with no network, clock, environment or database."""

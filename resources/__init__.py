@@ -1,0 +1,1 @@
+"""Doors: everything outside the process is reached through one of these."""

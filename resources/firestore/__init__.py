@@ -1,0 +1,1 @@
+"""The door to Firestore: reads only, complete or honest about not being so."""

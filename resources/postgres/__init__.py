@@ -1,0 +1,1 @@
+"""The door to PostgreSQL: the embedded server, engines, migrations and history tables."""

@@ -1,0 +1,1 @@
+"""Swarms: sensors and schedules that start work and, later, propose."""

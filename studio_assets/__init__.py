@@ -1,0 +1,1 @@
+"""Facts: the Dagster asset graph that turns cloud reads into StudioState history."""

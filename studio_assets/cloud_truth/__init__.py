@@ -1,0 +1,1 @@
+"""Cloud truth: one asset per source collection, minimal columns, typed and hashed."""

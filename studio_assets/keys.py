@@ -1,0 +1,19 @@
+"""Asset keys: ``studio_id/domain/thing``. Domains refer to each other only through these.
+
+The studio id is the first part, so lineage, freshness and checks are per studio.
+"""
+
+import dagster as dg
+
+CLOUD_TRUTH = "cloud_truth"
+STUDIO_STATE = "studio_state"
+
+
+def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:
+    """Return the key of one source collection."""
+    return dg.AssetKey([studio_id, CLOUD_TRUTH, collection])
+
+
+def studio_state_key(studio_id: str, thing: str) -> dg.AssetKey:
+    """Return the key of ``snapshot``, ``diff`` or ``drift``."""
+    return dg.AssetKey([studio_id, STUDIO_STATE, thing])

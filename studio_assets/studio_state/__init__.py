@@ -1,0 +1,1 @@
+"""StudioState: snapshot, diff and drift."""

@@ -1,0 +1,1 @@
+"""A pretend studio on the real wire protocols."""

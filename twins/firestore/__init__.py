@@ -1,0 +1,1 @@
+"""A Firestore server in memory that the real client library talks to."""

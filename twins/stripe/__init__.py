@@ -1,0 +1,1 @@
+"""A Stripe server in memory that the official SDK talks to."""

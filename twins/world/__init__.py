@@ -1,0 +1,1 @@
+"""A seeded, deterministic studio whose life is written through the real clients."""
