@@ -130,7 +130,7 @@ ROOT = {str(ROOT)!r} + "/"
 connect, start = socket.socket.connect, subprocess.Popen.__init__
 def ours():
     frame = sys._getframe(2)
-    while frame and ("/lib/python" in frame.f_code.co_filename or frame.f_code.co_filename.startswith("<frozen")):
+    while frame and frame.f_code.co_filename.startswith(("<frozen", sys.base_prefix, sys.prefix)):
         if "site-packages" in frame.f_code.co_filename: return False
         frame = frame.f_back
     return bool(frame) and frame.f_code.co_filename.startswith(ROOT)
@@ -157,7 +157,9 @@ def test_no_module_reads_the_environment_or_the_clock_while_it_is_imported():
         if path.name != "__main__.py"
         for statement in _tree(path).body
         for node in _executed_on_import(statement)
-        if isinstance(node, ast.Attribute) and node.attr in asking
+        if isinstance(node, ast.Attribute)
+        and node.attr in asking
+        and ast.unparse(node.value) not in {"func", "sa.func"}
     ]
     assert not places
 
