@@ -2,22 +2,31 @@
 
 Start-up calls :func:`load_settings` and refuses to run with *all* problems listed. Secret values are
 ``SecretStr`` and never appear in a repr, a log line or an error: errors name the variable, not its value.
+Nothing here reads the process environment; the caller hands the mapping in.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
-RESTRICTED_KEY = re.compile(r"\Ark_(test|live)_[A-Za-z0-9_]{8,}\Z")
-STUDIO_ID = re.compile(r"\A[a-z][a-z0-9_]{1,40}\Z")
+RESTRICTED_KEY: Final = re.compile(r"rk_(test|live)_[A-Za-z0-9_]{8,}")
+STUDIO_ID: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
+EMULATOR_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 
-_KEY_KINDS = (
+# INVARIANT: these are read by the launcher or by tests, so they are no typing errors, and no fields either.
+OTHER_VARIABLES: Final = frozenset({"STUDIO_PYTHON", "STUDIO_OFFICIAL_FIRESTORE_EMULATOR"})
+
+_KEY_KINDS: Final = (
     ("sk_live_", "a full-access LIVE secret key"),
     ("sk_test_", "a full-access test secret key"),
     ("sk_", "a full-access secret key"),
@@ -26,87 +35,298 @@ _KEY_KINDS = (
     ("whsec_", "a webhook secret"),
     ("ek_", "an ephemeral key"),
 )
+_PLAIN: Final = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "date_from_datetime_inexact": "must be a date such as 2026-09-22",
+    "date_from_datetime_parsing": "must be a date such as 2026-09-22",
+    "date_parsing": "must be a date such as 2026-09-22",
+    "float_parsing": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
+}
 
 
 class SettingsError(Exception):
-    """The environment cannot be used. ``problems`` lists every fault, one sentence each."""
+    """The environment cannot be used. ``problems`` lists every fault, one sentence each, without values."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"Settings are not usable; nothing was started:\n{lines}\nSee .env.example for every setting.")
+        super().__init__(
+            f"Settings are not usable; nothing was started:\n{lines}\nSee .env.example for every setting."
+        )
 
 
-class _GivenEnvironment(PydanticBaseSettingsSource):
-    """Reads from a mapping handed in, so that no test and no command depends on the process environment."""
-
-    def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str]) -> None:
-        super().__init__(settings_cls)
-        self._environment = environment
-
-    def get_field_value(self, field: object, field_name: str) -> tuple[object, str, bool]:  # noqa: ARG002 - the base class fixes the signature
-        """Return nothing; :meth:`__call__` builds the whole mapping."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, object]:
-        """Return every variable that is set to something, by its own name."""
-        known = {choice for field in self.settings_cls.model_fields.values() for choice in _names(field.validation_alias)}
-        return {name: value for name, value in self._environment.items() if name in known and value != ""}
-
-
-def _names(alias: object) -> tuple[str, ...]:
-    return tuple(str(choice) for choice in alias.choices) if isinstance(alias, AliasChoices) else (str(alias),)
-
-
-def _env(*names: str) -> AliasChoices:
-    return AliasChoices(*names)
-
-
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything a process of Studio OS needs to know about its surroundings.
 
     ``.env.example`` holds one commented line per field; a test keeps the two in step.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+    )
 
     # The studio
-    studio_id: str = Field("monsoonfire", validation_alias=_env("STUDIO_ID"))
-    timezone: str = Field("America/Phoenix", validation_alias=_env("STUDIO_TIMEZONE"))
-    home: Path = Field(Path(".studio"), validation_alias=_env("STUDIO_HOME"))
-    history_start: date | None = Field(None, validation_alias=_env("STUDIO_HISTORY_START"))
-    is_write_enabled: bool = Field(False, validation_alias=_env("STUDIO_WRITES_ENABLED"))
+    studio_id: str = Field("monsoonfire", validation_alias=AliasChoices("STUDIO_ID"))
+    timezone: str = Field("America/Phoenix", validation_alias=AliasChoices("STUDIO_TIMEZONE"))
+    home: Path = Field(Path(".studio"), validation_alias=AliasChoices("STUDIO_HOME"))
+    history_start: date | None = Field(None, validation_alias=AliasChoices("STUDIO_HISTORY_START"))
+    is_write_enabled: bool = Field(False, validation_alias=AliasChoices("STUDIO_WRITES_ENABLED"))
 
     # Storage
-    database_url: SecretStr | None = Field(None, validation_alias=_env("STUDIO_DATABASE_URL"))
-    dagster_database_url: SecretStr | None = Field(None, validation_alias=_env("STUDIO_DAGSTER_DATABASE_URL"))
-    raw_url: str | None = Field(None, validation_alias=_env("STUDIO_RAW_URL"))
-    raw_retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(30, validation_alias=_env("STUDIO_RAW_RETENTION_DAYS"))
+    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("STUDIO_DATABASE_URL"))
+    dagster_database_url: SecretStr | None = Field(
+        None, validation_alias=AliasChoices("STUDIO_DAGSTER_DATABASE_URL", "DAGSTER_PG_URL")
+    )
+    raw_url: str | None = Field(None, validation_alias=AliasChoices("STUDIO_RAW_URL"))
+    raw_retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        30, validation_alias=AliasChoices("STUDIO_RAW_RETENTION_DAYS")
+    )
 
     # Firestore
-    firestore_project: str = Field("monsoonfire-portal", validation_alias=_env("STUDIO_FIRESTORE_PROJECT", "FIREBASE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT"))
-    firestore_database: str = Field("(default)", validation_alias=_env("STUDIO_FIRESTORE_DATABASE"))
-    firestore_emulator_host: str | None = Field(None, validation_alias=_env("FIRESTORE_EMULATOR_HOST"))
-    google_credentials: Path | None = Field(None, validation_alias=_env("GOOGLE_APPLICATION_CREDENTIALS"))
-    read_deadline_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(120.0, validation_alias=_env("STUDIO_READ_DEADLINE_SECONDS"))
-    read_concurrency: Annotated[int, Field(ge=1, le=32)] = Field(4, validation_alias=_env("STUDIO_READ_CONCURRENCY"))
+    firestore_project: str = Field(
+        "monsoonfire-portal", validation_alias=AliasChoices("STUDIO_FIRESTORE_PROJECT")
+    )
+    firestore_database: str = Field("(default)", validation_alias=AliasChoices("STUDIO_FIRESTORE_DATABASE"))
+    firestore_emulator_host: str | None = Field(
+        None, validation_alias=AliasChoices("FIRESTORE_EMULATOR_HOST")
+    )
+    google_credentials: Path | None = Field(
+        None, validation_alias=AliasChoices("GOOGLE_APPLICATION_CREDENTIALS")
+    )
+    read_deadline_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        120.0, validation_alias=AliasChoices("STUDIO_READ_DEADLINE_SECONDS")
+    )
+    read_concurrency: Annotated[int, Field(ge=1, le=32)] = Field(
+        4, validation_alias=AliasChoices("STUDIO_READ_CONCURRENCY")
+    )
 
     # Stripe
-    stripe_key: SecretStr | None = Field(None, validation_alias=_env("STUDIO_STRIPE_KEY"))
-    stripe_api_base: str | None = Field(None, validation_alias=_env("STUDIO_STRIPE_API_BASE"))
+    stripe_key: SecretStr | None = Field(None, validation_alias=AliasChoices("STUDIO_STRIPE_KEY"))
+    stripe_api_base: str | None = Field(None, validation_alias=AliasChoices("STUDIO_STRIPE_API_BASE"))
 
     # The desk
-    host: str = Field("127.0.0.1", validation_alias=_env("STUDIO_HOST"))
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(3000, validation_alias=_env("STUDIO_PORT"))
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias=_env("STUDIO_LOG_LEVEL"))
+    host: str = Field("127.0.0.1", validation_alias=AliasChoices("STUDIO_HOST"))
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(3000, validation_alias=AliasChoices("STUDIO_PORT"))
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", validation_alias=AliasChoices("STUDIO_LOG_LEVEL")
+    )
 
     # Thresholds
-    snapshot_stale_minutes: Annotated[int, Field(ge=1)] = Field(60, validation_alias=_env("STUDIO_SNAPSHOT_STALE_MINUTES"))
-    refresh_minutes: Annotated[int, Field(ge=1, le=60)] = Field(15, validation_alias=_env("STUDIO_REFRESH_MINUTES"))
-    drift_threshold: Annotated[int, Field(ge=0)] = Field(0, validation_alias=_env("STUDIO_DRIFT_THRESHOLD"))
-    quarantine_limit_ratio: Annotated[float, Field(ge=0, le=1)] = Field(0.2, validation_alias=_env("STUDIO_QUARANTINE_LIMIT_RATIO"))
+    snapshot_stale_minutes: Annotated[int, Field(ge=1)] = Field(
+        60, validation_alias=AliasChoices("STUDIO_SNAPSHOT_STALE_MINUTES")
+    )
+    refresh_minutes: Annotated[int, Field(ge=1, le=60)] = Field(
+        15, validation_alias=AliasChoices("STUDIO_REFRESH_MINUTES")
+    )
+    drift_threshold: Annotated[int, Field(ge=0)] = Field(
+        0, validation_alias=AliasChoices("STUDIO_DRIFT_THRESHOLD")
+    )
+    quarantine_limit_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.2, validation_alias=AliasChoices("STUDIO_QUARANTINE_LIMIT_RATIO")
+    )
 
+    @property
+    def is_twin(self) -> bool:
+        """Whether the sources are a pretend studio: anonymous credentials, nothing real is touched."""
+        return self.firestore_emulator_host is not None
+
+    @property
+    def posture(self) -> str:
+        """``read-only`` (anchor mode, the default) or ``writes-enabled``."""
+        return "writes-enabled" if self.is_write_enabled else "read-only"
+
+    @property
+    def raw_root(self) -> str:
+        """Where raw reads lie: ``STUDIO_RAW_URL``, or ``raw/`` in the home directory."""
+        return self.raw_url or str(self.home / "raw")
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own directory inside the home directory."""
+        return self.home / "dagster"
+
+    @field_validator("studio_id")
     @classmethod
-    def settings_customise_sources(cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource) -> tuple[()]:
-        """Read nothing on our own account: :func:`load_settings` hands the environment in."""
-        return ()
+    def _studio_id(cls, value: str) -> str:
+        if not STUDIO_ID.fullmatch(value):
+            raise ValueError("must be 2 to 41 characters: a lower-case letter, then letters, digits or _")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is not a known time zone; write it like America/Phoenix") from None
+        return value
+
+    @field_validator("firestore_emulator_host")
+    @classmethod
+    def _emulator_host(cls, value: str | None) -> str | None:
+        if value is not None and not EMULATOR_HOST.fullmatch(value):
+            raise ValueError("must be host:port, such as 127.0.0.1:8080")
+        return value
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _stripe_api_base(cls, value: str | None) -> str | None:
+        if value is not None and not _is_loopback_url(value):
+            raise ValueError(
+                "must be a loopback address of a twin, such as http://127.0.0.1:8081;"
+                " leave it unset for Stripe itself"
+            )
+        return value.rstrip("/") if value else value
+
+    @field_validator("raw_url")
+    @classmethod
+    def _raw_url(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value and "@" in value.split("://", 1)[1].split("/", 1)[0]:
+            raise ValueError(
+                "must not contain credentials; give them the way the storage's own library expects"
+            )
+        return value
+
+    @field_validator("database_url", "dagster_database_url")
+    @classmethod
+    def _database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        scheme, separator, rest = value.get_secret_value().partition("://")
+        if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg2"}:
+            raise ValueError("must be a PostgreSQL URL: postgresql+psycopg2://user:password@host/database")
+        return SecretStr(f"postgresql+psycopg2://{rest}")
+
+
+def load_settings(environment: Mapping[str, str], *, dotenv: Path | None = None) -> Settings:
+    """Return the settings that ``environment`` and an optional ``.env`` file describe.
+
+    The environment wins over the file; a variable set to nothing counts as not set.
+
+    Raises:
+        SettingsError: With every problem at once; permanent until the environment is changed.
+    """
+    problems: list[str] = []
+    given = {**_read_dotenv(dotenv, problems), **environment}
+    given = {name: value.strip() for name, value in given.items() if value and value.strip()}
+    problems += _typos(given)
+    problems += _key_problems(given)
+    settings = None
+    try:
+        settings = Settings.model_validate({name: given[name] for name in variables() if name in given})
+    except ValidationError as error:
+        problems += [
+            _sentence(detail, given) for detail in error.errors(include_url=False, include_input=False)
+        ]
+    if problems or settings is None:
+        raise SettingsError(problems)
+    return settings
+
+
+def variables() -> dict[str, str]:
+    """Return every variable that is read, with the name of its field; the preferred name of a field first."""
+    return {
+        str(choice): field
+        for field, info in Settings.model_fields.items()
+        if isinstance(info.validation_alias, AliasChoices)
+        for choice in info.validation_alias.choices
+    }
+
+
+def secret_variables() -> frozenset[str]:
+    """Return the names of the variables whose values must never be shown."""
+    return frozenset(
+        name
+        for name, field in variables().items()
+        if "SecretStr" in str(Settings.model_fields[field].annotation)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address means this machine only."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_loopback_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return (
+            parts.scheme in {"http", "https"} and parts.username is None and is_loopback(parts.hostname or "")
+        )
+    except ValueError:
+        return False
+
+
+def _read_dotenv(path: Path | None, problems: list[str]) -> dict[str, str]:
+    if path is None or not path.exists():
+        return {}
+    try:
+        # Interpolation would read the process environment behind the caller's back.
+        return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+    except (OSError, UnicodeDecodeError):
+        problems.append(f"{path} cannot be read as text; check its permissions and encoding.")
+        return {}
+
+
+def _typos(given: Mapping[str, str]) -> list[str]:
+    known = {*variables(), *OTHER_VARIABLES}
+    problems = []
+    for name in sorted(given):
+        if name.startswith("STUDIO_") and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "no setting has that name."
+            problems.append(f"{name} is not a setting; {hint}")
+    return problems
+
+
+def _key_problems(given: Mapping[str, str]) -> list[str]:
+    key, base = given.get("STUDIO_STRIPE_KEY", ""), given.get("STUDIO_STRIPE_API_BASE")
+    is_stripe_twin, is_firestore_twin = base is not None, "FIRESTORE_EMULATOR_HOST" in given
+    problems = []
+    if is_stripe_twin and "_live_" in key[:12]:
+        problems.append(
+            "STUDIO_STRIPE_KEY is a live key, but STUDIO_STRIPE_API_BASE names a twin; unset one of them."
+        )
+    if key and not is_stripe_twin:
+        if not RESTRICTED_KEY.fullmatch(key):
+            kind = next((words for prefix, words in _KEY_KINDS if key.startswith(prefix)), "not a Stripe key")
+            problems.append(
+                f"STUDIO_STRIPE_KEY is {kind} and was refused: Studio OS only reads, so it takes a"
+                " restricted key (rk_...). Make one with read permissions at"
+                " https://dashboard.stripe.com/apikeys."
+            )
+        elif is_firestore_twin:
+            problems.append(
+                "STUDIO_STRIPE_KEY is for Stripe itself, but FIRESTORE_EMULATOR_HOST names a twin;"
+                " a state mixed from a real and a pretend source would be false. Unset one of them."
+            )
+    if is_stripe_twin and not is_firestore_twin and "STUDIO_FIRESTORE_PROJECT" in given:
+        problems.append(
+            "STUDIO_STRIPE_API_BASE names a twin, but STUDIO_FIRESTORE_PROJECT a real project;"
+            " a state mixed from a real and a pretend source would be false. Unset one of them."
+        )
+    return problems
+
+
+def _sentence(detail: ErrorDetails, given: Mapping[str, str]) -> str:
+    where = str(detail["loc"][0]) if detail["loc"] else "The settings"
+    field = variables().get(where, where)
+    name = next((name for name, of in variables().items() if of == field and name in given), where)
+    context: dict[str, Any] = detail.get("ctx", {})
+    if detail["type"] == "value_error":
+        words = str(context.get("error", "is not valid"))
+    else:
+        said = detail["msg"].replace("Input should be", "must be")
+        words = _PLAIN.get(detail["type"], said[:1].lower() + said[1:])
+    return f"{name} {words}."
