@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from resources.firestore.cells import Cells
+
 Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not-in"]
 
 
@@ -35,10 +37,15 @@ class CollectionQuery:
 
 @dataclass(frozen=True, slots=True)
 class DocumentBatch:
-    """Consecutive documents in id order. Values are plain Python; timestamps are aware UTC datetimes."""
+    """Consecutive documents in id order. Values are plain Python; timestamps are aware UTC datetimes.
+
+    A source may offer the same values column-wise too: ``columns`` then has an entry for every requested
+    field path, and ``records`` are made only when somebody looks at them.
+    """
 
     ids: Sequence[str]
     records: Sequence[Mapping[str, Any]]
+    columns: Mapping[str, Cells] | None = None
 
 
 @dataclass(slots=True)
@@ -59,10 +66,11 @@ class DocumentSource(Protocol):
     def count(self, collection: str, *, read_time: datetime, where: Sequence[Where] = ()) -> int:
         """Return the source's own count of documents at ``read_time``."""
 
-    def scan(self, query: CollectionQuery, *, read_time: datetime, stats: ScanStats) -> Iterator[DocumentBatch]:
+    def scan(
+        self, query: CollectionQuery, *, read_time: datetime, stats: ScanStats
+    ) -> Iterator[DocumentBatch]:
         """Yield every matching document at ``read_time`` exactly once, in id order.
 
         Raises:
             SourceUnreadableError: when the source cannot be read within the deadline (after retries).
         """
-
