@@ -1,0 +1,239 @@
+"""The supervisor: starts the parts in order, keeps them running, and leaves nothing behind.
+
+One loop in the main thread starts and watches processes, because the kernel ties a child to the *thread*
+that made it. Whatever may block (preparing a part, asking whether it is ready) runs in worker threads.
+What a part is, is in ``cockpit.parts``; how it lives is in ``cockpit.lifecycle``.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final
+
+from cockpit.home import Home, write_json
+from cockpit.lifecycle import Action, Lifecycle, Phase
+from cockpit.parts.part import Part
+from cockpit.processes import Child, Registry, end_relatives
+from policies.redaction import Redactor
+from resources.logs import logger
+
+TICK_SECONDS: Final = 0.05
+PROBE_SECONDS: Final = 0.25
+STATUS_SECONDS: Final = 0.5
+STOP_PATIENCE_SECONDS: Final = 15.0
+
+Watcher = Callable[[Sequence["Running"]], None]
+
+
+@dataclass
+class Running:
+    """One part with its life and, while it runs, its process."""
+
+    part: Part
+    life: Lifecycle
+    child: Child | None = None
+    preparing: "Future[None] | None" = None
+    probing: "Future[bool] | None" = None
+    probed_at: float = 0.0
+    is_ready: bool = False
+    problem: str = ""
+    ready_after: float | None = None
+    last_lines: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Name of the part."""
+        return self.part.name
+
+    @property
+    def has_come_up(self) -> bool:
+        """Whether what this part gives to others is there."""
+        return self.life.phase in {Phase.READY, Phase.DONE}
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a person is told about this part; never an environment."""
+        return {
+            "name": self.name,
+            "label": self.part.label,
+            "phase": str(self.life.phase),
+            "detail": self.problem if self.life.phase in {Phase.PAUSING, Phase.FAILED} else self.part.detail,
+            "pid": self.child.pid if self.child else None,
+            "restarts": self.life.restarts,
+            "seconds": self.ready_after,
+        }
+
+
+class Supervisor:
+    """Runs the parts of one home.
+
+    Args:
+        home: Whose processes these are; its instance lock is held by the caller.
+        parts: In the order in which they stop last.
+        redactor: Cuts secrets out of everything the parts say.
+        watch: Called with the state of all parts, about twice a second; draws the status lines.
+    """
+
+    def __init__(self, home: Home, parts: Sequence[Part], *, redactor: Redactor, watch: Watcher) -> None:
+        self._home = home
+        self._registry = Registry(home)
+        self._redactor = redactor
+        self._watch = watch
+        self._log = logger("supervisor")
+        self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
+        self._woken = threading.Event()
+        self._shown_at = 0.0
+        self.started = time.monotonic()
+        self.stop_signal: int | None = None
+        self.running = [Running(part, Lifecycle(part.is_service, part.start_limit_seconds)) for part in parts]
+
+    def run(self, until: Callable[[Sequence[Running]], bool]) -> None:
+        """Run until ``until`` holds or a signal asks to stop. Call from the main thread; then call ``stop``."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._take_signal)
+        ended = self._registry.clear_leftovers()
+        if ended:
+            self._log.warning("supervisor:leftovers:ended", processes=ended)
+        while self.stop_signal is None and not until(self.running):
+            now = time.monotonic()
+            for running in self.running:
+                self._advance(running, now)
+            self._show(now)
+            self._woken.wait(TICK_SECONDS)
+
+    def stop(self) -> None:
+        """Stop every part, the last started first, and make sure that no process is left."""
+        for running in reversed(self.running):
+            self._stop(running)
+        left = end_relatives(self._home, patience_seconds=2)
+        if left:
+            self._log.warning("supervisor:strays:ended", count=left)
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._show(time.monotonic(), is_forced=True)
+
+    def _take_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.stop_signal = number
+        self._woken.set()
+
+    def _advance(self, running: Running, now: float) -> None:
+        if running.preparing is not None:
+            self._finish_preparing(running, now)
+            return
+        exit_code = running.child.poll() if running.child else None
+        if exit_code is not None:
+            self._bury(running, exit_code)
+        elif running.child:
+            self._probe(running, now)
+        phase = running.life.phase
+        action = running.life.advance(
+            now, may_start=self._may_start(running.part), exit_code=exit_code, is_ready=running.is_ready
+        )
+        if running.life.phase is not phase:
+            self._tell(running, now, exit_code)
+        if action is Action.START:
+            running.part.reset()
+            running.preparing = self._workers.submit(running.part.prepare)
+        elif action is Action.KILL and running.child:
+            running.problem = f"was not ready within {running.life.start_limit_seconds:.0f} s"
+            running.child.kill_family()
+
+    def _may_start(self, part: Part) -> bool:
+        return all(other.has_come_up for other in self.running if other.name in part.needs)
+
+    def _finish_preparing(self, running: Running, now: float) -> None:
+        preparing = running.preparing
+        if preparing is None or not preparing.done():
+            return
+        running.preparing = None
+        try:
+            preparing.result()
+            command = running.part.command()
+            running.child = Child(
+                running.name,
+                command,
+                log=self._home.logs / f"{running.name}.log",
+                redactor=self._redactor,
+                hear=lambda line: self._hear(running, line),
+            )
+        except Exception as error:  # noqa: BLE001 - whatever keeps a part from starting must not end the others
+            running.problem = self._redactor.text(str(error) or repr(error))
+            running.life.could_not_start(now)
+            self._tell(running, now, None)
+            return
+        running.is_ready, running.probing = False, None
+        self._registry.add(running.name, running.child.pid)
+
+    def _hear(self, running: Running, line: str) -> None:
+        running.part.hear(line)
+        running.last_lines = [*running.last_lines[-9:], self._redactor.text(line)]
+
+    def _probe(self, running: Running, now: float) -> None:
+        if running.life.phase is not Phase.STARTING or not running.life.is_service:
+            return
+        if running.probing is None:
+            if now - running.probed_at >= PROBE_SECONDS:
+                running.probing, running.probed_at = self._workers.submit(running.part.probe), now
+        elif running.probing.done():
+            with suppress(Exception):  # A part that cannot be asked is not ready yet.
+                running.is_ready = running.probing.result()
+            running.probing = None
+
+    def _bury(self, running: Running, exit_code: int) -> None:
+        if running.child is None:
+            return
+        # What the process started in its turn must not outlive it, or the next one would have a twin.
+        running.child.kill_family()
+        running.child.finish()
+        running.child, running.is_ready, running.probing = None, False, None
+        self._registry.remove(running.name)
+        if exit_code:
+            how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+            said = next((line for line in reversed(running.last_lines) if line.strip()), "")
+            running.problem = running.problem or f"ended ({how}){f': {said}' if said else ''}"
+
+    def _tell(self, running: Running, now: float, exit_code: int | None) -> None:
+        life = running.life
+        if running.has_come_up:
+            running.problem = ""
+            if running.ready_after is None:
+                running.ready_after = round(now - self.started, 2)
+        log = self._log.warning if life.phase in {Phase.PAUSING, Phase.FAILED} else self._log.info
+        log(
+            f"part:{running.name}:{life.phase}",
+            detail=running.describe()["detail"],
+            exit_code=exit_code,
+            failures=life.failures,
+        )
+        self._shown_at = 0.0
+
+    def _stop(self, running: Running) -> None:
+        if running.preparing is not None:
+            # Nothing was started yet; what preparing does (at most an initdb) ends by itself.
+            with suppress(Exception):
+                running.preparing.result(timeout=STOP_PATIENCE_SECONDS)
+            running.preparing = None
+        child = running.child
+        if child is not None:
+            child.ask_to_stop()
+            deadline = time.monotonic() + STOP_PATIENCE_SECONDS
+            while child.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            child.kill_family()
+            child.finish()
+            running.child = None
+            self._registry.remove(running.name)
+        if running.life.phase not in {Phase.DONE, Phase.FAILED}:
+            running.life.phase = Phase.STOPPED
+
+    def _show(self, now: float, *, is_forced: bool = False) -> None:
+        if not is_forced and now - self._shown_at < STATUS_SECONDS:
+            return
+        self._shown_at = now
+        self._watch(self.running)
+        # A full disk must not stop the parts.
+        with suppress(OSError):
+            write_json(self._home.run / "status.json", {"parts": [part.describe() for part in self.running]})
