@@ -78,7 +78,7 @@ def is_our_cluster(data_dir: Path, major: int) -> bool:
     if version.strip() != str(major):
         raise DataDirectoryError(
             f"The database in {data_dir} was made by PostgreSQL {version.strip()}, this is PostgreSQL "
-            f"{major}. Nothing was changed. Use PostgreSQL {version.strip()} for it (pg_dump moves the data), "
+            f"{major}. Nothing was changed. Use PostgreSQL {version.strip()} for it (pg_dump moves data), "
             "or choose another --home; history is rebuilt from the cloud."
         )
     return True

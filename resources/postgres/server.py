@@ -39,8 +39,8 @@ class ExternalPostgres:
         if not self.is_ready():
             raise ServerUnreachableError(
                 f"No PostgreSQL answers at {redacted(self.given_url)}. Nothing was changed. Check that it "
-                "runs, that the address, user and password are right, and that this machine may connect; or unset "
-                "STUDIO_DATABASE_URL to use the embedded server."
+                "runs, that the address, user and password are right, and that this machine may connect; or "
+                "unset STUDIO_DATABASE_URL to use the embedded server."
             )
 
     def stop(self) -> None:

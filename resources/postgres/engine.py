@@ -1,0 +1,120 @@
+"""Connections: who connects, as which role, for which studio.
+
+Passwords stay inside the URL and are never logged: engines hide parameters, messages use redacted URLs.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
+from resources.postgres.roles import APP, analyst_role
+from resources.postgres.urls import normalise_url, parse, psql_url, redacted, with_database
+
+STUDIO_DATABASE = "studio"
+DAGSTER_DATABASE = "dagster"
+_POOL_SIZE = 4
+_POOL_OVERFLOW = 12
+_RECYCLE_SECONDS = 1800
+_CONNECT_SECONDS = 10
+_DUPLICATE_DATABASE = ("42P04", "23505")  # the second when two starters create it at the same moment
+
+
+def owner_engine(url: str) -> Engine:
+    """Return an engine with the URL's own rights, for migrations; it keeps no connection open."""
+    return create_engine(
+        normalise_url(url),
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "studio-owner"},
+    )
+
+
+def app_engine(url: str, studio_id: str) -> Engine:
+    """Return a pooled engine that acts as ``studio_app`` and sees one studio only.
+
+    Every connection gives up the URL's own rights as soon as it is made, and is checked before use.
+    """
+    analyst_role(studio_id)  # refuses an impossible studio id
+    engine = create_engine(
+        normalise_url(url),
+        pool_pre_ping=True,
+        pool_size=_POOL_SIZE,
+        max_overflow=_POOL_OVERFLOW,
+        pool_recycle=_RECYCLE_SECONDS,
+        hide_parameters=True,
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": f"studio-{studio_id}"},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _take_role(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(
+            f"SELECT set_config('role', '{APP}', false), set_config('timezone', 'UTC', false), "
+            "set_config('studio.studio_id', %s, false)",
+            (studio_id,),
+        )
+        cursor.close()
+        connection.commit()  # a later rollback must not give the rights back
+
+    return engine
+
+
+def analyst_url(url: str, studio_id: str) -> str:
+    """Return the URL for ``psql`` with which one studio's analysts connect; no password is in it."""
+    login = parse(url).set(username=analyst_role(studio_id), password=None)
+    return psql_url(login.render_as_string(hide_password=False))
+
+
+def ensure_databases(server_url: str, names: Sequence[str] = (STUDIO_DATABASE, DAGSTER_DATABASE)) -> None:
+    """Create the databases that are missing on the server of ``server_url``; existing ones are left alone.
+
+    Raises ``ServerUnreachableError``, or ``DatabaseRefusedError`` with the remedy when the right is missing.
+    """
+    maintenance = _maintenance_url(server_url)
+    engine = owner_engine(maintenance).execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            present = set(connection.scalars(text("SELECT datname FROM pg_database")))
+            for name in names:
+                if name not in present:
+                    _create_database(engine, name)
+    except OperationalError as error:
+        raise unreachable(server_url, error) from error
+
+
+def _create_database(engine: Engine, name: str) -> None:
+    quoted = engine.dialect.identifier_preparer.quote(name)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'UTF8'"))
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) in _DUPLICATE_DATABASE:
+            return
+        raise DatabaseRefusedError(
+            f"The database {name} does not exist and {engine.url.username} may not create it. Nothing was "
+            f"changed. Let an administrator run: CREATE DATABASE {name} OWNER {engine.url.username}; then "
+            "start again."
+        ) from error
+
+
+def _maintenance_url(server_url: str) -> str:
+    """Return the URL of a database that surely exists: the one named, unless it is one of ours."""
+    named = parse(server_url).database
+    return (
+        with_database(server_url, "postgres")
+        if named in {None, "", STUDIO_DATABASE, DAGSTER_DATABASE}
+        else server_url
+    )
+
+
+def unreachable(url: str, error: OperationalError) -> ServerUnreachableError:
+    """Return the plain error for a server that does not answer; its own first line says why."""
+    said = str(error.orig).strip().splitlines()
+    return ServerUnreachableError(
+        f"PostgreSQL does not answer at {redacted(url)}: {said[0] if said else 'no reason given'}. Nothing "
+        "was changed. Check that the server runs and that this user may connect, then try again."
+    )
