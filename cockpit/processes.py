@@ -92,7 +92,9 @@ class Child:
             self._process.kill()
 
     def finish(self) -> None:
-        """Wait for an ended process's last output; call after :meth:`poll` gave an exit code."""
+        """Take in the end of a process that has ended or was killed, and its last output."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
         self._carrier.join(timeout=2)
 
 

@@ -92,7 +92,7 @@ class Supervisor:
         self.running = [Running(part, Lifecycle(part.is_service, part.start_limit_seconds)) for part in parts]
 
     def run(self, until: Callable[[Sequence[Running]], bool]) -> None:
-        """Run until ``until`` holds or a signal asks to stop. Call from the main thread; then call ``stop``."""
+        """Run until ``until`` holds or a signal asks to stop; from the main thread, then call ``stop``."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._take_signal)
         ended = self._registry.clear_leftovers()
@@ -136,6 +136,7 @@ class Supervisor:
             self._tell(running, now, exit_code)
         if action is Action.START:
             running.part.reset()
+            running.problem = ""
             running.preparing = self._workers.submit(running.part.prepare)
         elif action is Action.KILL and running.child:
             running.problem = f"was not ready within {running.life.start_limit_seconds:.0f} s"
