@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
 from resources.postgres.roles import APP, analyst_role
 from resources.postgres.urls import normalise_url, parse, psql_url, redacted, with_database
+from resources.postgres.values import dump_json, load_json
 
 STUDIO_DATABASE = "studio"
 DAGSTER_DATABASE = "dagster"
@@ -29,6 +30,8 @@ def owner_engine(url: str) -> Engine:
         normalise_url(url),
         poolclass=NullPool,
         hide_parameters=True,
+        json_serializer=dump_json,
+        json_deserializer=load_json,
         connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "studio-owner"},
     )
 
@@ -46,6 +49,8 @@ def app_engine(url: str, studio_id: str) -> Engine:
         max_overflow=_POOL_OVERFLOW,
         pool_recycle=_RECYCLE_SECONDS,
         hide_parameters=True,
+        json_serializer=dump_json,
+        json_deserializer=load_json,
         connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": f"studio-{studio_id}"},
     )
 

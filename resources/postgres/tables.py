@@ -13,7 +13,6 @@ from sqlalchemy import (
     Column,
     Computed,
     Date,
-    DateTime,
     Double,
     FetchedValue,
     ForeignKeyConstraint,
@@ -27,11 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from resources.postgres.values import ForeignText, Instant
+
 SCHEMA = "studio"
 VERSION_TABLE = "alembic_version"  # Alembic's own, in the schema above
 
 METADATA = MetaData(schema=SCHEMA)
-_INSTANT = DateTime(timezone=True)
 
 
 def _column(name: str, kind: Any, comment: str, *rest: Any, null: bool = False, **more: Any) -> Column[Any]:
@@ -53,7 +53,7 @@ def _provenance() -> tuple[Column[Any], ...]:
 def _recorded_at() -> Column[Any]:
     return _column(
         "recorded_at",
-        _INSTANT,
+        Instant,
         "When the row was written, by the database's clock, UTC.",
         server_default=FetchedValue(),
     )
@@ -79,7 +79,7 @@ SOURCE_READS = Table(
     _studio(),
     _column("source", Text, "Where the collection lives: firestore or stripe."),
     _column("name", Text, "Asset name of the collection, snake_case."),
-    _column("read_at", _INSTANT, "The instant the read shows, UTC; Firestore's pinned read time."),
+    _column("read_at", Instant, "The instant the read shows, UTC; Firestore's pinned read time."),
     _revision("read of that instant"),
     _previous_revision(),
     _column("snapshot_date", Date, "Studio-local day the read belongs to."),
@@ -94,13 +94,13 @@ SOURCE_READS = Table(
     _column("billed_reads", BigInteger, "Document reads (Firestore) or requests (Stripe) the source counts."),
     _column("resumes", Integer, "How often a broken stream was taken up again."),
     _column(
-        "newest_source_at", _INSTANT, "Newest change seen, by the source's clock; null if empty.", null=True
+        "newest_source_at", Instant, "Newest change seen, by the source's clock; null if empty.", null=True
     ),
-    _column("watermark_at", _INSTANT, "Where the next incremental read starts; null without one.", null=True),
+    _column("watermark_at", Instant, "Where the next incremental read starts; null without one.", null=True),
     _column("content_hash", Text, "SHA-256 of the canonical kept rows; null unless full.", null=True),
     _column("raw_url", Text, "Where the kept rows lie as Parquet; null unless full.", null=True),
     _column("seconds", Double, "Wall time of the read, seconds."),
-    _column("reason", Text, "Why the read is not full, for a person; null when it is.", null=True),
+    _column("reason", ForeignText, "Why the read is not full, for a person; null when it is.", null=True),
     *_provenance(),
     PrimaryKeyConstraint("studio_id", "source", "name", "read_at", "revision", name="source_reads_pkey"),
     ForeignKeyConstraint(
@@ -121,12 +121,12 @@ QUARANTINED_DOCUMENTS = Table(
     _studio(),
     _column("source", Text, "Source of the read."),
     _column("name", Text, "Collection of the read."),
-    _column("read_at", _INSTANT, "Instant of the read, UTC."),
+    _column("read_at", Instant, "Instant of the read, UTC."),
     _column("revision", Integer, "Revision of the read."),
     _column("position", Integer, "Place within the read, from 1."),
-    _column("document_id", Text, "Id of the document in its source."),
-    _column("field_path", Text, "Field that violates the contract."),
-    _column("reason", Text, "The rule that was broken; never the value, which may be personal."),
+    _column("document_id", ForeignText, "Id of the document in its source."),
+    _column("field_path", ForeignText, "Field that violates the contract."),
+    _column("reason", ForeignText, "The rule that was broken; never the value, which may be personal."),
     PrimaryKeyConstraint(
         *("studio_id", "source", "name", "read_at", "revision", "position"), name="quarantined_documents_pkey"
     ),
@@ -147,7 +147,7 @@ SNAPSHOTS = Table(
     _previous_revision(),
     _column("content_hash", Text, "SHA-256 of counters and source hashes: same cloud state, same hash."),
     _column("payload", JSONB, "The whole StudioState document, schema v3.1."),
-    _column("observed_at", _INSTANT, "When the state was computed, UTC."),
+    _column("observed_at", Instant, "When the state was computed, UTC."),
     *_provenance(),
     PrimaryKeyConstraint("studio_id", "snapshot_date", "revision", name="studio_state_snapshots_pkey"),
     ForeignKeyConstraint(
@@ -191,15 +191,13 @@ DIFFS = Table(
     _column("to_revision", Integer, "Revision of the newer snapshot."),
     _revision("comparison of that snapshot"),
     _previous_revision(),
-    _column("to_read_at", _INSTANT, "As-of time of the newer snapshot, UTC."),
+    _column("to_read_at", Instant, "As-of time of the newer snapshot, UTC."),
     _column("from_date", Date, "Day of the older snapshot; null for the first ever.", null=True),
     _column("from_revision", Integer, "Revision of the older snapshot; null for the first ever.", null=True),
-    _column(
-        "from_read_at", _INSTANT, "As-of time of the older snapshot, UTC; null for the first.", null=True
-    ),
+    _column("from_read_at", Instant, "As-of time of the older snapshot, UTC; null for the first.", null=True),
     _column("sources_changed", ARRAY(Text), "Collections whose content hash differs."),
     _column("content_hash", Text, "SHA-256 of the comparison: the same comparison is written once."),
-    _column("observed_at", _INSTANT, "When the two were compared, UTC."),
+    _column("observed_at", Instant, "When the two were compared, UTC."),
     *_provenance(),
     PrimaryKeyConstraint("studio_id", "to_date", "to_revision", "revision", name="studio_state_diffs_pkey"),
     ForeignKeyConstraint(
@@ -271,9 +269,9 @@ DRIFT = Table(
     ),
     _column("is_drift", Boolean, "Whether the difference is beyond the threshold."),
     _column("confidence", Double, "0 to 1: how far the two can be compared; 1 when read at one instant."),
-    _column("note", Text, "What limits the comparison; empty when nothing does."),
+    _column("note", ForeignText, "What limits the comparison; empty when nothing does."),
     _column("content_hash", Text, "SHA-256 of the whole check: the same result is written once."),
-    _column("observed_at", _INSTANT, "When the check was made, UTC."),
+    _column("observed_at", Instant, "When the check was made, UTC."),
     *_provenance(),
     PrimaryKeyConstraint(
         *("studio_id", "snapshot_date", "snapshot_revision", "revision", "metric"),
@@ -296,7 +294,7 @@ OPERATIONAL_EVENTS = Table(
     _studio(),
     _column("event_id", BigInteger, "Number of the event, rising; may have gaps.", Identity(always=True)),
     _column("name", Text, "What happened, subject:object:action."),
-    _column("at", _INSTANT, "When it happened, UTC."),
+    _column("at", Instant, "When it happened, UTC."),
     _column("payload", JSONB, "Details; never secrets or personal data."),
     _column("run_id", Text, "Dagster run it happened in; null outside of runs.", null=True),
     _recorded_at(),

@@ -74,7 +74,44 @@ def _current(name: str, table: Table, key: str, *, meaning: str) -> View:
 
 _READ_COLUMNS = _without(tables.SOURCE_READS)
 
+# Jumps along the primary key: a dozen look-ups, however many reads there are.
+_COLLECTIONS_SQL = """
+WITH RECURSIVE found AS (
+    (SELECT studio_id, source, name FROM studio.source_reads
+     WHERE studio_id = studio.current_studio_id() ORDER BY source, name LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM found, LATERAL (
+        SELECT t.studio_id, t.source, t.name FROM studio.source_reads AS t
+        WHERE t.studio_id = studio.current_studio_id() AND (t.source, t.name) > (found.source, found.name)
+        ORDER BY t.source, t.name LIMIT 1) AS next
+)
+SELECT studio_id, source, name FROM found"""
+
+_FRESHNESS_SQL = """
+SELECT c.studio_id, c.source, c.name,
+    l.read_at AS last_read_at, l.completeness AS last_completeness, l.reason AS last_reason,
+    f.read_at AS last_full_read_at,
+    floor(extract(epoch FROM now() - f.read_at) / 60)::bigint AS full_read_age_minutes,
+    f.documents, f.newest_source_at
+FROM studio.collections AS c
+CROSS JOIN LATERAL (
+    SELECT t.* FROM studio.source_reads AS t
+    WHERE t.studio_id = c.studio_id AND t.source = c.source AND t.name = c.name
+    ORDER BY t.read_at DESC, t.revision DESC LIMIT 1) AS l
+LEFT JOIN LATERAL (
+    SELECT t.* FROM studio.source_reads AS t
+    WHERE t.studio_id = c.studio_id AND t.source = c.source AND t.name = c.name
+      AND t.completeness = 'full'
+    ORDER BY t.read_at DESC, t.revision DESC LIMIT 1) AS f ON true"""
+
 _INTERNAL = (
+    View(
+        tables.SCHEMA,
+        "collections",
+        "One row per collection that the connection's studio ever read.",
+        _from(tables.SOURCE_READS, "studio_id", "source", "name"),
+        _COLLECTIONS_SQL,
+    ),
     View(
         tables.SCHEMA,
         "source_reads_current",
@@ -225,15 +262,7 @@ _ANALYTICS = (
         "freshness",
         "One row per collection: its newest read, and how old its last full read is now.",
         _FRESHNESS_COLUMNS,
-        "SELECT l.studio_id, l.source, l.name, l.read_at AS last_read_at, "
-        "l.completeness AS last_completeness, l.reason AS last_reason, f.read_at AS last_full_read_at, "
-        "floor(extract(epoch FROM now() - f.read_at) / 60)::bigint AS full_read_age_minutes, "
-        "f.documents, f.newest_source_at "
-        "FROM (SELECT DISTINCT ON (studio_id, source, name) * FROM studio.source_reads "
-        "ORDER BY studio_id, source, name, read_at DESC, revision DESC) AS l "
-        "LEFT JOIN (SELECT DISTINCT ON (studio_id, source, name) * FROM studio.source_reads "
-        "WHERE completeness = 'full' ORDER BY studio_id, source, name, read_at DESC, revision DESC) AS f "
-        "USING (studio_id, source, name)",
+        _FRESHNESS_SQL,
     ),
 )
 
