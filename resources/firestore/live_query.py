@@ -84,7 +84,7 @@ class QueryBuilder:
         return [*cursor, _Value(reference_value=document.name)]
 
     def _select(self, structured: Any, collection: str, where: Sequence[Where]) -> None:
-        getattr(structured, "from").add().collection_id = collection
+        structured.from_.add().collection_id = collection
         if not where:
             return
         structured.where.composite_filter.op = _AND

@@ -96,6 +96,7 @@ def unfinished(
     *,
     documents: int,
     quarantined: Sequence[QuarantinedDocument],
+    mode: ReadMode = ReadMode.FULL,
 ) -> SourceRead:
     """Return the report of a read that is not full: ``partial`` when some documents came, else ``failed``."""
     has_some = documents + len(quarantined) > 0
@@ -104,7 +105,7 @@ def unfinished(
         name=request.contract.name,
         snapshot_date=request.snapshot_date,
         read_at=request.read_at,
-        mode=ReadMode.FULL,
+        mode=mode,
         completeness=Completeness.PARTIAL if has_some else Completeness.FAILED,
         documents=documents,
         expected_documents=tally.expected,

@@ -72,7 +72,8 @@ def read_whole(
             prove_count(tally.expected, kept + len(reader.quarantined))
             file.note({FULL_READ_AT: request.read_at.isoformat()})
     except (SourceUnreadableError, ReadFaultError, OSError, pa.ArrowException) as fault:
-        return unfinished(request, tally, fault, documents=kept, quarantined=reader.quarantined)
+        set_aside = tuple(reader.quarantined)
+        return unfinished(request, tally, fault, documents=kept, quarantined=set_aside)
     seen = Kept(kept, tuple(reader.quarantined), {**(warnings or {}), **reader.warnings}, reader.newest_at)
     return finished(request, tally, seen, mode=ReadMode.FULL, content_hash=content.hexdigest(), raw_url=url)
 

@@ -22,6 +22,32 @@ from studio_assets.contracts.arrow import arrow_schema
 from studio_assets.contracts.model import Collection, Kind
 
 
+class NewestInstants:
+    """The newest instant of every ``INSTANT`` column of a contract, over the rows it was shown."""
+
+    def __init__(self, contract: Collection) -> None:
+        self._columns = {
+            column.name: place
+            for place, column in enumerate(contract.columns, start=1)
+            if column.kind is Kind.INSTANT
+        }
+        self._micros: dict[str, int] = {}
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take the rows of a batch into account."""
+        for name, place in self._columns.items():
+            newest = pc.max(rows.column(place)).cast(pa.int64()).as_py()
+            if newest is not None:
+                self._micros[name] = max(newest, self._micros.get(name, newest))
+
+    def at(self, column: str) -> datetime | None:
+        """Return the newest instant of a column, ``None`` when no row has one."""
+        if column not in self._columns:
+            raise KeyError(f"{column!r} is no column of instants")
+        micros = self._micros.get(column)
+        return None if micros is None else EPOCH + timedelta(microseconds=micros)
+
+
 class RowReader:
     """Reads documents of one contract into record batches; keeps the tally of one read.
 
@@ -36,7 +62,7 @@ class RowReader:
             ColumnReader(column, are_numbers_instants=contract.source == "stripe")
             for column in contract.columns
         ]
-        self._newest: dict[str, int] = {}
+        self._newest = NewestInstants(contract)
 
     @property
     def warnings(self) -> Mapping[str, int]:
@@ -70,10 +96,7 @@ class RowReader:
 
     def newest_at(self, column: str) -> datetime | None:
         """Return the newest instant among the kept rows of a column; ``None`` when there is none."""
-        if self.contract.column(column).kind is not Kind.INSTANT:
-            raise ValueError(f"{column} holds no instants")
-        micros = self._newest.get(column)
-        return None if micros is None else EPOCH + timedelta(microseconds=micros)
+        return self._newest.at(column)
 
     def _rows(self, ids: Sequence[str], cells: Sequence[Cells]) -> pa.RecordBatch:
         arrays = [pa.array(ids, pa.string())]
@@ -86,7 +109,7 @@ class RowReader:
         rows = pa.RecordBatch.from_arrays(arrays, schema=self.schema)
         if refused:
             rows = self._set_aside(rows, ids, refused)
-        self._note_newest(rows)
+        self._newest.add(rows)
         return rows
 
     def _set_aside(
@@ -97,14 +120,6 @@ class RowReader:
             keep[place] = False
             self.quarantined.append(QuarantinedDocument(ids[place], *refused[place]))
         return rows.filter(pa.array(keep))
-
-    def _note_newest(self, rows: pa.RecordBatch) -> None:
-        for index, column in enumerate(self.contract.columns, start=1):
-            if column.kind is not Kind.INSTANT:
-                continue
-            newest = pc.max(rows.column(index)).cast(pa.int64()).as_py()
-            if newest is not None:
-                self._newest[column.name] = max(newest, self._newest.get(column.name, newest))
 
 
 def _pluck(records: Sequence[Mapping[str, Any]], path: str) -> list[Any]:
