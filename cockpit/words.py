@@ -1,0 +1,106 @@
+"""Plain words for what the pages show: counters, sources, times. No numbers are made here."""
+
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+# In the order in which a person in the studio asks. A test keeps this equal to the declared counters.
+GROUPS: Final = (
+    (
+        "Work and kilns",
+        (
+            ("counts.batchesActive", "Work in progress"),
+            ("counts.batchesClosed", "Work handed back"),
+            ("counts.reservationsOpen", "Kiln reservations open"),
+            ("counts.firingsScheduled", "Firings ahead or running"),
+            ("counts.kilnsUnavailable", "Kilns out of order"),
+        ),
+    ),
+    (
+        "People",
+        (
+            ("counts.reportsOpen", "Reports to decide"),
+            ("ops.highSeverityReports", "Of these, high severity"),
+            ("counts.reportsActioned", "Reports acted on"),
+            ("counts.supportRequestsNew", "New support messages"),
+            ("ops.agentRequestsPending", "Agent requests waiting"),
+            ("ops.agentRequestsActive", "Agent requests active"),
+        ),
+    ),
+    (
+        "Space, events and library",
+        (
+            ("counts.studioBookingsUpcoming", "Studio bookings ahead"),
+            ("counts.eventsUpcoming", "Events ahead"),
+            ("counts.loansOut", "Library items out"),
+            ("counts.loansOverdue", "Of these, overdue"),
+        ),
+    ),
+    (
+        "Orders and money",
+        (
+            ("finance.pendingOrders", "Orders not paid"),
+            ("finance.staleCarts", "Of these, older than a day"),
+            ("finance.ordersAwaitingPickup", "Orders to collect"),
+            ("ops.agentOrdersOpen", "Agent orders open"),
+            ("finance.unpaidAgentOrders", "Agent orders not paid"),
+            ("finance.unpaidEvents", "Came to an event, not paid"),
+            ("finance.unsettledPayments", "Payments not settled"),
+            ("finance.unsettledCents", "Amount not settled"),
+            ("finance.refundsLast30Days", "Refunds in 30 days"),
+            ("finance.disputesOpen", "Disputes open"),
+        ),
+    ),
+)
+# More than none of these asks for somebody; they are marked in words, not only in colour.
+WANT_ATTENTION: Final = frozenset(
+    {
+        "counts.kilnsUnavailable",
+        "counts.loansOverdue",
+        "counts.reportsOpen",
+        "finance.disputesOpen",
+        "finance.unpaidAgentOrders",
+        "finance.unpaidEvents",
+        "ops.agentRequestsPending",
+        "ops.highSeverityReports",
+    }
+)
+_SECONDS: Final = (("day", 86400), ("hour", 3600), ("minute", 60))
+
+
+def label(counter: str) -> str:
+    """Return the plain words for a counter; its own name when it has none yet."""
+    return next((words for _, group in GROUPS for path, words in group if path == counter), counter)
+
+
+def number(counter: str, value: int) -> str:
+    """Return a counter's value as a person reads it; amounts of cents as dollars, exactly."""
+    if counter.endswith("Cents"):
+        sign = "-" if value < 0 else ""
+        return f"{sign}${abs(value) // 100:,}.{abs(value) % 100:02d}"
+    return f"{value:,}"
+
+
+def change(counter: str, delta: int) -> str:
+    """Return a signed difference, new minus old."""
+    return f"{'+' if delta > 0 else '-'}{number(counter, abs(delta))}"
+
+
+def source_name(name: str) -> str:
+    """Return a collection's name as words."""
+    return name.replace("_", " ")
+
+
+def local_time(instant: datetime, timezone: str) -> str:
+    """Return an instant as the studio's clocks show it."""
+    local = instant.astimezone(ZoneInfo(timezone))
+    return f"{local.day} {local:%B %Y, %H:%M}"
+
+
+def ago(seconds: float) -> str:
+    """Return an age in its largest whole unit; under a minute, and the future, are "just now"."""
+    for unit, size in _SECONDS:
+        count = int(seconds // size)
+        if count >= 1:
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"
