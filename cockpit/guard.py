@@ -34,8 +34,8 @@ _OURS: Final = (
     (
         b"content-security-policy",
         (
-            b"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none';"
-            b" frame-ancestors 'none'"
+            b"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none';"
+            b" form-action 'none'; frame-ancestors 'none'"
         ),
     ),
     (b"cache-control", b"no-store"),

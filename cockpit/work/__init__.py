@@ -1,0 +1,1 @@
+"""Steps that the supervisor runs as processes of their own, so that heavy libraries leave with them."""
