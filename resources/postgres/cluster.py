@@ -64,12 +64,8 @@ def is_our_cluster(data_dir: Path, major: int) -> bool:
     except OSError as error:
         raise DataDirectoryError(f"{data_dir} cannot be read: {error.strerror}. {_kept(data_dir)}") from error
     if marker is None:
-        what = (
-            f"a PostgreSQL {version.strip()} cluster of somebody else's"
-            if version
-            else "not a database of ours"
-        )
-        raise DataDirectoryError(f"{data_dir} holds {what}. {_kept(data_dir)}")
+        what = f"a PostgreSQL {version.strip()} database" if version else "something"
+        raise DataDirectoryError(f"{data_dir} holds {what} that Studio OS did not make. {_kept(data_dir)}")
     _check_marker(data_dir, marker)
     if version is None or not (data_dir / "global" / "pg_control").is_file():
         raise DataDirectoryError(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
@@ -116,7 +116,7 @@ def _maintenance_url(server_url: str) -> str:
     )
 
 
-def unreachable(url: str, error: OperationalError) -> ServerUnreachableError:
+def unreachable(url: str, error: DBAPIError) -> ServerUnreachableError:
     """Return the plain error for a server that does not answer; its own first line says why."""
     said = str(error.orig).strip().splitlines()
     return ServerUnreachableError(

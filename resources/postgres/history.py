@@ -24,6 +24,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from resources.postgres.engine import unreachable
@@ -246,7 +247,7 @@ class History:
     def snapshots(self, limit: int = 60, *, before: date | None = None) -> list[Snapshot]:
         """Return the newest revision of each day, newest day first; at most ``limit``, ``before`` a day."""
         days = SNAPSHOTS.c.snapshot_date
-        query = self._mine(SNAPSHOTS).distinct(days).order_by(desc(days), desc(SNAPSHOTS.c.revision))
+        query = self._mine(SNAPSHOTS).ext(distinct_on(days)).order_by(desc(days), desc(SNAPSHOTS.c.revision))
         return self._snapshots(query.where(days < before) if before else query, limit)
 
     def revisions(self, snapshot_date: date) -> list[Snapshot]:

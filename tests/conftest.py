@@ -1,0 +1,113 @@
+"""Fixtures every ring may use: a real PostgreSQL, a database per test, and no network for unit tests.
+
+One embedded server runs per test process and dies with it. Its migrated template database is cloned for
+every test that asks for one (tens of milliseconds), so no test sees another's rows.
+"""
+
+import ipaddress
+import itertools
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+STUDIO = "monsoonfire"
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_network_in_unit_tests(request, monkeypatch):
+    """Let unit tests connect to this machine only."""
+    if "unit" not in request.path.relative_to(Path(__file__).parent).parts[:1]:
+        return
+    connect = socket.socket.connect
+
+    def connect_nearby(this, address):
+        if this.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(str(address[0])):
+            pytest.fail(f"a unit test wants to reach the network: {address[0]}")
+        return connect(this, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_nearby)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """Return a running embedded server of this test process; not durable, so that it is fast."""
+    from resources.postgres.embedded import EmbeddedPostgres
+
+    with tempfile.TemporaryDirectory(prefix="studio-test-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "data", Path(folder) / "run", is_durable=False)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def _template(postgres_server) -> str:
+    from resources.postgres.engine import ensure_databases, owner_engine
+    from resources.postgres.migrate import migrate
+
+    ensure_databases(postgres_server.url("postgres"), ["studio_template"])
+    migrate(owner_engine(postgres_server.url("studio_template")), STUDIO)
+    return "studio_template"
+
+
+def _cloned(server, template: str) -> Iterator[str]:
+    from sqlalchemy import text
+
+    from resources.postgres.engine import owner_engine
+
+    name = f"test_{next(_NUMBERS)}"
+    engine = owner_engine(server.url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
+    yield server.url(name)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def empty_database_url(postgres_server):
+    """Return the URL of a database of this test's own that holds nothing."""
+    yield from _cloned(postgres_server, "template0")
+
+
+@pytest.fixture
+def postgres_url(postgres_server, _template):
+    """Return the URL of a migrated database of this test's own, with administrator's rights."""
+    yield from _cloned(postgres_server, _template)
+
+
+@pytest.fixture
+def owner_url(postgres_url):
+    """Return the same URL as ``postgres_url``, for tests that act as the owner of the tables."""
+    return postgres_url
+
+
+@pytest.fixture
+def app_engine(postgres_url):
+    """Return the runtime's engine on this test's database, for the studio ``monsoonfire``."""
+    from resources.postgres.engine import app_engine
+
+    engine = app_engine(postgres_url, STUDIO)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def history(app_engine):
+    """Return an empty history of the studio ``monsoonfire``."""
+    from resources.postgres.history import History
+
+    return History(app_engine, STUDIO)

@@ -1,0 +1,53 @@
+"""Sample rows for the tests of history: a day, an instant, reads."""
+
+import hashlib
+from datetime import UTC, date, datetime
+
+from resources.rows import Completeness, QuarantinedDocument, ReadMode, SourceRead
+
+DAY = date(2026, 3, 1)
+NOON = datetime(2026, 3, 1, 19, tzinfo=UTC)
+
+
+def sha(text):
+    """Return a hash as every content hash is spelled."""
+    return hashlib.sha256(str(text).encode()).hexdigest()
+
+
+def make_read(**changes):
+    """Return a full read of ``batches``, with anything changed."""
+    values = {
+        "source": "firestore",
+        "name": "batches",
+        "snapshot_date": DAY,
+        "read_at": NOON,
+        "mode": ReadMode.FULL,
+        "completeness": Completeness.FULL,
+        "documents": 12,
+        "expected_documents": 13,
+        "quarantined": (QuarantinedDocument("b-1", "estimatedCostCents", "is negative"),),
+        "warnings": {"status: unknown value": 2},
+        "billed_reads": 13,
+        "resumes": 1,
+        "newest_source_at": datetime(2026, 3, 1, 18, 59, tzinfo=UTC),
+        "content_hash": sha("batches"),
+        "raw_url": "file:///raw/batches.parquet",
+        "seconds": 0.25,
+        "watermark_at": datetime(2026, 3, 1, 18, 59, tzinfo=UTC),
+    }
+    return SourceRead(**(values | changes))
+
+
+def failed(**changes):
+    """Return a failed read of ``batches``."""
+    nothing = {
+        "completeness": Completeness.FAILED,
+        "documents": 0,
+        "expected_documents": None,
+        "quarantined": (),
+        "warnings": {},
+        "content_hash": None,
+        "raw_url": None,
+        "reason": "the source did not answer",
+    }
+    return make_read(**(nothing | changes))
