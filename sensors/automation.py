@@ -1,0 +1,17 @@
+"""The sensor that evaluates automation conditions. Dagster's own is stopped by default; ours runs."""
+
+import dagster as dg
+
+from studio_assets.keys import STUDIO_STATE
+
+INTERVAL_SECONDS = 60
+
+
+def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
+    """Return the sensor that lets StudioState follow new content. It only asks for runs of our own assets."""
+    return dg.AutomationConditionSensorDefinition(
+        "automation_sensor",
+        target=dg.AssetSelection.groups(STUDIO_STATE),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+    )

@@ -1,0 +1,88 @@
+"""When the studio is read: today's snapshot on a schedule, and yesterday's once more when its day has ended.
+
+The second one makes every past day end at its own midnight, as a rebuilt day would.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from resources.settings import Settings
+from studio_assets.jobs import PARTITION_TAG, RETENTION_JOB, SNAPSHOT_JOB
+from studio_assets.partitions import studio_days
+
+CLOSING_HOUR = 1
+"""Until this hour of the new day the old one may be closed: Firestore keeps past versions for an hour."""
+RETENTION_CRON = "40 3 * * *"  # when nobody is at the studio
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def build_refresh_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Return the schedule that keeps today's snapshot fresh.
+
+    One run per tick, keyed by day and minute, so a tick evaluated twice asks once. Skips while a run of the
+    day is under way. Reads only what changed where that is provable; the closing read of a day is whole.
+    """
+
+    @dg.schedule(
+        name="refresh_schedule",
+        job_name=SNAPSHOT_JOB,
+        cron_schedule=cron_of_minutes(settings.refresh_minutes),
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Reads the cloud every {settings.refresh_minutes} minutes and derives today's snapshot.",
+    )
+    def refresh_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        tick = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone))
+        today, yesterday = tick.date().isoformat(), (tick.date() - timedelta(days=1)).isoformat()
+        if is_closing(tick) and studio_days(settings).has_partition_key(yesterday):
+            yield _request(f"{yesterday}/closing", yesterday, "full")
+        running = context.instance.get_runs_count(
+            dg.RunsFilter(statuses=_UNDER_WAY, tags={PARTITION_TAG: today})
+        )
+        if running:
+            yield dg.SkipReason(f"A run of {today} is still under way.")
+            return
+        yield _request(f"{today}/{tick:%H:%M}", today, "incremental")
+
+    return refresh_schedule
+
+
+def build_retention_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Return the nightly schedule that forgets raw files and replaced runs."""
+    return dg.ScheduleDefinition(
+        name="retention_schedule",
+        job_name=RETENTION_JOB,
+        cron_schedule=RETENTION_CRON,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Forgets raw files and replaced runs every night.",
+    )
+
+
+def cron_of_minutes(minutes: int) -> str:
+    """Return the cron line for "every N minutes", 1 to 60; ticks start at the full hour."""
+    return "0 * * * *" if minutes == 60 else f"*/{minutes} * * * *"
+
+
+def _request(run_key: str, day: str, mode: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run_key,
+        partition_key=day,
+        run_config={"ops": {"read_cloud_truth": {"config": {"mode": mode}}}},
+        tags={"studio/reason": "closing" if run_key.endswith("closing") else "refresh"},
+    )
+
+
+def is_closing(tick: datetime) -> bool:
+    """Say whether a local tick may still close the day before."""
+    return tick.hour < CLOSING_HOUR

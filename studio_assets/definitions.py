@@ -1,0 +1,66 @@
+"""The composition root: everything Dagster knows of a studio, put together from settings.
+
+The only module that imports every domain and the sensors. Loading it reads no environment; ``defs`` does when
+Dagster calls it. Tests hand in their own doors and clock.
+"""
+
+import os
+
+import dagster as dg
+
+from resources.clock import Clock
+from resources.firestore.gateway import DocumentSource
+from resources.postgres.history import History
+from resources.raw_store import RawStore
+from resources.settings import Settings, load_settings
+from resources.stripe.gateway import PaymentSource
+from sensors.automation import build_automation_sensor
+from sensors.freshness import build_freshness_sensor
+from sensors.refresh import build_refresh_schedule, build_retention_schedule
+from sensors.run_failures import build_run_failure_sensor
+from studio_assets.checks.cloud_truth import build_cloud_truth_checks
+from studio_assets.checks.studio_state import build_snapshot_checks
+from studio_assets.cloud_truth.assets import build_cloud_truth
+from studio_assets.jobs import build_snapshot_job, retention_job
+from studio_assets.resources import Overrides, build_resources
+from studio_assets.run_book import RunBook
+from studio_assets.studio_state.assets import build_studio_state
+
+
+def build_defs(
+    settings: Settings,
+    *,
+    documents: DocumentSource | None = None,
+    payments: PaymentSource | None = None,
+    history: History | None = None,
+    raw: RawStore | None = None,
+    clock: Clock | None = None,
+    run_book: RunBook | None = None,
+) -> dg.Definitions:
+    """Return the definitions of one studio.
+
+    Args:
+        settings: The studio's settings.
+        documents: Firestore; the live door by default. As all doors given here, the caller closes it.
+        payments: Stripe; the live door by default.
+        history: PostgreSQL history; the live door by default.
+        raw: Store of raw reads; under the home directory by default.
+        clock: The clock; the machine's by default.
+        run_book: Where runs leave their results for the caller; nobody's by default.
+    """
+    overrides = Overrides(documents, payments, history, raw, clock, run_book)
+    return dg.Definitions(
+        assets=[build_cloud_truth(settings), *build_studio_state(settings)],
+        asset_checks=[build_cloud_truth_checks(settings), build_snapshot_checks(settings)],
+        jobs=[build_snapshot_job(settings), retention_job],
+        schedules=[build_refresh_schedule(settings), build_retention_schedule(settings)],
+        sensors=[build_automation_sensor(), build_freshness_sensor(settings), build_run_failure_sensor()],
+        resources=build_resources(settings, overrides),
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the studio the environment describes; called by Dagster, never on import."""
+    return build_defs(load_settings(os.environ))

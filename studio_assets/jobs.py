@@ -1,0 +1,104 @@
+"""The jobs of a studio: the main one that makes a snapshot, and the nightly one that forgets.
+
+Forgetting is bounded: raw files beyond their retention that no current read rests on, and runs of Dagster
+that a later run of the same day has replaced. History in PostgreSQL is never deleted.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from resources.clock import Clock
+from resources.postgres.history import History
+from resources.raw_store import RawStore
+from resources.rows import Completeness
+from resources.settings import Settings
+
+SNAPSHOT_JOB = "snapshot_job"
+RETENTION_JOB = "retention_job"
+PARTITION_TAG = "dagster/partition"
+
+REPLACED_RUNS_KEPT = timedelta(days=3)
+"""How long runs stay that a later run of the same day has replaced; long enough to see what happened."""
+RUNS_FORGOTTEN_AT_ONCE = 500
+
+_ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+
+def build_snapshot_job(settings: Settings) -> UnresolvedAssetJobDefinition:
+    """Return the main job: all of cloud truth, StudioState and their checks, for one studio-local day."""
+    return dg.define_asset_job(
+        SNAPSHOT_JOB,
+        selection=dg.AssetSelection.all(),
+        description="Reads the studio's cloud whole and derives StudioState of one studio-local day.",
+        tags={"studio/id": settings.studio_id},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A run that is over: its day (null outside of partitions), whether it succeeded, and when it ended."""
+
+    run_id: str
+    partition: str | None
+    is_success: bool
+    ended_at: datetime
+
+
+def replaced_runs(runs: Iterable[EndedRun], *, now: datetime) -> list[str]:
+    """Return the ids of runs that may be forgotten, oldest first.
+
+    The newest success of every day stays for ever: Dagster knows by it that the day is materialized. Other
+    runs stay for ``REPLACED_RUNS_KEPT``.
+    """
+    ordered = sorted(runs, key=lambda run: run.ended_at)
+    newest = {run.partition: run.run_id for run in ordered if run.is_success}
+    limit = now - REPLACED_RUNS_KEPT
+    return [run.run_id for run in ordered if run.ended_at < limit and newest.get(run.partition) != run.run_id]
+
+
+@dg.op
+def forget_raw_reads(
+    context: dg.OpExecutionContext,
+    history: dg.ResourceParam[History],
+    raw: dg.ResourceParam[RawStore],
+    clock: dg.ResourceParam[Clock],
+    settings: dg.ResourceParam[Settings],
+) -> None:
+    """Delete raw files older than the retention, except those of the newest full reads."""
+    newest = history.latest_reads(completeness=Completeness.FULL)
+    keep = [read.raw_url for read in newest if read.raw_url is not None]
+    gone = raw.prune(settings.raw_retention_days, keep, now=clock.now())
+    context.add_output_metadata({"files_deleted": len(gone), "retention_days": settings.raw_retention_days})
+
+
+@dg.op
+def forget_replaced_runs(context: dg.OpExecutionContext, clock: dg.ResourceParam[Clock]) -> None:
+    """Delete the event logs of runs that a later run of the same day has replaced."""
+    gone = replaced_runs(_ended_runs(context.instance), now=clock.now())[:RUNS_FORGOTTEN_AT_ONCE]
+    for run_id in gone:
+        context.instance.delete_run(run_id)
+    context.add_output_metadata({"runs_deleted": len(gone)})
+
+
+def _ended_runs(instance: dg.DagsterInstance) -> Sequence[EndedRun]:
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(_ENDED)))
+    return [
+        EndedRun(
+            run_id=record.dagster_run.run_id,
+            partition=record.dagster_run.tags.get(PARTITION_TAG),
+            is_success=record.dagster_run.status is dg.DagsterRunStatus.SUCCESS,
+            ended_at=record.update_timestamp,
+        )
+        for record in records
+    ]
+
+
+@dg.job(name=RETENTION_JOB, description="Forgets raw files and replaced runs that nobody needs any more.")
+def retention_job() -> None:
+    """Forget what has outlived its use; history stays."""
+    forget_raw_reads()
+    forget_replaced_runs()

@@ -1,0 +1,136 @@
+"""The doors as Dagster resources: made when a run or a tick first needs them, closed when it ends.
+
+Loading definitions opens nothing, so a code server starts while the database or the cloud is away. Tests hand
+in their own objects, which are then theirs to close.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from resources.clock import Clock, SystemClock
+from resources.errors import SourceUnreadableError
+from resources.firestore.gateway import DocumentSource
+from resources.postgres.engine import app_engine
+from resources.postgres.history import History
+from resources.raw_store import RawStore
+from resources.settings import Settings, SettingsError
+from resources.stripe.gateway import ListStats, PaymentSource
+from studio_assets.run_book import RunBook
+
+DOCUMENTS = "documents"
+PAYMENTS = "payments"
+HISTORY = "history"
+RAW = "raw"
+CLOCK = "clock"
+SETTINGS = "settings"
+RUN_BOOK = "run_book"
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Ready-made doors; null means the live one of the settings."""
+
+    documents: DocumentSource | None = None
+    payments: PaymentSource | None = None
+    history: History | None = None
+    raw: RawStore | None = None
+    clock: Clock | None = None
+    run_book: RunBook | None = None
+
+
+def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.ResourceDefinition]:
+    """Return every resource by its role."""
+    return {
+        DOCUMENTS: _door(overrides.documents, lambda: _live_documents(settings)),
+        PAYMENTS: _door(overrides.payments, lambda: _live_payments(settings)),
+        HISTORY: _door(overrides.history, lambda: live_history(settings)),
+        RAW: _door(overrides.raw, lambda: _plain(RawStore(settings.raw_root))),
+        CLOCK: _door(overrides.clock, lambda: _plain(SystemClock())),
+        SETTINGS: _door(settings, None),
+        RUN_BOOK: _door(overrides.run_book, lambda: _plain(RunBook())),
+    }
+
+
+_Make = Callable[[], AbstractContextManager[Any]]
+
+
+def _door(given: object | None, make: _Make | None) -> dg.ResourceDefinition:
+    def provide(_: dg.InitResourceContext) -> Iterator[Any]:
+        if given is not None or make is None:
+            yield given
+            return
+        with make() as made:
+            yield made
+
+    return dg.ResourceDefinition(resource_fn=provide)
+
+
+@contextmanager
+def _plain(made: Any) -> Iterator[Any]:
+    yield made
+
+
+def _live_documents(settings: Settings) -> AbstractContextManager[DocumentSource]:
+    from resources.firestore.live import LiveDocumentSource  # noqa: PLC0415 - gRPC loads where reads happen
+
+    return LiveDocumentSource(
+        settings.firestore_project,
+        settings.firestore_database,
+        emulator_host=settings.firestore_emulator_host,
+        credentials_path=settings.google_credentials,
+        deadline_seconds=settings.read_deadline_seconds,
+    )
+
+
+@contextmanager
+def _live_payments(settings: Settings) -> Iterator[PaymentSource]:
+    from resources.stripe.live import live_payment_source  # noqa: PLC0415 - the SDK loads where reads happen
+
+    if settings.stripe_key is None:
+        yield _NoKey()
+        return
+    yield live_payment_source(
+        settings.stripe_key.get_secret_value(),
+        api_base=settings.stripe_api_base,
+        deadline_seconds=settings.read_deadline_seconds,
+    )
+
+
+class _NoKey:
+    """Stands in for Stripe where no key is set: every read fails with a plain sentence and is recorded."""
+
+    def list_objects(
+        self,
+        object_type: str,
+        *,
+        created_before: datetime,
+        created_from: datetime | None = None,
+        stats: ListStats,
+    ) -> Iterator[Sequence[Mapping[str, Any]]]:
+        del created_before, created_from, stats
+        raise SourceUnreadableError(
+            f"Stripe's {object_type} cannot be read: STUDIO_STRIPE_KEY is not set to a restricted key.",
+            reason="permission-denied",
+            is_transient=False,
+        )
+
+
+@contextmanager
+def live_history(settings: Settings) -> Iterator[History]:
+    """Give the studio's history over a connection pool that is closed at the end of the block.
+
+    Raises:
+        SettingsError: when no database is configured.
+    """
+    if settings.database_url is None:
+        raise SettingsError(["STUDIO_DATABASE_URL is not set; there is no history to keep."])
+    engine = app_engine(settings.database_url.get_secret_value(), settings.studio_id)
+    try:
+        yield History(engine, settings.studio_id)
+    finally:
+        engine.dispose()
