@@ -1,0 +1,58 @@
+"""Readiness names every reason not to rely on the database, with its remedy, and is silent otherwise."""
+
+import pytest
+from sqlalchemy import text
+
+from resources.postgres.engine import owner_engine
+from resources.postgres.readiness import database_problems
+
+pytestmark = pytest.mark.integration
+
+
+def _execute(url, *statements):
+    with owner_engine(url).begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def test_a_migrated_database_has_no_problem(app_engine, owner_url):
+    assert database_problems(app_engine) == []
+    assert database_problems(owner_engine(owner_url)) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("ALTER TABLE studio.source_reads NO FORCE ROW LEVEL SECURITY", "no row-level security"),
+        ("ALTER TABLE studio.source_reads DISABLE ROW LEVEL SECURITY", "no row-level security"),
+        (
+            "ALTER TABLE studio.source_reads DISABLE TRIGGER source_reads_append_only",
+            "no append-only trigger",
+        ),
+        ("DROP TRIGGER source_reads_append_only ON studio.source_reads", "no append-only trigger"),
+        ("GRANT UPDATE ON studio.source_reads TO studio_app", "may change studio.source_reads"),
+        ("REVOKE INSERT ON studio.source_reads FROM studio_app", "may not read and append"),
+        ("DROP TABLE studio.operational_events CASCADE", "studio.operational_events is missing"),
+        ("COMMENT ON SCHEMA studio IS 'x'", "views are of another version"),
+        ("UPDATE studio.alembic_version SET version_num = '0001'", "at version 0001"),
+        ("UPDATE studio.alembic_version SET version_num = '9000'", "newer one made it"),
+    ],
+)
+def test_each_weakness_is_named(app_engine, owner_url, damage, words):
+    _execute(owner_url, damage)
+    problems = database_problems(app_engine)
+    assert len(problems) == 1
+    assert words in problems[0]
+
+
+def test_an_empty_database_says_how_to_start(empty_database_url):
+    problems = database_problems(owner_engine(empty_database_url))
+    assert problems == ["The database has no tables of Studio OS yet. Start once with: ./studio up"]
+
+
+def test_an_unreachable_server_is_a_problem_not_an_error():
+    nowhere = "postgresql://ann:canary-9x@/studio?host=/nowhere"
+    problems = database_problems(owner_engine(nowhere))
+    assert len(problems) == 1
+    assert "does not answer" in problems[0]
+    assert "canary-9x" not in problems[0]
