@@ -74,17 +74,15 @@ class ColumnReader:
                 faults[int(place)] = MISSING
         return array, faults
 
-    def warn(self, what: str) -> None:
-        """Count one tolerated value."""
-        self.warnings[what] += 1
-
     def _read_one_by_one(
         self, array: pa.Array, cells: Cells, odd: npt.NDArray[np.intp], faults: dict[int, str]
     ) -> pa.Array:
         stored = []
         for place in odd.tolist():
+            tolerated: list[str] = []
             try:
-                stored.append(read_cell(self.column, cells.value(place), self.warn))
+                stored.append(read_cell(self.column, cells.value(place), tolerated.append))
+                self.warnings.update(tolerated)
             except CellFaultError as fault:
                 faults[place] = fault.reason
                 stored.append(None)
