@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
 
+from cockpit.errors import CockpitError
 from cockpit.home import Home, write_json
 from cockpit.lifecycle import Action, Lifecycle, Phase
 from cockpit.parts.part import Part
@@ -89,16 +90,20 @@ class Supervisor:
         self._shown_at = 0.0
         self.started = time.monotonic()
         self.stop_signal: int | None = None
+        self.refusal: CockpitError | None = None
         self.running = [Running(part, Lifecycle(part.is_service, part.start_limit_seconds)) for part in parts]
 
     def run(self, until: Callable[[Sequence[Running]], bool]) -> None:
-        """Run until ``until`` holds or a signal asks to stop; from the main thread, then call ``stop``."""
+        """Run until ``until`` holds, a signal asks to stop, or a part refuses for good (``refusal``).
+
+        Call from the main thread, and :meth:`stop` afterwards, whatever happened.
+        """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._take_signal)
         ended = self._registry.clear_leftovers()
         if ended:
             self._log.warning("supervisor:leftovers:ended", processes=ended)
-        while self.stop_signal is None and not until(self.running):
+        while self.stop_signal is None and self.refusal is None and not until(self.running):
             now = time.monotonic()
             for running in self.running:
                 self._advance(running, now)
@@ -143,7 +148,10 @@ class Supervisor:
             running.child.kill_family()
 
     def _may_start(self, part: Part) -> bool:
-        return all(other.has_come_up for other in self.running if other.name in part.needs)
+        others = [other for other in self.running if other.name in part.needs or other.name in part.after]
+        return all(
+            other.has_come_up or (other.name in part.after and other.life.failures > 0) for other in others
+        )
 
     def _finish_preparing(self, running: Running, now: float) -> None:
         preparing = running.preparing
@@ -153,6 +161,14 @@ class Supervisor:
         try:
             preparing.result()
             command = running.part.command()
+        except CockpitError as error:
+            self.refusal = error
+            running.problem = error.what
+            return
+        except Exception as error:  # noqa: BLE001 - whatever keeps a part from starting must not end the others
+            self._could_not_start(running, now, error)
+            return
+        try:
             running.child = Child(
                 running.name,
                 command,
@@ -160,13 +176,16 @@ class Supervisor:
                 redactor=self._redactor,
                 hear=lambda line: self._hear(running, line),
             )
-        except Exception as error:  # noqa: BLE001 - whatever keeps a part from starting must not end the others
-            running.problem = self._redactor.text(str(error) or repr(error))
-            running.life.could_not_start(now)
-            self._tell(running, now, None)
+        except OSError as error:
+            self._could_not_start(running, now, error)
             return
         running.is_ready, running.probing = False, None
         self._registry.add(running.name, running.child.pid)
+
+    def _could_not_start(self, running: Running, now: float, error: Exception) -> None:
+        running.problem = self._redactor.text(str(error) or repr(error))
+        running.life.could_not_start(now)
+        self._tell(running, now, None)
 
     def _hear(self, running: Running, line: str) -> None:
         running.part.hear(line)

@@ -23,8 +23,10 @@ RESTRICTED_KEY: Final = re.compile(r"rk_(test|live)_[A-Za-z0-9_]{8,}")
 STUDIO_ID: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 EMULATOR_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 
-# INVARIANT: these are read by the launcher or by tests, so they are no typing errors, and no fields either.
-OTHER_VARIABLES: Final = frozenset({"STUDIO_PYTHON", "STUDIO_OFFICIAL_FIRESTORE_EMULATOR"})
+# INVARIANT: read by the launcher, the twins or tests: no typing errors, and no fields either.
+OTHER_VARIABLES: Final = frozenset(
+    {"STUDIO_PYTHON", "STUDIO_OFFICIAL_FIRESTORE_EMULATOR", "STUDIO_TWINS_CONTROL"}
+)
 
 _KEY_KINDS: Final = (
     ("sk_live_", "a full-access LIVE secret key"),

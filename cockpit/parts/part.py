@@ -13,6 +13,7 @@ class Part(Protocol):
         name: Short name; also names its log file.
         label: What a person calls it.
         needs: Names of the parts that must be ready (or done) before this one may start.
+        after: Names of the steps that should have had their turn first, whether or not they succeeded.
         is_service: A service runs on; a step ends, and 0 means it succeeded.
         start_limit_seconds: After this long without being ready, or without ending, it counts as failed.
         detail: What it is doing, in a few words; shown in its status line.
@@ -21,6 +22,7 @@ class Part(Protocol):
     name: str
     label: str
     needs: Sequence[str]
+    after: Sequence[str]
     is_service: bool
     start_limit_seconds: float
     detail: str
@@ -29,7 +31,10 @@ class Part(Protocol):
         """Forget what an earlier process of this part said."""
 
     def prepare(self) -> None:
-        """Do what must be done before the process starts; may block; runs in a worker thread."""
+        """Do what must be done before the process starts; may block; runs in a worker thread.
+
+        Raises ``CockpitError`` when no later attempt can succeed; then everything is stopped.
+        """
 
     def command(self) -> Command:
         """Return the program to run; quick, and after :meth:`prepare`."""
@@ -47,6 +52,7 @@ class BasePart:
     name = ""
     label = ""
     needs: Sequence[str] = ()
+    after: Sequence[str] = ()
     is_service = True
     start_limit_seconds = 120.0
     detail = ""

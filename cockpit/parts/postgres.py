@@ -2,9 +2,11 @@
 
 import signal
 
+from cockpit.errors import CockpitError
 from cockpit.parts.part import BasePart
 from cockpit.processes import Command
 from resources.postgres.embedded import EmbeddedPostgres
+from resources.postgres.errors import DataDirectoryError
 
 
 class PostgresPart(BasePart):
@@ -19,7 +21,10 @@ class PostgresPart(BasePart):
 
     def prepare(self) -> None:
         """Make the cluster if there is none, and stop a server that an earlier supervisor left."""
-        self._server.prepare()
+        try:
+            self._server.prepare()
+        except DataDirectoryError as error:
+            raise CockpitError(str(error), "") from error
 
     def command(self) -> Command:
         """Return the server itself; SIGINT asks it for a fast shutdown."""

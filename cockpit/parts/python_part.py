@@ -27,6 +27,7 @@ class PythonPart(BasePart):
         argv: Module and arguments.
         environment: Makes the whole environment of a part, by its name; asked at every start.
         needs: Parts that must be there first.
+        after: Steps that should have had their turn first.
         is_service: Whether it runs on.
         ready_line: A service is ready once it said a line with this in it; empty means at once.
         start_limit_seconds: After this long without being ready, or without ending, it has failed.
@@ -40,11 +41,13 @@ class PythonPart(BasePart):
         environment: Environment,
         *,
         needs: Sequence[str] = (),
+        after: Sequence[str] = (),
         is_service: bool = True,
         ready_line: str = "",
         start_limit_seconds: float = 120.0,
     ) -> None:
-        self.name, self.label, self.needs, self.is_service = name, label, needs, is_service
+        self.name, self.label, self.is_service = name, label, is_service
+        self.needs, self.after = needs, after
         self.start_limit_seconds = start_limit_seconds
         self._argv, self._environment, self._ready_line = argv, environment, ready_line
         self._is_ready = not ready_line

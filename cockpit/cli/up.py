@@ -1,0 +1,157 @@
+"""``studio up``: start everything and keep it running."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from cockpit.board import open_board
+from cockpit.cli.options import print_json, shared
+from cockpit.environment import settings_here
+from cockpit.errors import CockpitError
+from cockpit.home import Home, open_home, read_json
+from cockpit.house import House, all_parts, open_house, refuse_taken_port
+from cockpit.instance import Instance, InstanceLock, publish, withdraw
+from cockpit.lifecycle import Phase
+from cockpit.supervisor import Running, Supervisor
+from cockpit.world import Wish
+from resources.logs import configure_logs, known_secrets
+
+GIVE_UP_AFTER = 4
+
+
+@click.command(short_help="Start everything and keep it running.")
+@shared
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the pages (default: 3000).")
+@click.option("--no-twins", is_flag=True, help="Never start the pretend studio; read real sources only.")
+@click.option("--days", type=click.IntRange(0, 3650), help="Days of history to simulate (default: 60).")
+@click.option("--seed", type=int, help="Which pretend studio (default: 1).")
+@click.option("--size", help="How big: small, medium, large or a number of documents (default: small).")
+@click.option("--once", "is_once", is_flag=True, help="Stop after today's snapshot, its checks and one tick.")
+def up(
+    *,
+    home: Path | None,
+    is_json: bool,
+    port: int | None,
+    no_twins: bool,
+    days: int | None,
+    seed: int | None,
+    size: str | None,
+    is_once: bool,
+) -> int:
+    """Start everything: database, sources, Dagster and the pages, and keep today's state up to date.
+
+    Without real sources configured, a pretend studio on the real wire protocols is observed.
+    """
+    settings = settings_here(home=home, port=port)
+    place = open_home(settings.home)
+    lock = InstanceLock(place)
+    lock.acquire()
+    try:
+        refuse_taken_port(settings.host, settings.port)
+        house = open_house(place, settings, Wish(days, seed, size, no_twins))
+        return _run(house, is_once=is_once, is_json=is_json)
+    finally:
+        lock.release()
+
+
+def _run(house: House, *, is_once: bool, is_json: bool) -> int:
+    stream = sys.stderr if is_json else sys.stdout
+    log = (house.home.logs / "supervisor.log").open("a", encoding="utf-8")
+    configure_logs(
+        "supervisor", level=house.settings.log_level, secrets=known_secrets(house.settings), stream=log
+    )
+    for name in ("snapshot.json", "history.json", "status.json"):
+        (house.home.run / name).unlink(missing_ok=True)
+    board = open_board(stream)
+    greeting = _Greeting(house)
+
+    def watch(parts: Sequence[Running]) -> None:
+        board(parts)
+        greeting(parts)
+
+    supervisor = Supervisor(
+        house.home, all_parts(house, is_once=is_once), redactor=house.redactor, watch=watch
+    )
+    _publish(house)
+    try:
+        supervisor.run(_once_is_over if is_once else _cannot_go_on)
+        problems = _problems(supervisor)
+        ended_by = supervisor.stop_signal
+    finally:
+        supervisor.stop()
+        board.close(supervisor.running)
+        withdraw(house.home)
+        log.close()
+    if problems:
+        raise CockpitError(
+            f"Not everything came up: {' '.join(problems)}",
+            f"The logs are in {house.home.logs}. ./studio doctor checks what is needed.",
+            exit_code=1 if is_once else 3,
+        )
+    if is_once:
+        return _report(house.home, supervisor, is_json=is_json, was_interrupted=ended_by is not None)
+    return 0
+
+
+class _Greeting:
+    """Says once where the pages are, when the first state can be seen there."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._told = dict(house.told)
+        self._has_said = False
+
+    def __call__(self, parts: Sequence[Running]) -> None:
+        if self._house.told != self._told:
+            # A part told what others need; commands that attach need it too.
+            self._told = dict(self._house.told)
+            _publish(self._house)
+        up = {running.name for running in parts if running.has_come_up}
+        if not self._has_said and {"web", "snapshot"} <= up:
+            self._has_said = True
+            sys.stderr.write(f"The studio today: {self._house.url}/   Dagster: {self._house.url}/dagster\n")
+
+
+def _publish(house: House) -> None:
+    import os  # noqa: PLC0415 - only here
+
+    instance = Instance(os.getpid(), house.url, house.started_at.isoformat(), dict(house.told))
+    publish(house.home, instance)
+
+
+def _cannot_go_on(parts: Sequence[Running]) -> bool:
+    # Without the tables nothing else can ever start.
+    return any(running.name == "prepare" and running.life.phase is Phase.FAILED for running in parts)
+
+
+def _once_is_over(parts: Sequence[Running]) -> bool:
+    has_failed = any(
+        running.life.phase is Phase.FAILED or running.life.failures >= GIVE_UP_AFTER for running in parts
+    )
+    return has_failed or all(running.has_come_up for running in parts)
+
+
+def _problems(supervisor: Supervisor) -> list[str]:
+    if supervisor.refusal is not None:
+        return [f"{supervisor.refusal.what} {supervisor.refusal.remedy}".strip()]
+    return [
+        f"{running.part.label} {running.problem}."
+        for running in supervisor.running
+        if running.life.phase is Phase.FAILED or running.life.failures >= GIVE_UP_AFTER
+    ]
+
+
+def _report(home: Home, supervisor: Supervisor, *, is_json: bool, was_interrupted: bool) -> int:
+    if was_interrupted:
+        return 130
+    summary = read_json(home.run / "snapshot.json") or {}
+    phases = {running.name: running.ready_after for running in supervisor.running}
+    summary["phases"] = {
+        **{name: seconds for name, seconds in phases.items() if seconds},
+        **summary.get("phases", {}),
+    }
+    if is_json:
+        print_json(summary)
+    return 0 if summary.get("revision") and not summary.get("checks", {}).get("failed") else 1

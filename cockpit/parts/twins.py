@@ -1,0 +1,74 @@
+"""The part that is the pretend studio: both twins and the world that lives in them."""
+
+import json
+import shlex
+import socket
+from collections.abc import MutableMapping
+from contextlib import ExitStack
+from typing import Any, Final
+
+from cockpit.parts.python_part import Environment, PythonPart
+from cockpit.world import World
+
+EXPORT: Final = "export "
+
+
+class TwinsPart(PythonPart):
+    """Ready once the world has reached the present. Its addresses stay the same when it is started again.
+
+    Args:
+        world: Which pretend studio.
+        environment: Makes the environment.
+        told: Takes what a client of the twins needs to know.
+    """
+
+    def __init__(self, world: World, environment: Environment, *, told: MutableMapping[str, str]) -> None:
+        firestore, stripe, control = _free_ports(3)
+        argv = [
+            "twins", "up", "--seed", str(world.seed), "--size", world.size, "--first-day", world.first_day,
+            "--firestore-port", str(firestore), "--stripe-port", str(stripe), "--control-port", str(control),
+            "--live",
+        ]  # fmt: skip
+        super().__init__("twins", "Pretend studio", argv, environment, start_limit_seconds=900.0)
+        self._told = told
+        self._has_caught_up = False
+
+    def reset(self) -> None:
+        """Forget what an earlier process said; its addresses stay."""
+        super().reset()
+        self._has_caught_up = False
+
+    def hear(self, line: str) -> None:
+        """Take in addresses and progress."""
+        if line.startswith(EXPORT):
+            name, _, value = line.removeprefix(EXPORT).partition("=")
+            self._told[name] = "".join(shlex.split(value))
+        elif line.startswith("{"):
+            self._progress(_object(line))
+
+    def probe(self) -> bool:
+        """Return whether the world has reached the present."""
+        return self._has_caught_up
+
+    def _progress(self, said: dict[str, Any]) -> None:
+        if said.get("event") == "world:history:ready":
+            self._has_caught_up = True
+            self.detail = f"{said.get('documents')} documents"
+        elif said.get("event") == "world:history:progress":
+            self.detail = f"day {said.get('done')} of {said.get('of')}"
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
