@@ -238,7 +238,6 @@ DIFF_CHANGES = Table(
         BigInteger,
         "new_value minus old_value.",
         Computed("new_value - old_value", persisted=True),
-        null=True,
     ),
     PrimaryKeyConstraint(*_DIFF_KEY, "counter", name="studio_state_diff_changes_pkey"),
     ForeignKeyConstraint(
@@ -265,7 +264,6 @@ DRIFT = Table(
         BigInteger,
         "observed minus expected.",
         Computed("observed - expected", persisted=True),
-        null=True,
     ),
     _column("is_drift", Boolean, "Whether the difference is beyond the threshold."),
     _column("confidence", Double, "0 to 1: how far the two can be compared; 1 when read at one instant."),

@@ -17,9 +17,15 @@ import pytest
 
 from resources.postgres.account import Account
 from resources.postgres.embedded import EmbeddedPostgres
+from resources.postgres.engine import app_engine, ensure_databases, owner_engine
 from resources.postgres.errors import DataDirectoryError, ServerStartError
+from resources.postgres.history import History
 from resources.postgres.leftovers import postmaster_of
+from resources.postgres.migrate import migrate
+from resources.postgres.readiness import database_problems
 from resources.postgres.urls import psql_url
+from resources.rows import OperationalEvent
+from tests.integration.postgres.samples import NOON, make_read
 
 pytestmark = pytest.mark.integration
 
@@ -225,10 +231,21 @@ def test_a_damaged_cluster_is_a_plain_error_with_the_servers_own_words(home, mak
 
 @pytest.mark.skipif(not SYSTEM_BINARIES, reason="this machine has no PostgreSQL of its own")
 def test_a_system_postgres_can_serve_instead(home, make_server):
+    """PostgreSQL 15 and later: another version keeps history just as well, in its own directory."""
     server = make_server(home, binaries=SYSTEM_BINARIES[-1])
     server.start()
     version = SYSTEM_BINARIES[-1].parent.name
     assert _query(server, "SHOW server_version")[0][0].startswith(version)
+    ensure_databases(server.url("studio"), ["studio"])
+    migrate(owner_engine(server.url("studio")), "monsoonfire")
+    engine = app_engine(server.url("studio"), "monsoonfire")
+    assert database_problems(engine) == []
+    history = History(engine, "monsoonfire")
+    history.record_event(OperationalEvent("a:b:c", NOON))
+    history.record_read(make_read(), "run-1", "1")
+    assert history.latest_reads() == [make_read()]
+    assert len(history.events()) == 1
+    engine.dispose()
     server.stop()
     if version != "18":
         with pytest.raises(DataDirectoryError, match=f"made by PostgreSQL {version}"):

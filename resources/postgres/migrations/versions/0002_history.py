@@ -114,7 +114,7 @@ _TABLES = {
         counter text NOT NULL CHECK (counter <> ''),
         old_value bigint NOT NULL,
         new_value bigint NOT NULL,
-        delta bigint GENERATED ALWAYS AS (new_value - old_value) STORED,
+        delta bigint NOT NULL GENERATED ALWAYS AS (new_value - old_value) STORED,
         PRIMARY KEY (studio_id, to_date, to_revision, revision, counter),
         CONSTRAINT studio_state_diff_changes_diff FOREIGN KEY (studio_id, to_date, to_revision, revision)
             REFERENCES studio.studio_state_diffs (studio_id, to_date, to_revision, revision),
@@ -128,7 +128,7 @@ _TABLES = {
         source text NOT NULL CHECK (source {_NAME}),
         expected bigint NOT NULL,
         observed bigint NOT NULL,
-        delta bigint GENERATED ALWAYS AS (observed - expected) STORED,
+        delta bigint NOT NULL GENERATED ALWAYS AS (observed - expected) STORED,
         is_drift boolean NOT NULL,
         confidence double precision NOT NULL CHECK (confidence BETWEEN 0 AND 1),
         note text NOT NULL,
