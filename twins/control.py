@@ -1,0 +1,277 @@
+"""The control server: how another process asks how the twins are, and lets something go wrong.
+
+Plain HTTP on loopback: ``GET /status``, ``POST /faults`` with a JSON object, ``DELETE /faults``. It changes
+nothing but faults; documents and payments are reached only through the twins' own protocols.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from twins.firestore.faults import Fault as FirestoreFault
+from twins.firestore.faults import FaultKind
+from twins.firestore.server import FirestoreTwin
+from twins.stripe.faults import Fault as StripeFault
+from twins.stripe.faults import FaultAction
+from twins.stripe.server import StripeTwin
+
+LARGEST_BODY = 64 * 1024
+# Reads only: the world itself writes through Commit and must not be what a fault strikes.
+_READ_METHODS = ("RunQuery", "RunAggregationQuery", "ListDocuments", "GetDocument", "BatchGetDocuments")
+_STRIPE_STATUSES = {
+    "rate_limited": 429,
+    "unavailable": 503,
+    "server_error": 500,
+    "permission_denied": 403,
+    "unauthorized": 401,
+}
+FIRESTORE_KINDS = tuple(kind.value for kind in FaultKind)
+STRIPE_KINDS = (*_STRIPE_STATUSES, *(a.value for a in FaultAction if a is not FaultAction.STATUS), "latency")
+
+
+class FaultRequestError(ValueError):
+    """A fault that cannot be injected; the message is a sentence for the person who asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRequest:
+    """What shall go wrong.
+
+    Attributes:
+        target: ``firestore`` or ``stripe``.
+        kind: One of ``FIRESTORE_KINDS`` or ``STRIPE_KINDS``.
+        where: Collection (``batches``) or Stripe list (``charges``); empty for everything.
+        count: How many calls it strikes; null until cleared.
+        after_documents: Firestore: documents that pass first in a stream. Stripe: requests that pass first.
+        seconds: How long a latency or a hang lasts.
+        for_seconds: After this time every fault of the target is cleared; null for never.
+        method: Firestore RPC it is for; every reading one when null.
+    """
+
+    target: str
+    kind: str
+    where: str = ""
+    count: int | None = None
+    after_documents: int = 0
+    seconds: float | None = None
+    for_seconds: float | None = None
+    method: str | None = None
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> "FaultRequest":
+        """Return the request in a JSON object; raise ``FaultRequestError`` for anything it cannot mean."""
+        known = {
+            "target",
+            "kind",
+            "collection",
+            "path",
+            "count",
+            "after_documents",
+            "seconds",
+            "for_seconds",
+            "method",
+        }
+        if unknown := sorted(set(given) - known):
+            raise FaultRequestError(f"unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        target, kind = str(given.get("target")), str(given.get("kind"))
+        kinds = {"firestore": FIRESTORE_KINDS, "stripe": STRIPE_KINDS}.get(target)
+        if kinds is None:
+            raise FaultRequestError(f"target is firestore or stripe, not {target!r}")
+        if kind not in kinds:
+            raise FaultRequestError(f"{target} has no fault {kind!r}; it has: {', '.join(kinds)}")
+        count, after = given.get("count"), given.get("after_documents", 0)
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise FaultRequestError("count is a whole number from 1, or absent for every call")
+        if not isinstance(after, int) or after < 0:
+            raise FaultRequestError("after_documents is a whole number from 0")
+        seconds, for_seconds = _seconds(given, "seconds"), _seconds(given, "for_seconds")
+        if kind == "latency" and seconds is None:
+            raise FaultRequestError("latency needs seconds")
+        where = str(given.get("collection") or given.get("path") or "")
+        method = given.get("method")
+        return cls(target, kind, where, count, after, seconds, for_seconds, str(method) if method else None)
+
+
+def _seconds(given: Mapping[str, Any], name: str) -> float | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise FaultRequestError(f"{name} is a number of seconds from 0")
+    return float(value)
+
+
+class Control:
+    """The control server. Use it as a context manager, or call ``start`` and ``stop``.
+
+    Args:
+        firestore: The Firestore twin.
+        stripe: The Stripe twin.
+        describe_world: Returns the world's part of the status; null while there is no world.
+        port: Port on 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        OSError: when the port is taken.
+    """
+
+    def __init__(
+        self,
+        firestore: FirestoreTwin,
+        stripe: StripeTwin,
+        describe_world: Callable[[], Mapping[str, Any] | None],
+        port: int = 0,
+    ) -> None:
+        self._firestore = firestore
+        self._stripe = stripe
+        self._describe_world = describe_world
+        self._timers: list[threading.Timer] = []
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.control = self
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="control", daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        """Return the address of the server."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def start(self) -> Self:
+        """Begin to answer; returns at once."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop answering."""
+        for timer in self._timers:
+            timer.cancel()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def status(self) -> dict[str, Any]:
+        """Return how the world and the twins are."""
+        world = self._describe_world()
+        return {
+            "ready": world is None or bool(world["isReady"]),
+            "world": world,
+            "firestore": {
+                "host": self._firestore.host,
+                "billedReads": self._firestore.stats.documents_billed,
+                "faults": len(self._firestore.faults.armed()),
+            },
+            "stripe": {
+                "baseUrl": self._stripe.base_url,
+                "requests": sum(self._stripe.stats.requests.values()),
+                "refusedWrites": self._stripe.stats.refused_writes,
+            },
+        }
+
+    def inject(self, fault: FaultRequest) -> None:
+        """Let something go wrong from now on."""
+        if fault.target == "firestore":
+            for method in (fault.method,) if fault.method else _READ_METHODS:
+                self._firestore.faults.add(
+                    FirestoreFault(
+                        fault.kind,
+                        method=method,
+                        collection=fault.where or None,
+                        after_documents=fault.after_documents,
+                        count=fault.count,
+                        seconds=fault.seconds,
+                    )
+                )
+        elif fault.kind == "latency":
+            self._stripe.faults.latency_seconds = fault.seconds or 0.0
+        else:
+            status = _STRIPE_STATUSES.get(fault.kind)
+            self._stripe.faults.add(
+                StripeFault(
+                    FaultAction.STATUS if status else FaultAction(fault.kind),
+                    fault.where,
+                    skip=fault.after_documents,
+                    times=fault.count,
+                    status=status or 500,
+                )
+            )
+        if fault.for_seconds is not None:
+            target = self._firestore.faults if fault.target == "firestore" else self._stripe.faults
+            timer = threading.Timer(fault.for_seconds, target.clear)
+            timer.daemon = True
+            timer.start()
+            self._timers.append(timer)
+
+    def clear(self) -> None:
+        """Take every fault back."""
+        self._firestore.faults.clear()
+        self._stripe.faults.clear()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    control: Control
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer ``/status``."""
+        if self.path == "/status":
+            self._answer(HTTPStatus.OK, self.server.control.status())
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, "there is /status and /faults")
+
+    def do_POST(self) -> None:
+        """Inject a fault."""
+        if self.path != "/faults":
+            self._refuse(HTTPStatus.NOT_FOUND, "there is /status and /faults")
+            return
+        try:
+            length = int(self.headers.get("Content-Length") or 0)
+            if not 0 < length <= LARGEST_BODY:
+                raise FaultRequestError("send a JSON object")
+            given = json.loads(self.rfile.read(length))
+            if not isinstance(given, dict):
+                raise FaultRequestError("send a JSON object")
+            self.server.control.inject(FaultRequest.parse(given))
+        except ValueError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+        else:
+            self._answer(HTTPStatus.OK, {"ok": True})
+
+    def do_DELETE(self) -> None:
+        """Take every fault back."""
+        if self.path != "/faults":
+            self._refuse(HTTPStatus.NOT_FOUND, "there is /status and /faults")
+            return
+        self.server.control.clear()
+        self._answer(HTTPStatus.OK, {"ok": True})
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+        """Say nothing: the twins' standard error carries JSON lines only."""
+
+    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
+        self.close_connection = True
+        self._answer(status, {"ok": False, "error": sentence})
+
+    def _answer(self, status: HTTPStatus, body: Mapping[str, Any]) -> None:
+        encoded = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(encoded)))
+        self.end_headers()
+        self.wfile.write(encoded)

@@ -1,0 +1,171 @@
+"""One process with both twins, their control server and, unless asked not to, a world in them.
+
+The clock is pinned to the simulated past before the first port opens: whatever a client reads early, it reads
+in the past, and the history can still be written behind it.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from types import FrameType
+from typing import Any, Self, TypeVar
+
+import stripe
+from google.cloud import firestore
+
+from twins.control import Control
+from twins.firestore.server import FirestoreTwin
+from twins.stripe.access import READER_KEY, WORLD_KEY
+from twins.stripe.server import StripeTwin
+from twins.world import almanac
+from twins.world.clock import WorldClock
+from twins.world.plan import WARM_UP_DAYS, opening_of
+from twins.world.runner import Report, WorldRunner
+from twins.world.settings import SMALL, Size, WorldSettings
+from twins.world.world import World
+from twins.world.writer import Writer
+
+T = TypeVar("T")
+PROJECT = "monsoonfire-portal"
+DEFAULT_DAYS, DEFAULT_SEED = 60, 1
+
+
+@dataclass(frozen=True, slots=True)
+class TwinsWish:
+    """What to run. Port 0 takes a free one.
+
+    Attributes:
+        first_day: First studio-local day of the history; ``days`` before today when null.
+        is_empty: No world: the twins hold nothing.
+    """
+
+    seed: int = DEFAULT_SEED
+    days: int = DEFAULT_DAYS
+    first_day: date | None = None
+    size: Size = field(default=SMALL)
+    is_empty: bool = False
+    is_live: bool = False
+    has_incidents: bool = True
+    firestore_port: int = 0
+    stripe_port: int = 0
+    control_port: int = 0
+
+    def settings(self, today: date) -> WorldSettings:
+        """Return the settings of the world, as seen from a studio-local day."""
+        first_day = self.first_day or today - timedelta(days=self.days)
+        return WorldSettings(self.seed, first_day, self.size, has_incidents=self.has_incidents)
+
+
+class PortTakenError(Exception):
+    """A port is taken; the message names it and the remedy."""
+
+
+class TwinsProcess:
+    """The twins of one process. Use it as a context manager, or call ``start`` and ``stop``.
+
+    Raises:
+        PortTakenError: when a wanted port is taken.
+    """
+
+    def __init__(self, wish: TwinsWish, report: Report) -> None:
+        self._report = report
+        settings = wish.settings(almanac.day_of(datetime.now(UTC)))
+        self.firestore = _bind("--firestore-port", wish.firestore_port, FirestoreTwin)
+        self._clock = WorldClock(self.firestore.clock)
+        if not wish.is_empty:
+            self._clock.set(opening_of(settings) - timedelta(days=WARM_UP_DAYS + 1))
+        self.stripe = StripeTwin(wish.stripe_port, now=self._clock.now)
+        self.control = _bind(
+            "--control-port",
+            wish.control_port,
+            lambda port: Control(self.firestore, self.stripe, self._describe_world, port),
+        )
+        self._wish = wish
+        self._settings = settings
+        self.runner: WorldRunner | None = None
+
+    def start(self) -> Self:
+        """Open the ports and begin the world; returns at once."""
+        self.firestore.start()
+        _bind("--stripe-port", self._wish.stripe_port, lambda _: self.stripe.start())
+        self.control.start()
+        if not self._wish.is_empty:
+            self.runner = self._begin_world()
+        return self
+
+    def stop(self) -> None:
+        """Stop the world after the step in hand, then the servers."""
+        if self.runner:
+            self.runner.stop()
+        self.control.stop()
+        self.stripe.stop()
+        self.firestore.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Return what a client's environment must hold to use these twins."""
+        return {
+            "FIRESTORE_EMULATOR_HOST": self.firestore.host,
+            "STUDIO_STRIPE_API_BASE": self.stripe.base_url,
+            "STUDIO_STRIPE_KEY": READER_KEY,
+            "STUDIO_FIRESTORE_PROJECT": PROJECT,
+            "STUDIO_TWINS_CONTROL": self.control.url,
+        }
+
+    def _begin_world(self) -> WorldRunner:
+        # The client takes the address of an emulator from the environment and from nowhere else.
+        os.environ["FIRESTORE_EMULATOR_HOST"] = self.firestore.host
+        documents = firestore.Client(project=PROJECT)
+        payments = stripe.StripeClient(WORLD_KEY, base_addresses={"api": self.stripe.base_url})
+        world = World(self._settings, Writer(documents, payments, self._clock))
+        runner = WorldRunner(world, self._clock, is_live=self._wish.is_live, report=self._report)
+        runner.start()
+        return runner
+
+    def _describe_world(self) -> Mapping[str, Any] | None:
+        return self.runner.describe() if self.runner else None
+
+
+def run(wish: TwinsWish, announce: Callable[[Mapping[str, str]], None], report: Report) -> int:
+    """Run until SIGINT or SIGTERM, or until the world fails; return the exit code.
+
+    Args:
+        wish: What to run.
+        announce: Called once, with the client's environment, as soon as the servers listen.
+        report: Called with an event name and fields.
+
+    Raises:
+        PortTakenError: when a wanted port is taken.
+    """
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    with TwinsProcess(wish, report) as twins:
+        announce(twins.environment)
+        while not stopping.wait(0.2):
+            if twins.runner and twins.runner.failure:
+                return 1
+    return 0
+
+
+def _bind(option: str, port: int, make: Callable[[int], T]) -> T:
+    try:
+        return make(port)
+    except OSError as error:
+        raise PortTakenError(
+            f"Port {port} on 127.0.0.1 is taken; nothing was started."
+            f" Give another one with {option}, or 0 for any free one."
+        ) from error

@@ -1,0 +1,263 @@
+"""Labelled incidents: what goes wrong in the pretend studio, when, and which documents show it.
+
+The calendar of incidents is drawn from the seed alone. A desk asks :meth:`Incidents.claim` at the moment a
+decision falls, bends the decision, and reports the documents it bent; so a label names exactly what the data
+shows. Troubles that come of the studio's ordinary habits (the portal's own quirks) are labelled too, with
+origin ``quirk``: whoever is evaluated against the labels must not be blamed for finding them.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from math import sqrt
+from typing import Any
+
+from twins.world import almanac
+from twins.world.chance import Dice
+from twins.world.settings import WorldSettings
+
+OPERATIONS, FINANCE, TRUST_SAFETY, MARKETING = "operations", "finance", "trust_safety", "marketing"
+FIRST_INCIDENT_DAY = 2  # days after the first day; before it there is nothing to compare with
+INCIDENTS_PER_WEEK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentKind:
+    """A way of going wrong. ``window_days`` and ``counts`` are inclusive ranges.
+
+    ``window_days`` says for how long it may begin to affect documents, ``counts`` how many it affects in a
+    small studio. ``ends_with_window`` marks conditions that are over when the window is.
+    """
+
+    name: str
+    department: str
+    window_days: tuple[int, int]
+    counts: tuple[int, int]
+    notes: str
+    ends_with_window: bool = False
+
+
+KINDS = (
+    IncidentKind(
+        "stalled_batches", OPERATIONS, (10, 14), (4, 7), "shelved work is passed over by every firing"
+    ),
+    IncidentKind("overdue_pickups", OPERATIONS, (6, 9), (4, 8), "finished work is not fetched for weeks"),
+    IncidentKind("request_spike", OPERATIONS, (1, 1), (16, 24), "many agent requests within hours", True),
+    IncidentKind("request_ageing", OPERATIONS, (4, 6), (3, 5), "requests stay new for more than a week"),
+    IncidentKind(
+        "reservation_surge", OPERATIONS, (1, 1), (14, 20), "more reservations than stations hold", True
+    ),
+    IncidentKind("reservations_past_window", OPERATIONS, (5, 8), (3, 5), "work never comes in its window"),
+    IncidentKind("kiln_idle", OPERATIONS, (5, 7), (4, 8), "firings are called off while work waits", True),
+    IncidentKind("kiln_outage", OPERATIONS, (3, 5), (3, 6), "a kiln is in maintenance", True),
+    IncidentKind("firing_without_unload", OPERATIONS, (8, 10), (1, 1), "a finished firing is not unloaded"),
+    IncidentKind("unpaid_attendees", OPERATIONS, (12, 14), (3, 6), "people were at an event and did not pay"),
+    IncidentKind("duplicate_charge", FINANCE, (6, 9), (1, 2), "one order was charged twice"),
+    IncidentKind(
+        "charge_without_order", FINANCE, (6, 9), (1, 2), "paid at Stripe, the order never heard of it"
+    ),
+    IncidentKind("missing_order", FINANCE, (6, 9), (1, 2), "paid at Stripe for an order that is not there"),
+    IncidentKind("order_without_charge", FINANCE, (6, 9), (1, 2), "paid at the portal, nothing at Stripe"),
+    IncidentKind("partial_refund", FINANCE, (8, 12), (1, 2), "a partial refund is recorded as a whole one"),
+    IncidentKind("refund_missing", FINANCE, (8, 12), (1, 2), "refunded at the portal, no refund at Stripe"),
+    IncidentKind("late_capture", FINANCE, (6, 9), (1, 2), "money taken days after the order"),
+    IncidentKind(
+        "expired_authorisation", FINANCE, (6, 9), (1, 1), "the intended payment lapsed, the order waits"
+    ),
+    IncidentKind("amount_mismatch", FINANCE, (6, 9), (1, 2), "charged another sum than ordered"),
+    IncidentKind("dispute", FINANCE, (8, 12), (1, 1), "the payer's bank took the money back"),
+    IncidentKind("two_payable_sessions", FINANCE, (12, 14), (1, 2), "one signup has two open checkouts"),
+    IncidentKind("regressed_payment", FINANCE, (6, 9), (1, 3), "a late webhook set a paid order back"),
+    IncidentKind(
+        "report_brigade", TRUST_SAFETY, (1, 1), (6, 9), "many people report one thing at once", True
+    ),
+    IncidentKind("safety_reports", TRUST_SAFETY, (3, 5), (2, 3), "urgent reports are left open for days"),
+    IncidentKind("undersold_event", MARKETING, (14, 18), (1, 1), "an event is near and hardly booked"),
+)
+KIND_BY_NAME = {kind.name: kind for kind in KINDS}
+QUIRK_DEPARTMENTS = {
+    "abandoned_cart": FINANCE,
+    "unmarkable_order": FINANCE,
+    "late_webhook": FINANCE,
+    "regressed_payment": FINANCE,
+    "partial_refund": FINANCE,
+    "unpaid_attendees": OPERATIONS,
+    "overdue_pickups": OPERATIONS,
+    "phantom_batch": OPERATIONS,
+    "forgotten_draft": OPERATIONS,
+    "reservations_past_window": OPERATIONS,
+    "firing_status_forgotten": OPERATIONS,
+    "stuck_offer": OPERATIONS,
+    "overdue_loan": OPERATIONS,
+    "legacy_row": OPERATIONS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The truth about one incident, as later evaluations read it.
+
+    Attributes:
+        origin: ``incident`` (injected) or ``quirk`` (a habit of the studio or the portal).
+        started_at: When the data first showed it.
+        ended_at: When it was put right; null while it stands.
+        affected: Paths of documents and Stripe objects that show it, in the order they did.
+    """
+
+    id: str
+    kind: str
+    department: str
+    origin: str
+    started_at: datetime
+    ended_at: datetime | None
+    affected: Sequence[str]
+    notes: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the label with instants as ISO texts."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "department": self.department,
+            "origin": self.origin,
+            "startedAt": self.started_at.isoformat(),
+            "endedAt": self.ended_at.isoformat() if self.ended_at else None,
+            "affected": list(self.affected),
+            "notes": self.notes,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class Incident:
+    """An incident as the simulation lives it; documents are added as they are affected."""
+
+    id: str
+    kind: str
+    department: str
+    origin: str
+    opens_at: datetime
+    closes_at: datetime
+    wanted: int
+    notes: str
+    cases: int = 0
+    affected: list[tuple[datetime, str]] = field(default_factory=list)
+    ended_at: datetime | None = None
+
+    def affect(self, instant: datetime, *paths: str) -> None:
+        """Report documents or Stripe objects that show it from now on."""
+        self.affected.extend((instant, path) for path in paths)
+
+    def end(self, instant: datetime) -> None:
+        """Report that it was put right; the latest report counts."""
+        self.ended_at = instant if self.ended_at is None else max(self.ended_at, instant)
+
+    def label(self, until: datetime) -> Label | None:
+        """Return what the data shows of it until an instant; null while it shows nothing."""
+        shown = [(at, path) for at, path in self.affected if at <= until]
+        if not shown:
+            return None
+        ended_at = self.ended_at if self.ended_at and self.ended_at <= until else None
+        paths = tuple(dict.fromkeys(path for _, path in shown))
+        return Label(
+            self.id, self.kind, self.department, self.origin, shown[0][0], ended_at, paths, self.notes
+        )
+
+
+class Incidents:
+    """The calendar of incidents of one world, and the labels that come of it."""
+
+    def __init__(self, settings: WorldSettings) -> None:
+        self._settings = settings
+        self._drawn_weeks = 0
+        self._by_kind: dict[str, list[Incident]] = defaultdict(list)
+        self._quirks: list[Incident] = []
+
+    @property
+    def is_calm(self) -> bool:
+        """Return whether nothing may go wrong."""
+        return not self._settings.has_incidents
+
+    def trouble(self, dice: Dice, probability: float) -> bool:
+        """Return whether a troublesome habit strikes; never in a calm world. Draws once either way."""
+        return dice.chance(probability) and not self.is_calm
+
+    def claim(self, kind: str, instant: datetime) -> Incident | None:
+        """Return the incident of a kind that wants one more case now, counting the case, or null."""
+        incident = self._open(kind, instant)
+        if incident is None or incident.cases >= incident.wanted:
+            return None
+        incident.cases += 1
+        return incident
+
+    def condition(self, kind: str, instant: datetime) -> Incident | None:
+        """Return the incident of a kind that lasts now and affects everything it meets, or null."""
+        return self._open(kind, instant)
+
+    def opening_on(self, kind: str, day: date) -> Incident | None:
+        """Return the incident of a kind whose window opens on a day, or null."""
+        if self.is_calm:
+            return None
+        self._draw_until(day)
+        return next((i for i in self._by_kind[kind] if almanac.day_of(i.opens_at) == day), None)
+
+    def quirk(self, kind: str, instant: datetime, *paths: str, notes: str) -> Incident:
+        """Label a trouble that came of an ordinary habit."""
+        number = len(self._quirks) + 1
+        incident = Incident(
+            id=f"quirk-{number:05d}",
+            kind=kind,
+            department=QUIRK_DEPARTMENTS[kind],
+            origin="quirk",
+            opens_at=instant,
+            closes_at=instant,
+            wanted=0,
+            notes=notes,
+        )
+        incident.affect(instant, *paths)
+        self._quirks.append(incident)
+        return incident
+
+    def labels(self, until: datetime) -> list[Label]:
+        """Return every label until an instant, in order of start."""
+        every = [incident for incidents in self._by_kind.values() for incident in incidents]
+        labels = [incident.label(until) for incident in (*every, *self._quirks)]
+        return sorted((label for label in labels if label), key=lambda label: (label.started_at, label.id))
+
+    def _open(self, kind: str, instant: datetime) -> Incident | None:
+        if self.is_calm:
+            return None
+        self._draw_until(almanac.day_of(instant))
+        return next((i for i in self._by_kind[kind] if i.opens_at <= instant < i.closes_at), None)
+
+    def _draw_until(self, day: date) -> None:
+        start = self._settings.first_day + timedelta(days=FIRST_INCIDENT_DAY)
+        while start + timedelta(weeks=self._drawn_weeks) <= day:
+            self._draw_week(self._drawn_weeks, start + timedelta(weeks=self._drawn_weeks))
+            self._drawn_weeks += 1
+
+    def _draw_week(self, week: int, monday: date) -> None:
+        for place in range(week * INCIDENTS_PER_WEEK, (week + 1) * INCIDENTS_PER_WEEK):
+            turn, card = divmod(place, len(KINDS))
+            deck = Dice(self._settings.seed, "incidents", "deck", turn).some(KINDS, len(KINDS))
+            self._draw(deck[card], place, monday)
+
+    def _draw(self, kind: IncidentKind, place: int, monday: date) -> None:
+        dice = Dice(self._settings.seed, "incidents", place)
+        opens_on = almanac.next_open_day(monday + timedelta(days=dice.whole(0, 6)))
+        opens_at = almanac.local(opens_on, almanac.OPENS_HOUR)
+        closes_at = opens_at + timedelta(days=dice.whole(*kind.window_days))
+        growth = max(1.0, sqrt(self._settings.size.scale))
+        self._by_kind[kind.name].append(
+            Incident(
+                id=f"incident-{place + 1:04d}-{kind.name}",
+                kind=kind.name,
+                department=kind.department,
+                origin="incident",
+                opens_at=opens_at,
+                closes_at=closes_at,
+                wanted=round(dice.whole(*kind.counts) * growth),
+                notes=kind.notes,
+                ended_at=closes_at if kind.ends_with_window else None,
+            )
+        )
