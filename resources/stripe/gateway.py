@@ -19,7 +19,12 @@ class PaymentSource(Protocol):
     """A read-only view of a payment provider."""
 
     def list_objects(
-        self, object_type: str, *, created_before: datetime, created_from: datetime | None = None, stats: ListStats
+        self,
+        object_type: str,
+        *,
+        created_before: datetime,
+        created_from: datetime | None = None,
+        stats: ListStats,
     ) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Yield every object of a type created in [created_from, created_before), in pages, each object once.
 

@@ -107,7 +107,7 @@ class LivePaymentSource:
             stats=stats,
             stopped=stopped,
         )
-        until = whole.end
+        newest = 0
         waiting: deque[Window] = deque([whole])
         running: dict[Future[Page], Window] = {}
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix=f"stripe-{object_type}")
@@ -130,9 +130,10 @@ class LivePaymentSource:
                     page = future.result()
                     fresh.append(self._accepted(object_type, window, page))
                     if page.has_more:
+                        newest = max(newest, page.records[0]["created"])
                         waiting.append(window)
                         if len(waiting) + len(running) < self._concurrency:
-                            waiting.extend(filter(None, [window.split(page.records, until)]))
+                            waiting.extend(filter(None, [window.split(page.records, newest)]))
                 stats.objects += sum(len(records) for records in fresh)
                 # The next pages are under way while the caller works on these.
                 ask()

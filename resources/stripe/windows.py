@@ -76,24 +76,26 @@ class Window:
             self.cursor, self.reached, self.last_page = records[-1]["id"], reached, page
         return new
 
-    def split(self, page: Sequence[Mapping[str, Any]], covered_until: int) -> "Window | None":
+    def split(self, page: Sequence[Mapping[str, Any]], newest: int) -> "Window | None":
         """Cut off the older part as a window of its own; null when what is left is not worth it.
 
+        This window keeps at most as much more time as the listing covered already, and at most half of what is
+        left. So coverage doubles with every round of cuts, and where there are no older objects, or no known
+        start, little is asked for in vain.
+
         Args:
-            page: The page just taken in; its span in time is the measure of how densely objects lie.
-            covered_until: End of the whole listing. Without a known start, each cut doubles what is covered,
-                so that a short history costs one needless request and a long one soon fills every reader.
+            page: The page just taken in; its span in time tells how densely objects lie.
+            newest: Creation second of the newest object of the whole listing.
         """
         if self.reached is None or not page:
             return None
         span = max(1, abs(page[0]["created"] - page[-1]["created"]))
-        if self.start is None:
-            cut = self.reached - max(FIRST_WINDOW_PAGES * span, covered_until - self.reached)
-        elif (self.reached - self.start) < FEWEST_PAGES_TO_SPLIT * span:
+        start = STRIPE_BEGAN if self.start is None else self.start
+        left = self.reached - start
+        if left < FEWEST_PAGES_TO_SPLIT * span:
             return None
-        else:
-            cut = (self.start + self.reached + 1) // 2
-        if cut <= (STRIPE_BEGAN if self.start is None else self.start):
+        cut = self.reached - min(max(FIRST_WINDOW_PAGES * span, newest - self.reached), left // 2)
+        if cut <= start:
             return None
         rest = Window(self.start, cut)
         self.start = cut
