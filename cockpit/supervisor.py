@@ -5,6 +5,7 @@ that made it. Whatever may block (preparing a part, asking whether it is ready) 
 What a part is, is in ``cockpit.parts``; how it lives is in ``cockpit.lifecycle``.
 """
 
+import json
 import signal
 import threading
 import time
@@ -213,7 +214,7 @@ class Supervisor:
         if exit_code:
             how = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
             said = next((line for line in reversed(running.last_lines) if line.strip()), "")
-            running.problem = running.problem or f"ended ({how}){f': {said}' if said else ''}"
+            running.problem = running.problem or f"ended ({how}){f': {_plain(said)}' if said else ''}"
 
     def _tell(self, running: Running, now: float, exit_code: int | None) -> None:
         life = running.life
@@ -257,3 +258,12 @@ class Supervisor:
         # A full disk must not stop the parts.
         with suppress(OSError):
             write_json(self._home.run / "status.json", {"parts": [part.describe() for part in self.running]})
+
+
+def _plain(line: str) -> str:
+    """Return the words of a log line: of a JSON one, what it tells of the error or the event."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return line
+    return str(told.get("error") or told.get("event") or line) if isinstance(told, dict) else line
