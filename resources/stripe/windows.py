@@ -79,9 +79,9 @@ class Window:
     def split(self, page: Sequence[Mapping[str, Any]], newest: int) -> "Window | None":
         """Cut off the older part as a window of its own; null when what is left is not worth it.
 
-        This window keeps at most as much more time as the listing covered already, and at most half of what is
-        left. So coverage doubles with every round of cuts, and where there are no older objects, or no known
-        start, little is asked for in vain.
+        This window keeps at most as much more time as the listing covered already, and at most half of what
+        is left. So coverage doubles with every round of cuts, and where there are no older objects, or no
+        known start, little is asked for in vain.
 
         Args:
             page: The page just taken in; its span in time tells how densely objects lie.
