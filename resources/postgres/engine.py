@@ -5,6 +5,7 @@ Passwords stay inside the URL and are never logged: engines hide parameters, mes
 
 from collections.abc import Sequence
 
+import psycopg2
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
@@ -21,6 +22,10 @@ _POOL_SIZE = 4
 _POOL_OVERFLOW = 12
 _RECYCLE_SECONDS = 1800
 _CONNECT_SECONDS = 10
+_TAKE_ROLE = (
+    f"SELECT set_config('role', '{APP}', false), set_config('timezone', 'UTC', false), "
+    "set_config('studio.studio_id', %s, false)"
+)
 _DUPLICATE_DATABASE = ("42P04", "23505")  # the second when two starters create it at the same moment
 
 
@@ -56,14 +61,19 @@ def app_engine(url: str, studio_id: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _take_role(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        cursor.execute(
-            f"SELECT set_config('role', '{APP}', false), set_config('timezone', 'UTC', false), "
-            "set_config('studio.studio_id', %s, false)",
-            (studio_id,),
-        )
-        cursor.close()
-        connection.commit()  # a later rollback must not give the rights back
+        try:
+            cursor = connection.cursor()
+            cursor.execute(_TAKE_ROLE, (studio_id,))
+            cursor.close()
+            connection.commit()  # a later rollback must not give the rights back
+        except psycopg2.OperationalError:
+            raise
+        except psycopg2.Error as error:
+            connection.close()
+            raise DatabaseRefusedError(
+                f"The database at {redacted(url)} is not set up for Studio OS: the role {APP} is missing or "
+                "may not be taken. Nothing was changed. Start once with: ./studio up"
+            ) from error
 
     return engine
 
@@ -74,21 +84,29 @@ def analyst_url(url: str, studio_id: str) -> str:
     return psql_url(login.render_as_string(hide_password=False))
 
 
+def ensure_database(url: str) -> None:
+    """Create the database that ``url`` names if it is missing; needs no other right when it is there.
+
+    Raises ``ServerUnreachableError``, or ``DatabaseRefusedError`` with the remedy when the right is missing.
+    """
+    try:
+        with owner_engine(url).connect():
+            return
+    except OperationalError:  # it may be missing, or the whole server may be away
+        ensure_databases(url, [parse(url).database or STUDIO_DATABASE])
+
+
 def ensure_databases(server_url: str, names: Sequence[str] = (STUDIO_DATABASE, DAGSTER_DATABASE)) -> None:
     """Create the databases that are missing on the server of ``server_url``; existing ones are left alone.
 
     Raises ``ServerUnreachableError``, or ``DatabaseRefusedError`` with the remedy when the right is missing.
     """
-    maintenance = _maintenance_url(server_url)
-    engine = owner_engine(maintenance).execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            present = set(connection.scalars(text("SELECT datname FROM pg_database")))
-            for name in names:
-                if name not in present:
-                    _create_database(engine, name)
-    except OperationalError as error:
-        raise unreachable(server_url, error) from error
+    engine = _any_database(server_url)
+    with engine.connect() as connection:
+        present = set(connection.scalars(text("SELECT datname FROM pg_database")))
+    for name in names:
+        if name not in present:
+            _create_database(engine, name)
 
 
 def _create_database(engine: Engine, name: str) -> None:
@@ -106,20 +124,23 @@ def _create_database(engine: Engine, name: str) -> None:
         ) from error
 
 
-def _maintenance_url(server_url: str) -> str:
-    """Return the URL of a database that surely exists: the one named, unless it is one of ours."""
-    named = parse(server_url).database
-    return (
-        with_database(server_url, "postgres")
-        if named in {None, "", STUDIO_DATABASE, DAGSTER_DATABASE}
-        else server_url
-    )
+def _any_database(server_url: str) -> Engine:
+    """Return an engine for the named database, or for ``postgres`` where the named one is missing."""
+    for url in (server_url, with_database(server_url, "postgres")):
+        engine = owner_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            engine.connect().close()
+        except OperationalError as error:
+            problem = error
+        else:
+            return engine
+    raise unreachable(server_url, problem) from problem
 
 
 def unreachable(url: str, error: DBAPIError) -> ServerUnreachableError:
-    """Return the plain error for a server that does not answer; its own first line says why."""
+    """Return the plain error for a server that cannot serve now; its own first line says why."""
     said = str(error.orig).strip().splitlines()
     return ServerUnreachableError(
-        f"PostgreSQL does not answer at {redacted(url)}: {said[0] if said else 'no reason given'}. Nothing "
-        "was changed. Check that the server runs and that this user may connect, then try again."
+        f"PostgreSQL at {redacted(url)} cannot be used now: {said[0] if said else 'no reason given'}. "
+        "Nothing was changed. Check that the server runs, has room, and lets this user connect; then try again."
     )

@@ -38,6 +38,8 @@ def database_problems(engine: Engine) -> list[str]:
     try:
         with engine.connect() as connection:
             return _problems(connection)
+    except DatabaseRefusedError as error:
+        return [str(error)]
     except DBAPIError as error:
         return [str(unreachable(str(engine.url), error))]
 

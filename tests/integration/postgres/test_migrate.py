@@ -11,12 +11,12 @@ from sqlalchemy import text
 
 from resources.postgres import migrate as migrations
 from resources.postgres.comments import describe
-from resources.postgres.engine import app_engine, ensure_databases, owner_engine
+from resources.postgres.engine import app_engine, ensure_database, ensure_databases, owner_engine
 from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
 from resources.postgres.migrate import HEAD, KNOWN_REVISIONS, MIGRATIONS, migrate
 from resources.postgres.roles import OWNER
 from resources.postgres.tables import METADATA
-from resources.postgres.urls import parse
+from resources.postgres.urls import parse, with_database
 
 pytestmark = pytest.mark.integration
 
@@ -253,6 +253,17 @@ def test_databases_are_made_once_and_then_left_alone(postgres_server):
     ensure_databases(url, ["first one", "second"])
     with owner_engine(postgres_server.url("first one")).connect() as connection:
         assert connection.scalar(text("SHOW server_encoding")) == "UTF8"
+
+
+@pytest.mark.parametrize("outsider", ["NOCREATEROLE"], indirect=True)
+def test_a_database_that_is_there_needs_no_right_to_make_one(outsider, postgres_server):
+    """A database given by URL is used as it is; only a missing one needs the right to create."""
+    ensure_database(outsider)
+    with pytest.raises(DatabaseRefusedError, match="CREATE DATABASE missing OWNER outsider") as refused:
+        ensure_database(with_database(outsider, "missing"))
+    assert "Nothing was changed" in str(refused.value)
+    ensure_database(postgres_server.url("missing"))
+    ensure_database(with_database(outsider, "missing"))
 
 
 def test_an_unreachable_server_is_told_without_its_password():

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from resources.postgres.engine import owner_engine
+from resources.postgres.engine import app_engine, owner_engine
 from resources.postgres.readiness import database_problems
 
 pytestmark = pytest.mark.integration
@@ -50,9 +50,23 @@ def test_an_empty_database_says_how_to_start(empty_database_url):
     assert problems == ["The database has no tables of Studio OS yet. Start once with: ./studio up"]
 
 
+@pytest.mark.usefixtures("_template")
+def test_a_server_without_our_roles_says_how_to_start(empty_database_url):
+    """The runtime's engine cannot even take its role there, and says so instead of looking broken."""
+    engine = app_engine(empty_database_url, "monsoonfire")
+    _execute(empty_database_url, "ALTER ROLE studio_app RENAME TO studio_app_aside")
+    try:
+        problems = database_problems(engine)
+    finally:
+        _execute(empty_database_url, "ALTER ROLE studio_app_aside RENAME TO studio_app")
+        engine.dispose()
+    assert len(problems) == 1
+    assert "./studio up" in problems[0]
+
+
 def test_an_unreachable_server_is_a_problem_not_an_error():
     nowhere = "postgresql://ann:canary-9x@/studio?host=/nowhere"
     problems = database_problems(owner_engine(nowhere))
     assert len(problems) == 1
-    assert "does not answer" in problems[0]
+    assert "cannot be used now" in problems[0]
     assert "canary-9x" not in problems[0]
