@@ -6,7 +6,7 @@ import sys
 from cockpit.parts.python_part import progress_line
 from resources.clock import SystemClock
 from resources.logs import configure_logs, known_secrets
-from resources.postgres.engine import app_engine, ensure_databases, owner_engine
+from resources.postgres.engine import app_engine, ensure_database, owner_engine
 from resources.postgres.errors import PostgresError
 from resources.postgres.history import History
 from resources.postgres.migrate import migrate
@@ -33,7 +33,8 @@ def _prepare(settings: Settings) -> None:
         raise SettingsError(["STUDIO_DATABASE_URL and DAGSTER_PG_URL are not set."])
     url = settings.database_url.get_secret_value()
     _tell("databases")
-    ensure_databases(url)
+    for each in (settings.database_url, settings.dagster_database_url):
+        ensure_database(each.get_secret_value())
     _tell("migrations")
     migrate(owner_engine(url), settings.studio_id)
     engine = app_engine(url, settings.studio_id)

@@ -142,5 +142,6 @@ def unreachable(url: str, error: DBAPIError) -> ServerUnreachableError:
     said = str(error.orig).strip().splitlines()
     return ServerUnreachableError(
         f"PostgreSQL at {redacted(url)} cannot be used now: {said[0] if said else 'no reason given'}. "
-        "Nothing was changed. Check that the server runs, has room, and lets this user connect; then try again."
+        "Nothing was changed. Check that the server runs, has room, and lets this user connect; then try "
+        "again."
     )
