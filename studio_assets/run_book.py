@@ -5,13 +5,15 @@ A run started from Dagster writes into a book nobody reads. ``run`` reads it to 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from resources.rows import Snapshot, SnapshotDiff, SourceRead
 from studio_assets.studio_state.drift import DriftReport
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ class RunBook:
             return
         with self._lock:
             self.on_progress(Progress(phase, name, done, total))
+
+    def timed_each(self, phase: str, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield items, adding to a phase only the time waited for each, not what the caller does with it."""
+        source = iter(items)
+        while True:
+            with self.timed(phase):
+                try:
+                    item = next(source)
+                except StopIteration:
+                    return
+            yield item
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:

@@ -4,7 +4,6 @@ What must hold is data (``rules``), what is looked at is prepared by ``frames``,
 imported only while this step runs (``expectations``).
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -60,20 +59,20 @@ def build_cloud_truth_checks(settings: Settings) -> dg.AssetChecksDefinition:
         wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         names = {key.path[-1] for key, _ in wanted}
         is_today = local_date(clock.now(), settings.timezone) == day
-        started = time.perf_counter()
-        import_engine()
-        run_book.seconds["import_checks"] = time.perf_counter() - started
-        with run_book.timed("checks"):
-            reads = {
-                read.name: read
-                for read in history.latest_reads(completeness=Completeness.FULL, snapshot_date=day)
-                if read.name in names
-            }
-            for judged in judge(reads, raw, settings, now=clock.now() if is_today else None):
-                key = cloud_truth_key(settings.studio_id, judged.collection)
-                if (key, judged.check.value) in wanted:
-                    run_book.checks.append(_noted(judged))
-                    yield _result(key, judged, reads[judged.collection], day)
+        with run_book.timed("import"):
+            import_engine()
+        reads = {
+            read.name: read
+            for read in history.latest_reads(completeness=Completeness.FULL, snapshot_date=day)
+            if read.name in names
+        }
+        judgements = judge(reads, raw, settings, now=clock.now() if is_today else None)
+        for done, judged in enumerate(run_book.timed_each("checks", judgements), start=1):
+            key = cloud_truth_key(settings.studio_id, judged.collection)
+            if (key, judged.check.value) in wanted:
+                run_book.checks.append(_noted(judged))
+                run_book.tell("checks", judged.collection, done, len(wanted))
+                yield _result(key, judged, reads[judged.collection], day)
 
     return check_cloud_truth
 

@@ -5,8 +5,9 @@ collection that could not be read whole is not materialized: its failed read is 
 ``read_is_complete`` check fails, and the step fails after the good ones were yielded.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Any, Literal
 
 import dagster as dg
@@ -17,7 +18,7 @@ from resources.errors import SourceUnreadableError
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.history import History
 from resources.raw_store import RawStore
-from resources.rows import Completeness, ReadMode, SourceRead
+from resources.rows import Completeness, OperationalEvent, ReadMode, SourceRead
 from resources.settings import Settings
 from resources.stripe.gateway import PaymentSource
 from studio_assets.checks.rules import SENTENCES, Check
@@ -41,6 +42,7 @@ PREVIEW_ROWS = 5
 PREVIEW_TEXT = 40
 QUARANTINE_SAMPLE = 10
 READ_POOL = "cloud_reads"
+READ_FAILED = "cloud_truth:read:failed"
 
 _Yielded = dg.MaterializeResult[Any] | dg.AssetCheckResult
 
@@ -90,27 +92,29 @@ def build_cloud_truth(settings: Settings) -> dg.AssetsDefinition:
 
         with run_book.timed("read"):
             read_at, lost = _begin(selected, documents, clock, day, settings.timezone)
-            readable = [contract for contract in selected if contract.name not in lost]
-            reading = Reading(
-                documents=documents,
-                payments=payments,
-                raw=raw,
-                studio_id=settings.studio_id,
-                snapshot_date=day,
-                read_at=read_at,
-                mode=ReadMode(config.mode),
-                base_of=base_of,
-                on_documents=lambda name, seen: run_book.tell("read", name, seen),
-            )
-            reads = []
-            for read in _chained(lost, read_many(readable, reading, settings.read_concurrency)):
-                history.record_read(read, run_id, fingerprint(catalog.collection(read.name)))
-                run_book.tell("read", read.name, read.documents, read.expected_documents or read.documents)
-                run_book.reads[read.name] = read
-                reads.append(read)
-                yield from _results(settings, read, raw, run_book, checked)
+        readable = [contract for contract in selected if contract.name not in lost]
+        reading = Reading(
+            documents=documents,
+            payments=payments,
+            raw=raw,
+            studio_id=settings.studio_id,
+            snapshot_date=day,
+            read_at=read_at,
+            mode=ReadMode(config.mode),
+            base_of=base_of,
+            on_documents=lambda name, seen: run_book.tell("read", name, seen),
+        )
+        reads = []
+        arriving = chain(lost.values(), read_many(readable, reading, settings.read_concurrency))
+        for read in run_book.timed_each("read", arriving):
+            history.record_read(read, run_id, fingerprint(catalog.collection(read.name)))
+            run_book.tell("read", read.name, read.documents, read.expected_documents or read.documents)
+            run_book.reads[read.name] = read
+            reads.append(read)
+            yield from _results(settings, read, raw, run_book, checked)
         failures = [read for read in reads if read.completeness is not Completeness.FULL]
         if failures:
+            history.record_event(_failed_event(failures, clock.now(), run_id))
             raise _failure(failures, len(selected))
 
     return read_cloud_truth
@@ -131,11 +135,6 @@ def _begin(
     except DayNotBegunError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     return read_at, {name: unread(catalog.collection(name), day, read_at, why) for name, why in lost.items()}
-
-
-def _chained(lost: Mapping[str, SourceRead], reads: Iterator[SourceRead]) -> Iterator[SourceRead]:
-    yield from lost.values()
-    yield from reads
 
 
 def _results(
@@ -173,6 +172,14 @@ def _results(
         )
     elif key in checked:
         yield check
+
+
+def _failed_event(failures: list[SourceRead], at: datetime, run_id: str) -> OperationalEvent:
+    reads = [
+        {"source": r.source, "name": r.name, "completeness": r.completeness.value, "reason": r.reason}
+        for r in failures
+    ]
+    return OperationalEvent(READ_FAILED, at, {"reads": reads}, run_id)
 
 
 def _failure(failures: list[SourceRead], asked: int) -> dg.Failure:

@@ -1,0 +1,196 @@
+"""Running the main job in this process, for one studio-local day, and saying plainly how it went.
+
+Used by ``studio snapshot``, by the filler of past days, and by tests. The run is a real one: the given
+instance records it as it does those of the daemon. Nothing is imported until it is needed, so that the cost
+of importing can be told from the cost of the run.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from resources.clock import Clock, SystemClock, local_date
+from resources.firestore.gateway import DocumentSource
+from resources.postgres.history import History
+from resources.raw_store import RawStore
+from resources.rows import ReadMode, SnapshotDiff, SourceRead
+from resources.settings import Settings
+from resources.stripe.gateway import PaymentSource
+from studio_assets.run_book import CheckOutcome, OnProgress, RunBook
+from studio_assets.studio_state.drift import DriftReport
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, ExecuteInProcessResult
+    from dagster_shared.error import SerializableErrorInfo
+
+PHASES = ("import", "read", "checks", "snapshot", "hash", "diff", "drift", "dagster", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Ready-made doors for a run; null means the live one of the settings. Whoever gives one closes it."""
+
+    documents: DocumentSource | None = None
+    payments: PaymentSource | None = None
+    history: History | None = None
+    raw: RawStore | None = None
+    clock: Clock | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRun:
+    """How one run of the main job went.
+
+    Attributes:
+        success: Whether every step succeeded; only then is there a ``snapshot``.
+        run_id: Dagster's id of the run.
+        snapshot_date: The studio-local day.
+        snapshot: The v3.1 document of *this* run (its read times and costs), or null.
+        revision: The revision that stands for the day, or null.
+        is_new: Whether this run made that revision; false when the cloud said the same as before.
+        content_hash: Hash of what the cloud says, or null.
+        sources: Every read of this run by collection, failed ones included.
+        diff: The standing revision against the snapshot before it, or null.
+        drift: Comparison with the source's own counts, or null.
+        quarantined: Documents set aside, all collections together.
+        checks: Every check that was judged, in order.
+        phases: Wall seconds by phase (``PHASES``); ``dagster`` is what no phase accounts for.
+        errors: What went wrong, in words for a person; empty on success.
+    """
+
+    success: bool
+    run_id: str
+    snapshot_date: date
+    snapshot: Mapping[str, Any] | None
+    revision: int | None
+    is_new: bool
+    content_hash: str | None
+    sources: Mapping[str, SourceRead]
+    diff: SnapshotDiff | None
+    drift: DriftReport | None
+    quarantined: int
+    checks: Sequence[CheckOutcome]
+    phases: Mapping[str, float]
+    errors: Sequence[str] = field(default=())
+
+    @property
+    def checks_passed(self) -> int:
+        """Return how many checks held."""
+        return sum(check.holds for check in self.checks)
+
+    @property
+    def checks_failed(self) -> Sequence[CheckOutcome]:
+        """Return the checks that did not hold, blocking ones first."""
+        failed = [check for check in self.checks if not check.holds]
+        return sorted(failed, key=lambda check: not check.is_blocking)
+
+
+def run_snapshot(
+    instance: "DagsterInstance",
+    settings: Settings,
+    *,
+    snapshot_date: date | None = None,
+    mode: str = ReadMode.FULL.value,
+    on_progress: OnProgress | None = None,
+    doors: Doors | None = None,
+) -> SnapshotRun:
+    """Run the main job for one studio-local day in this process.
+
+    Args:
+        instance: Where the run is recorded.
+        settings: The studio's settings.
+        snapshot_date: The day; today by default.
+        mode: ``full``, or ``incremental`` to read only what changed where that is provable.
+        on_progress: Told how far each phase is, also from reading threads.
+        doors: Ready-made doors, for tests and for callers that run many days in a row.
+
+    Never raises for what the cloud or a check says: that is in ``errors``.
+    """
+    doors = doors or Doors()
+    started = time.perf_counter()
+    from studio_assets.definitions import build_defs  # noqa: PLC0415 - timed as the import phase
+    from studio_assets.jobs import SNAPSHOT_JOB  # noqa: PLC0415 - as above
+
+    book = RunBook(on_progress=on_progress)
+    book.seconds["import"] = time.perf_counter() - started
+    day = snapshot_date or local_date((doors.clock or SystemClock()).now(), settings.timezone)
+    definitions = build_defs(
+        settings,
+        documents=doors.documents,
+        payments=doors.payments,
+        history=doors.history,
+        raw=doors.raw,
+        clock=doors.clock,
+        run_book=book,
+    )
+    result = definitions.resolve_job_def(SNAPSHOT_JOB).execute_in_process(
+        instance=instance,
+        partition_key=day.isoformat(),
+        raise_on_error=False,
+        tags={"studio/reason": "by hand"},
+        run_config={
+            "ops": {"read_cloud_truth": {"config": {"mode": mode}}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+    )
+    return _report(result, book, day, time.perf_counter() - started)
+
+
+def _report(result: "ExecuteInProcessResult", book: RunBook, day: date, total: float) -> SnapshotRun:
+    stored = book.snapshot if result.success else None
+    return SnapshotRun(
+        success=result.success,
+        run_id=result.run_id,
+        snapshot_date=day,
+        snapshot=book.payload if stored else None,
+        revision=stored.revision if stored else None,
+        is_new=book.is_new,
+        content_hash=stored.content_hash if stored else None,
+        sources=dict(book.reads),
+        diff=book.diff,
+        drift=book.drift,
+        quarantined=sum(len(read.quarantined) for read in book.reads.values()),
+        checks=tuple(book.checks),
+        phases=_phases(book, total),
+        errors=() if result.success else _errors(result, book),
+    )
+
+
+def _phases(book: RunBook, total: float) -> dict[str, float]:
+    spent = dict(book.seconds)
+    spent["snapshot"] = spent.get("snapshot", 0.0) - spent.get("hash", 0.0)
+    spent["dagster"] = max(0.0, total - sum(spent.values()))
+    spent["total"] = total
+    return {phase: round(spent.get(phase, 0.0), 3) for phase in PHASES}
+
+
+def _errors(result: "ExecuteInProcessResult", book: RunBook) -> tuple[str, ...]:
+    """Return one sentence per cause: reads first, then failed steps, then blocking checks."""
+    found = [f"{read.name}: {read.reason}" for read in book.reads.values() if read.reason]
+    for event in result.get_step_failure_events():
+        data = event.step_failure_data
+        user = data.user_failure_data
+        if user is not None and user.description:
+            found.append(user.description)
+        elif data.error is not None and not _is_check_failure(data.error.cls_name):
+            found.append(f"The step {event.step_key} failed: {_root_message(data.error)}")
+    found.extend(
+        f"{check.asset} breaks {check.check}: {'; '.join(check.notes)}."
+        for check in book.checks
+        if check.is_blocking and not check.holds and check.check != "read_is_complete"
+    )
+    return tuple(dict.fromkeys(found)) or ("The run failed before anything was read.",)
+
+
+def _root_message(error: "SerializableErrorInfo") -> str:
+    """Return the first line of the innermost error; Dagster wraps ours in its own."""
+    while error.cause is not None:
+        error = error.cause
+    lines = error.message.strip().splitlines() or ["no reason given"]
+    return lines[0]
+
+
+def _is_check_failure(error_class: str | None) -> bool:
+    return error_class == "DagsterAssetCheckFailedError"
