@@ -10,6 +10,7 @@ Source: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -141,7 +142,7 @@ class LiveDocumentSource:
                         patience.failed(error)
             finally:
                 stats.billed_reads += max(1, found)
-                stream.cancel()
+                _hang_up(stream)
             is_open = is_broken or found >= self._page_size
 
     def close(self) -> None:
@@ -202,6 +203,13 @@ class LiveDocumentSource:
                 if answer.HasField("result"):
                     return answer
             raise _bad_response(subject)
+
+
+def _hang_up(stream: Any) -> None:
+    """End a call, whether it is over or not; without the look afterwards the server would not hear of it."""
+    stream.cancel()
+    with suppress(grpc.RpcError):
+        next(stream, None)
 
 
 def _batches(stream: Any) -> Iterator[tuple[list[bytes], Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
+from google.oauth2.service_account import Credentials
 from grpc import experimental
 
 READ_RPCS = frozenset(
@@ -25,6 +26,7 @@ READ_RPCS = frozenset(
 )
 
 _HOST = "firestore.googleapis.com:443"
+_SCOPE = "https://www.googleapis.com/auth/datastore"
 _SERVICE = "/google.firestore.v1.Firestore/"
 
 _OPTIONS = (
@@ -82,13 +84,17 @@ def open_channel(*, emulator_host: str | None, credentials_path: Path | None) ->
 
     Raises:
         google.auth.exceptions.GoogleAuthError: when there are no usable credentials.
+        OSError: when the service-account file cannot be read.
+        ValueError: when it is not a service-account file.
     """
     if emulator_host is not None:
         channel = grpc.insecure_channel(emulator_host, options=_OPTIONS)
     else:
-        channel = FirestoreGrpcTransport.create_channel(
-            _HOST, credentials_file=str(credentials_path) if credentials_path else None, options=_OPTIONS
-        )
+        credentials = None
+        if credentials_path is not None:
+            load: Callable[..., Any] = Credentials.from_service_account_file  # has no types of its own
+            credentials = load(str(credentials_path), scopes=[_SCOPE])
+        channel = FirestoreGrpcTransport.create_channel(_HOST, credentials=credentials, options=_OPTIONS)
     return grpc.intercept_channel(channel, ReadOnlyGuard())
 
 
