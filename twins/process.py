@@ -125,6 +125,8 @@ class TwinsProcess:
         # The client takes the address of an emulator from the environment and from nowhere else.
         os.environ["FIRESTORE_EMULATOR_HOST"] = self.firestore.host
         documents = firestore.Client(project=PROJECT)
+        # The SDK's telemetry would leave an id under the user's home directory.
+        stripe.enable_telemetry = False
         payments = stripe.StripeClient(WORLD_KEY, base_addresses={"api": self.stripe.base_url})
         world = World(self._settings, Writer(documents, payments, self._clock))
         runner = WorldRunner(world, self._clock, is_live=self._wish.is_live, report=self._report)
