@@ -1,11 +1,13 @@
 """The status lines of the parts: one line each, moving on a terminal, plain lines elsewhere."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 from cockpit.lifecycle import Phase
 from cockpit.supervisor import Running
 
+SECONDS_BETWEEN_DETAILS: Final = 5.0
 _SIGNS: Final = {
     Phase.WAITING: ("·", "dim"),
     Phase.STARTING: ("…", "yellow"),
@@ -18,20 +20,27 @@ _SIGNS: Final = {
 
 
 class PlainBoard:
-    """Says a line whenever a part changes; for pipes, log files and ``--json``."""
+    """Says a line when a part changes, and now and then how far it is; for pipes and log files."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._said: dict[str, str] = {}
+        self._said: dict[str, tuple[Phase, str, float]] = {}
 
     def __call__(self, parts: Sequence[Running]) -> None:
         """Say what is new."""
+        now = time.monotonic()
         for running in parts:
-            line = describe_line(running)
-            if running.life.phase is not Phase.WAITING and self._said.get(running.name) != line:
-                self._said[running.name] = line
-                self._stream.write(f"{line}\n")
-                self._stream.flush()
+            phase, line = running.life.phase, describe_line(running)
+            said_phase, said, said_at = self._said.get(running.name, (Phase.WAITING, "", 0.0))
+            is_due = phase is not said_phase or now - said_at >= SECONDS_BETWEEN_DETAILS
+            if phase is not Phase.WAITING and line != said and is_due:
+                self._said[running.name] = (phase, line, now)
+                self.say(line)
+
+    def say(self, text: str) -> None:
+        """Say a line between the status lines."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
 
     def close(self, parts: Sequence[Running]) -> None:
         """Nothing is left to say."""
@@ -50,6 +59,10 @@ class LiveBoard:
     def __call__(self, parts: Sequence[Running]) -> None:
         """Draw the table."""
         self._live.update(self._table(parts), refresh=True)
+
+    def say(self, text: str) -> None:
+        """Say a line above the table."""
+        self._live.console.print(text, markup=False, highlight=False)
 
     def close(self, parts: Sequence[Running]) -> None:
         """Leave the last table standing."""

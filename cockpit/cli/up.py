@@ -1,12 +1,13 @@
 """``studio up``: start everything and keep it running."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from cockpit.board import open_board
+from cockpit.board import Board, open_board
 from cockpit.cli.options import print_json, shared
 from cockpit.environment import settings_here
 from cockpit.errors import CockpitError
@@ -65,7 +66,7 @@ def _run(house: House, *, is_once: bool, is_json: bool) -> int:
     for name in ("snapshot.json", "history.json", "status.json"):
         (house.home.run / name).unlink(missing_ok=True)
     board = open_board(stream)
-    greeting = _Greeting(house)
+    greeting = _Greeting(house, board)
 
     def watch(parts: Sequence[Running]) -> None:
         board(parts)
@@ -98,8 +99,8 @@ def _run(house: House, *, is_once: bool, is_json: bool) -> int:
 class _Greeting:
     """Says once where the pages are, when the first state can be seen there."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, house: House, board: Board) -> None:
+        self._house, self._board = house, board
         self._told = dict(house.told)
         self._has_said = False
 
@@ -111,12 +112,10 @@ class _Greeting:
         up = {running.name for running in parts if running.has_come_up}
         if not self._has_said and {"web", "snapshot"} <= up:
             self._has_said = True
-            sys.stderr.write(f"The studio today: {self._house.url}/   Dagster: {self._house.url}/dagster\n")
+            self._board.say(f"The studio today: {self._house.url}/   Dagster: {self._house.url}/dagster")
 
 
 def _publish(house: House) -> None:
-    import os  # noqa: PLC0415 - only here
-
     instance = Instance(os.getpid(), house.url, house.started_at.isoformat(), dict(house.told))
     publish(house.home, instance)
 
@@ -147,11 +146,8 @@ def _report(home: Home, supervisor: Supervisor, *, is_json: bool, was_interrupte
     if was_interrupted:
         return 130
     summary = read_json(home.run / "snapshot.json") or {}
-    phases = {running.name: running.ready_after for running in supervisor.running}
-    summary["phases"] = {
-        **{name: seconds for name, seconds in phases.items() if seconds},
-        **summary.get("phases", {}),
-    }
+    came_up = {f"{running.name}_ready": running.ready_after for running in supervisor.running}
+    summary["phases"] = {**summary.get("phases", {}), **came_up}
     if is_json:
         print_json(summary)
     return 0 if summary.get("revision") and not summary.get("checks", {}).get("failed") else 1

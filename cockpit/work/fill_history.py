@@ -19,6 +19,7 @@ from studio_assets.run import run_snapshot
 
 NICENESS = 10
 GIVE_UP_AFTER = 3
+INTERRUPTED = "DagsterExecutionInterruptedError"  # somebody asked this process to stop
 
 
 def main() -> int:
@@ -48,13 +49,18 @@ class _Filler:
             return 0
         from dagster import DagsterInstance  # noqa: PLC0415 - takes a second, and often there is nothing to do
 
+        from cockpit.work.day import held_day  # noqa: PLC0415 - as above
+
         with DagsterInstance.get() as instance:
             for day in days:
-                run = run_snapshot(instance, self._settings, snapshot_date=day)
+                with held_day(self._settings.home / "run", instance, day):
+                    run = run_snapshot(instance, self._settings, snapshot_date=day)
                 if run.success:
                     done, failures = done + 1, 0
                     self._tell(done, day=day)
                     continue
+                if any(INTERRUPTED in error for error in run.errors):
+                    return 1
                 failures += 1
                 problem = f"{day} could not be rebuilt: {' '.join(run.errors[:2])}"
                 logger("history").warning("history:day:failed", day=str(day), errors=list(run.errors))

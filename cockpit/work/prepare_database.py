@@ -48,9 +48,12 @@ def _prepare(settings: Settings) -> None:
     _tell("Dagster's tables")
     from dagster import DagsterInstance  # noqa: PLC0415 - takes a second; the refusals above come first
 
+    from cockpit.work.day import end_cut_off_runs  # noqa: PLC0415 - as above
+
     with DagsterInstance.get() as instance:
-        # The first use makes the tables; parts that start at the same moment would race to do it.
-        instance.get_runs_count()
+        # The first use makes the tables, before anything can race to do it. No part runs yet, so a run that
+        # counts as under way belongs to an instance that was killed.
+        end_cut_off_runs(instance, {})
 
 
 def _tell(text: str) -> None:

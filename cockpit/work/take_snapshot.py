@@ -9,12 +9,21 @@ from datetime import date
 from cockpit import summary
 from cockpit.home import write_json
 from cockpit.parts.python_part import progress_line
+from resources.clock import SystemClock, local_date
 from resources.logs import configure_logs, known_secrets
 from resources.settings import load_settings
+from studio_assets.contracts import catalog
 from studio_assets.run import run_snapshot
 from studio_assets.run_book import Progress
 
 SECONDS_BETWEEN_LINES = 0.2
+READING = "read"
+PHASES = {
+    "checks": "checking",
+    "snapshot": "counting",
+    "diff": "comparing with the last snapshot",
+    "drift": "asking the sources to count",
+}
 
 
 def main() -> int:
@@ -28,13 +37,14 @@ def main() -> int:
     _say("loading Dagster")
     from dagster import DagsterInstance  # noqa: PLC0415 - a second that the progress line should cover
 
-    with DagsterInstance.get() as instance:
-        run = run_snapshot(
-            instance, settings, snapshot_date=given.day, mode=given.mode, on_progress=_Teller()
-        )
+    from cockpit.work.day import held_day  # noqa: PLC0415 - as above
+
+    day = given.day or local_date(SystemClock().now(), settings.timezone)
+    with DagsterInstance.get() as instance, held_day(settings.home / "run", instance, day):
+        run = run_snapshot(instance, settings, snapshot_date=day, mode=given.mode, on_progress=_Teller())
     write_json(settings.home / "run" / "snapshot.json", summary.of_run(run))
     if run.success:
-        _say(f"{run.snapshot_date}, revision {run.revision}")
+        _say(f"{run.snapshot_date}, revision {run.revision}{'' if run.is_new else ' (unchanged)'}")
         return 0
     sys.stdout.write(f"{' '.join(run.errors)}\n")
     return 1
@@ -45,18 +55,28 @@ class _Teller:
 
     def __init__(self) -> None:
         self._documents: dict[str, int] = {}
+        self._read: set[str] = set()
         self._told_at = 0.0
 
     def __call__(self, progress: Progress) -> None:
-        self._documents[progress.name] = progress.done
+        if progress.phase == READING:
+            self._documents[progress.name] = progress.done
+            if progress.total is not None:
+                self._read.add(progress.name)
         now = time.monotonic()
-        if now - self._told_at >= SECONDS_BETWEEN_LINES:
+        is_last = progress.phase == READING and len(self._read) == len(catalog.ALL)
+        if is_last or now - self._told_at >= SECONDS_BETWEEN_LINES:
             self._told_at = now
-            _say(f"{progress.phase} {progress.name.replace('_', ' ')}")
+            if progress.phase == READING:
+                documents = sum(self._documents.values())
+                text = f"reading collections, {documents:,} documents"
+                _say(text, done=len(self._read), total=len(catalog.ALL))
+            else:
+                _say(PHASES.get(progress.phase, progress.phase))
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(f"{progress_line(text)}\n")
+def _say(text: str, *, done: int | None = None, total: int | None = None) -> None:
+    sys.stdout.write(f"{progress_line(text, done=done, total=total)}\n")
     sys.stdout.flush()
 
 
