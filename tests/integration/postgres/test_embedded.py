@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import select
 import signal
 import stat
 import subprocess
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import psutil
 import psycopg2
+import psycopg2.extensions
 import pytest
 
+from resources.postgres import leftovers
 from resources.postgres.account import Account
 from resources.postgres.embedded import EmbeddedPostgres
 from resources.postgres.engine import app_engine, ensure_databases, owner_engine
@@ -57,6 +60,14 @@ def make_server():
         with contextlib.suppress(psutil.NoSuchProcess):
             if (left := postmaster_of(server.data_dir)) is not None:
                 left.kill()
+
+
+def _is_gone(number):
+    """Return whether a process has ended, reaped or not."""
+    try:
+        return psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _query(server, sql, database="postgres"):
@@ -105,16 +116,46 @@ def test_what_was_committed_survives_kill_9(home, make_server):
         assert _query(server, "SELECT count(*) FROM kept") == [(number + 1,)]
 
 
+def test_a_session_that_outlives_its_server_is_ended(home, make_server, monkeypatch):
+    """A session busy computing does not notice that its server is gone, and would block the next start."""
+    monkeypatch.setattr(leftovers, "_NOTICE_SECONDS", 0.2)
+    server = make_server(home)
+    server.start()
+    busy = psycopg2.connect(psql_url(server.url("postgres")), async_=True)
+    _finish(busy)
+    number = busy.info.backend_pid
+    cursor = busy.cursor()
+    cursor.execute("DO $$ BEGIN LOOP END LOOP; END $$")
+    postmaster_of(server.data_dir).kill()
+    server.stop()
+    assert psutil.Process(number).name() == "postgres"
+    server.start()
+    assert server.is_ready()
+    assert _is_gone(number)
+    busy.close()
+
+
+def _finish(connection):
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        waits = ([connection], []) if state == psycopg2.extensions.POLL_READ else ([], [connection])
+        select.select(*waits, [], 10)
+
+
 def test_a_process_file_that_names_another_program_does_not_stop_the_start(home, make_server):
-    """After a reboot the number in the file may belong to anything, here to this test."""
+    """After a reboot the number in the file may belong to anything; that program is left alone."""
     server = make_server(home)
     server.start()
     server.stop()
-    stale = f"{os.getpid()}\n{home / 'data'}\n1700000000\n5432\n{home / 'run'}\n\n"
-    (home / "data" / "postmaster.pid").write_text(stale)
-    (home / "run" / ".s.PGSQL.5432.lock").write_text(stale)
-    server.start()
-    assert server.is_ready()
+    with subprocess.Popen(["sleep", "100"]) as other:
+        try:
+            stale = f"{other.pid}\n{home / 'data'}\n1700000000\n5432\n{home / 'run'}\n\n"
+            (home / "data" / "postmaster.pid").write_text(stale)
+            (home / "run" / ".s.PGSQL.5432.lock").write_text(stale)
+            server.start()
+            assert server.is_ready()
+            assert other.poll() is None
+        finally:
+            other.kill()
 
 
 def test_a_second_starter_uses_the_running_server_and_leaves_it_running(home, make_server):
@@ -155,7 +196,7 @@ def test_the_supervisor_takes_over_an_orphan(home, make_server):
     pid = postmaster_of(home / "data").pid
     supervisor = make_server(home)
     supervisor.prepare()
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert _is_gone(pid)
     child = subprocess.Popen(
         supervisor.command(), env=supervisor.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
