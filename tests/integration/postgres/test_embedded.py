@@ -1,6 +1,5 @@
 """The embedded server: starts anywhere, survives being killed, and never takes what is not its own."""
 
-import contextlib
 import os
 import pwd
 import select
@@ -57,9 +56,9 @@ def make_server():
     yield make
     for server in made:
         server.stop()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if (left := postmaster_of(server.data_dir)) is not None:
-                left.kill()
+        for process in psutil.process_iter():
+            if leftovers._is_ours(process, server.data_dir):
+                process.kill()
 
 
 def _is_gone(number):
