@@ -93,7 +93,9 @@ def unreadable(error: Any, subject: str) -> SourceUnreadableError:
     code, details = error.code(), (error.details() or "").lower()
     reason, sentence = _CAUSES.get(code, ("unknown", "failed in a way it does not explain"))
     is_about_time = any(word in details for word in _AGE_WORDS)
-    if code in {Status.FAILED_PRECONDITION, Status.INVALID_ARGUMENT} and is_about_time:
+    if code is Status.INVALID_ARGUMENT and "future" in details:
+        sentence = "has not reached that instant yet; check the clock of this machine"
+    elif code in {Status.FAILED_PRECONDITION, Status.INVALID_ARGUMENT} and is_about_time:
         reason, sentence = "read-time-too-old", "no longer keeps what it held at that instant"
     elif code is Status.FAILED_PRECONDITION and "index" in details:
         sentence = "has no index for this query"

@@ -169,6 +169,11 @@ def test_documents_that_came_restore_the_tries():
             "no longer",
         ),
         (Break(Status.INVALID_ARGUMENT, "read_time cannot be before ..."), "read-time-too-old", "no longer"),
+        (
+            Break(Status.INVALID_ARGUMENT, "read_time is in the future"),
+            "bad-response",
+            "not reached that instant",
+        ),
         (Break(Status.INVALID_ARGUMENT, "bad field"), "bad-response", "does not accept this query"),
         (Break(Status.DATA_LOSS), "unknown", "does not explain"),
     ],
