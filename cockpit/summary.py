@@ -48,6 +48,10 @@ def of_snapshot(
         "sources": state.get("sources", {}),
         "diff": of_diff(diff) if diff else None,
         "drift": of_drift(drift),
+        "phases": {
+            phase: spent / 1000
+            for phase, spent in state.get("diagnostics", {}).get("durationsMs", {}).items()
+        },
         "runId": snapshot.run_id,
     }
 

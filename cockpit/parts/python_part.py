@@ -64,7 +64,7 @@ class PythonPart(BasePart):
     def hear(self, line: str) -> None:
         """Take in progress, and the line that says it is ready."""
         if line.startswith(PROGRESS):
-            self.detail = _words(json.loads(line.removeprefix(PROGRESS)))
+            self.detail = words_of(line)
         elif self._ready_line and self._ready_line in line:
             self._is_ready = True
 
@@ -73,6 +73,8 @@ class PythonPart(BasePart):
         return self._is_ready
 
 
-def _words(progress: Mapping[str, Any]) -> str:
+def words_of(line: str) -> str:
+    """Return what a progress line tells a person."""
+    progress: Mapping[str, Any] = json.loads(line.removeprefix(PROGRESS))
     total = progress.get("total")
     return f"{progress['text']} ({progress['done']}/{total})" if total else str(progress["text"])
