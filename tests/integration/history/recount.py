@@ -11,17 +11,35 @@ OPEN_RESERVATION = {"REQUESTED", "CONFIRMED", "WAITLISTED"}
 AWAITING_PAYMENT = {"checkout_pending", "payment_failed"}
 
 
-def recount(database, stripe_client, as_of: datetime) -> dict[str, dict[str, int]]:
-    """Return ``{"counts": …, "ops": …, "finance": …}`` as the cloud stood at ``as_of``."""
+def recount(documents, stripe_client, as_of: datetime) -> dict[str, dict[str, int]]:
+    """Return ``{"counts": …, "ops": …, "finance": …}`` as the cloud stood at ``as_of``.
+
+    ``documents`` is path -> document at that instant; ``stripe_client`` is the vendor's own client.
+    """
 
     def read(collection):
-        return {d.id: d.to_dict() for d in database.collection(collection).stream(read_time=as_of)}
+        start = f"{collection}/"
+        return {path[len(start) :]: row for path, row in documents.items() if path.startswith(start) and path.count("/") == 1}
 
+    charges, movements, refunds, disputes = _ledger(stripe_client, as_of)
     return {
         "counts": _counts(read, as_of),
         "ops": _ops(read),
-        "finance": {**_orders(read, as_of), **_money(stripe_client, as_of)},
+        "finance": {**_orders(read, charges, as_of), **_money(charges, movements, refunds, disputes, as_of)},
     }
+
+
+def _ledger(stripe_client, as_of):
+    before = {"limit": 100, "created": {"lt": int(as_of.timestamp())}}
+    return [
+        [thing.to_dict() for thing in endpoint.list(before).auto_paging_iter()]
+        for endpoint in (
+            stripe_client.v1.charges,
+            stripe_client.v1.balance_transactions,
+            stripe_client.v1.refunds,
+            stripe_client.v1.disputes,
+        )
+    ]
 
 
 def _counts(read, as_of):
@@ -62,32 +80,63 @@ def _ops(read):
         ),
         "agentRequestsPending": sum(status in {"new", "triaged"} for status in requests),
         "agentRequestsActive": sum(status in {"new", "triaged", "accepted", "in_progress", "ready"} for status in requests),
+        "agentOrdersOpen": sum(
+            _low(row.get("fulfillmentStatus")) not in {"picked_up", "shipped", "exception"}
+            and _low(row.get("status")) not in {"refunded", "cancelled"}
+            for row in read("agentOrders").values()
+        ),
     }
 
 
-def _orders(read, as_of):
+def _orders(read, charges, as_of):
     orders = list(read("materialsOrders").values())
     pending = [row for row in orders if _low(row.get("status")) in AWAITING_PAYMENT and not row.get("paidAt")]
     paid_signups = {row.get("signupId") for row in read("eventCharges").values() if row.get("paidAt")}
     signups = read("eventSignups")
     return {
         "pendingOrders": len(pending),
-        "ordersAwaitingPickup": sum(_low(row.get("status")) == "paid" for row in orders),
+        "ordersAwaitingPickup": sum(
+            _low(row.get("status")) == "paid" or (_low(row.get("status")) in AWAITING_PAYMENT and bool(row.get("paidAt")))
+            for row in orders
+        ),
         "staleCarts": sum(row.get("createdAt") is not None and row["createdAt"] < as_of - timedelta(hours=24) for row in pending),
         "unpaidEvents": sum(_low(row.get("status")) == "checked_in" and key not in paid_signups for key, row in signups.items()),
+        "unpaidAgentOrders": sum(_is_unpaid(key, row, charges) for key, row in read("agentOrders").items()),
     }
 
 
-def _money(stripe_client, as_of):
-    before = {"limit": 100, "created": {"lt": int(as_of.timestamp())}}
-    movements = {m["id"]: m for m in stripe_client.v1.balance_transactions.list(before).auto_paging_iter()}
-    count = cents = 0
-    for charge in stripe_client.v1.charges.list(before).auto_paging_iter():
-        movement = movements.get(charge["balance_transaction"])
-        if charge["status"] == "succeeded" and movement is not None and movement["available_on"] > as_of.timestamp():
-            count += 1
-            cents += movement["amount"]
-    return {"unsettledPayments": count, "unsettledCents": cents}
+def _is_unpaid(key, order, charges):
+    if _low(order.get("status")) not in {"payment_required", "payment_pending"}:
+        return False
+    if _low(order.get("paymentStatus")) in {"paid", "paid_prepay", "payment_succeeded"}:
+        return False
+    for charge in charges:
+        names = charge.get("metadata") or {}
+        is_its_own = charge.get("payment_intent") and charge["payment_intent"] == order.get("stripePaymentIntentId")
+        if charge["status"] == "succeeded" and (is_its_own or key in {names.get("agentOrderId"), names.get("orderId")}):
+            return False
+    return True
+
+
+def _money(charges, movements, refunds, disputes, as_of):
+    by_id = {movement["id"]: movement for movement in movements}
+    unsettled = [
+        by_id[charge["balance_transaction"]]
+        for charge in charges
+        if charge["status"] == "succeeded"
+        and charge["balance_transaction"] in by_id
+        and by_id[charge["balance_transaction"]]["available_on"] > as_of.timestamp()
+    ]
+    # Thirty studio-local days, the one that just ended included; the studio knows no daylight saving.
+    window = as_of.timestamp() - 30 * 86_400
+    return {
+        "unsettledPayments": len(unsettled),
+        "unsettledCents": sum(movement["amount"] for movement in unsettled),
+        "disputesOpen": sum(
+            row["status"] not in {"won", "lost", "warning_closed", "prevented", "charge_refunded"} for row in disputes
+        ),
+        "refundsLast30Days": sum(row["created"] >= window and row["status"] not in {"failed", "canceled"} for row in refunds),
+    }
 
 
 def _low(value, default=""):
