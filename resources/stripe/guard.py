@@ -23,6 +23,7 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 LARGEST_BODY_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _OK = 200
 
 request_deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar(
@@ -174,6 +175,7 @@ def read_only_client(
         KeyRefusedError: when the key is not a restricted key.
     """
     check_key(key)
+    api_base = api_base.rstrip("/")
     stripe.enable_telemetry = False
     return stripe.StripeClient(
         key,
@@ -188,7 +190,7 @@ def _pool(scheme: str, host: str, connections: int) -> urllib3.PoolManager:
     options: dict[str, Any] = {"maxsize": connections, "block": False}
     if scheme == "https":
         options |= {"cert_reqs": "CERT_REQUIRED", "ca_certs": stripe.ca_bundle_path}
-    proxy = getproxies().get(scheme)
+    proxy = None if host in _LOOPBACK else getproxies().get(scheme)
     if proxy and not proxy_bypass(host):
         return urllib3.ProxyManager(proxy, **options)
     return urllib3.PoolManager(**options)
