@@ -3,6 +3,7 @@
 import os
 import pwd
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -36,11 +37,10 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may take an
 
 
 @pytest.fixture
-def home(tmp_path):
-    """Return a folder with spaces in its name that only its owner may enter."""
-    folder = tmp_path / "a home with spaces"
-    folder.mkdir(mode=0o700)
-    return folder
+def home():
+    """Return a folder with spaces in its name that only its owner may enter, short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="a home with spaces ") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_a_home_too_deep_for_a_socket_gets_a_short_private_directory(tmp_path, m
     assert not server.socket_dir.is_relative_to(tmp_path)
     assert stat.S_IMODE(server.socket_dir.stat().st_mode) == 0o700
     server.stop()
-    server.socket_dir.rmdir()
+    shutil.rmtree(server.socket_dir)
 
 
 def test_a_foreign_directory_is_refused_and_untouched(home, make_server):
