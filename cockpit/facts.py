@@ -13,8 +13,13 @@ from typing import Any, Protocol
 from cockpit.home import read_json
 from resources.clock import Clock
 from resources.logs import logger
-from resources.rows import Completeness, DriftMetric, Snapshot, SnapshotDiff, SourceRead
+from resources.rows import Completeness, DriftMetric, OperationalEvent, Snapshot, SnapshotDiff, SourceRead
 from resources.settings import Settings
+from studio_assets.studio_state.events import SNAPSHOT_CONFIRMED, confirmed_as_of
+from studio_assets.studio_state.snapshot import parse_instant
+
+# Rebuilding past days confirms them, too: today's confirmation is among the newest, not always the newest.
+EVENTS_LOOKED_AT = 300
 
 
 class Remembered(Protocol):
@@ -23,8 +28,11 @@ class Remembered(Protocol):
     def current_snapshot(self) -> Snapshot | None:
         """Return the newest snapshot of the newest day."""
 
-    def latest_reads(self, *, completeness: Completeness | None = None) -> Sequence[SourceRead]:
-        """Return the newest read of every collection, or the newest of one completeness."""
+    def latest_reads(self) -> Sequence[SourceRead]:
+        """Return the newest read of every collection."""
+
+    def events(self, limit: int = 50, *, name: str | None = None) -> Sequence[OperationalEvent]:
+        """Return the newest events of one name, newest first."""
 
     def diff_for(self, snapshot_date: Any, revision: int) -> SnapshotDiff | None:
         """Return the comparison of a snapshot with the one before it."""
@@ -46,7 +54,8 @@ class Facts:
         heartbeat_at: Newest sign of life of the daemon; null when there was none or nobody could tell.
         snapshot: The current one; null before the first.
         newest_reads: The newest read of every collection, whatever became of it.
-        full_reads: The newest *full* read of every collection.
+        confirmed_at: The instant at which the cloud was last seen to say what the snapshot says; null when
+            that is not known.
         parts: The supervisor's own account of its parts; empty when it does not run.
         history: Progress of the history filler: ``done``, ``total``, ``oldest``, ``problem``.
     """
@@ -61,22 +70,20 @@ class Facts:
     diff: SnapshotDiff | None = None
     drift: Sequence[DriftMetric] = ()
     newest_reads: Sequence[SourceRead] = ()
-    full_reads: Sequence[SourceRead] = ()
+    confirmed_at: datetime | None = None
     parts: Sequence[Mapping[str, Any]] = ()
     history: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def as_of(self) -> datetime | None:
-        """The instant the current numbers describe: the oldest of the newest full reads behind them.
+        """The instant the current numbers describe.
 
         An unchanged cloud gives no new snapshot, so the snapshot's own time would grow old although
-        somebody looked a minute ago.
+        somebody looked a minute ago; its newest confirmation does not.
         """
         if self.snapshot is None:
             return None
-        behind = set(self.snapshot.payload.get("sources", {}))
-        read_at = [read.read_at for read in self.full_reads if read.name in behind]
-        return min(read_at) if behind and len(read_at) == len(behind) else self.snapshot.observed_at
+        return self.confirmed_at or parse_instant(str(self.snapshot.payload["asOf"]))
 
     @property
     def age_minutes(self) -> float | None:
@@ -143,9 +150,9 @@ class Desk:
         known: dict[str, Any] = {
             "snapshot": snapshot,
             "newest_reads": history.latest_reads(),
-            "full_reads": history.latest_reads(completeness=Completeness.FULL),
         }
         if snapshot is not None:
+            known["confirmed_at"] = confirmed_at(history, snapshot)
             known["diff"] = history.diff_for(snapshot.snapshot_date, snapshot.revision)
             known["drift"] = history.drift_for(snapshot.snapshot_date, snapshot.revision)
         return known
@@ -156,6 +163,17 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - Dagster's storage may not be there yet; then nobody can tell
             logger("desk").warning("desk:heartbeat:unreadable", exc_info=error)
             return None
+
+
+def confirmed_at(history: Remembered, snapshot: Snapshot) -> datetime | None:
+    """Return the newest instant at which the cloud was seen to say this; null when that is not known."""
+    said = (snapshot.snapshot_date.isoformat(), snapshot.revision)
+    instants = [
+        confirmed_as_of(event)
+        for event in history.events(EVENTS_LOOKED_AT, name=SNAPSHOT_CONFIRMED)
+        if (event.payload.get("snapshotDate"), event.payload.get("revision")) == said
+    ]
+    return max(instants, default=None)
 
 
 def instant(seconds: float) -> datetime:

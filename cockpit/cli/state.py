@@ -14,6 +14,7 @@ from cockpit.cli.options import print_json, shared
 from cockpit.cli.render import render_diff, render_state
 from cockpit.environment import as_variables, settings_here
 from cockpit.errors import CockpitError
+from cockpit.facts import confirmed_at
 from cockpit.home import read_home
 from cockpit.session import history_settings
 from resources.postgres.history import History
@@ -21,6 +22,7 @@ from resources.rows import Snapshot
 from resources.settings import Settings
 from studio_assets.resources import live_history
 from studio_assets.studio_state.diff import compare
+from studio_assets.studio_state.snapshot import instant_text
 
 
 @click.group(short_help="Show the state, its history, or the difference of two.")
@@ -37,6 +39,8 @@ def show(*, home: Path | None, is_json: bool, day: str | None) -> int:
         found = _find(history, day)
         diff = history.diff_for(found.snapshot_date, found.revision)
         told = summary.of_snapshot(found, diff, history.drift_for(found.snapshot_date, found.revision))
+        as_of = confirmed_at(history, found)
+        told["asOf"] = instant_text(as_of) if as_of else told["asOf"]
         told["checks"] = checks_of_run(found.run_id, _dagster(settings))
     if is_json:
         print_json(told)

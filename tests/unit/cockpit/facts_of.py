@@ -65,7 +65,14 @@ def read_of(source, name, documents, *, minutes_ago=4.0, completeness=Completene
 
 
 def snapshot_of(*, documents=None, observed_at=None):
-    payload = {"counts": {}, "ops": {}, "finance": {}, "sources": {}, "diagnostics": {"warnings": []}}
+    payload = {
+        "counts": {},
+        "ops": {},
+        "finance": {},
+        "sources": {},
+        "diagnostics": {"warnings": []},
+        "asOf": NOW.isoformat(),
+    }
     for number, path in enumerate(path for _, group in GROUPS for path, _ in group):
         section, name = path.split(".")
         payload[section][name] = 0 if documents == 0 else (number * 7) % 23
@@ -84,7 +91,7 @@ def facts_of(*, minutes_ago=4.0, **given):
         "heartbeat_at": NOW - timedelta(seconds=12),
         "snapshot": snapshot_of(),
         "newest_reads": reads,
-        "full_reads": reads,
+        "confirmed_at": NOW - timedelta(minutes=minutes_ago),
         "diff": SnapshotDiff(
             DAY,
             3,

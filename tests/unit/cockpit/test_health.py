@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from cockpit.facts import confirmed_at
 from cockpit.health import HEARTBEAT_LIMIT, judge
-from tests.unit.cockpit.facts_of import NOW, facts_of
+from resources.rows import OperationalEvent
+from tests.unit.cockpit.facts_of import NOW, facts_of, snapshot_of
 
 
 def test_a_healthy_house_is_ready_without_reasons():
@@ -51,16 +53,20 @@ def test_no_snapshot_yet():
 
 
 def test_an_unchanged_cloud_stays_fresh_although_no_new_revision_is_made():
-    """The age is that of the newest full reads, not of the snapshot that they confirmed."""
-    from tests.unit.cockpit.facts_of import snapshot_of
-
+    """The age is that of the newest confirmation, not of the snapshot itself."""
     facts = facts_of(snapshot=snapshot_of(observed_at=NOW - timedelta(days=3)))
     assert judge(facts).is_ready
 
 
-def test_one_source_that_was_not_read_lately_makes_everything_old():
-    """The numbers are as old as their oldest source."""
-    from tests.unit.cockpit.facts_of import NAMES, read_of
+def test_a_confirmation_of_another_day_does_not_count():
+    """Rebuilding a past day says nothing about today."""
 
-    reads = [read_of(*name, minutes_ago=4) for name in NAMES[1:]] + [read_of(*NAMES[0], minutes_ago=90)]
-    assert facts_of(full_reads=reads).is_stale
+    class Remembered:
+        def events(self, limit, *, name):
+            days = [("2026-11-20", "2026-11-21T07:00:00Z"), ("2026-11-21", "2026-11-21T18:00:00Z")]
+            return [
+                OperationalEvent(name, NOW, {"snapshotDate": day, "revision": 3, "asOf": as_of})
+                for day, as_of in days
+            ]
+
+    assert confirmed_at(Remembered(), snapshot_of()).hour == 18
