@@ -1,0 +1,81 @@
+"""``studio bench NAME``: run one benchmark of ``tests/benchmarks`` and print its result."""
+
+import importlib.util
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+
+from cockpit.cli.options import JSON_OPTION, print_json
+from cockpit.errors import CockpitError
+from cockpit.home import CHECKOUT
+
+BENCHMARKS = CHECKOUT / "tests" / "benchmarks"
+
+
+@click.command(short_help="Measure against the raw limit: read, snapshot, startup.")
+@JSON_OPTION
+@click.argument("name", required=False)
+@click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the benchmark.")
+def bench(*, is_json: bool, name: str | None, options: tuple[str, ...]) -> int:
+    """Run the benchmark NAME and print what it measured: ratios against the raw limit of the same run."""
+    known = sorted(path.stem for path in BENCHMARKS.glob("[a-z]*.py"))
+    if name not in known:
+        raise CockpitError(
+            f"There is no benchmark {name}." if name else "Which benchmark?",
+            f"There are: {', '.join(known)}.",
+            exit_code=2,
+        )
+    result = {"bench": name, **_load(BENCHMARKS / f"{name}.py").run(**_parse(options)), "machine": machine()}
+    if is_json:
+        print_json(result)
+    else:
+        _print(result)
+    return 0
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers were measured on."""
+    return {
+        "cpus": os.cpu_count(),
+        "memoryGb": round(psutil.virtual_memory().total / 1e9, 1),
+        "loadAverage": [round(each, 2) for each in os.getloadavg()],
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
+    if spec is None or spec.loader is None:  # pragma: no cover - a file that was listed a moment ago
+        raise CockpitError(f"{path} cannot be loaded.", "Check its permissions.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _parse(options: tuple[str, ...]) -> dict[str, Any]:
+    parsed: dict[str, Any] = {}
+    for option in options:
+        name, separator, value = option.partition("=")
+        if not separator:
+            raise CockpitError(
+                f"{option} is not NAME=VALUE.", "Write it like --set documents=1000.", exit_code=2
+            )
+        parsed[name] = int(value) if value.isdigit() else value
+    return parsed
+
+
+def _print(result: Mapping[str, Any]) -> None:
+    for case in result.get("results", []):
+        print(
+            f"{case['case']}: ratio {case['ratio']} (ours {case['ours']}, raw {case['raw']} {result['unit']})"
+        )
+    for name, value in result.items():
+        if name not in {"results", "machine"}:
+            print(f"{name}: {value}")
+    print(f"machine: {result['machine']}")

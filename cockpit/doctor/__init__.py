@@ -1,0 +1,1 @@
+"""What ``studio doctor`` looks at: each check says what is wrong and how to mend it, and changes nothing."""
