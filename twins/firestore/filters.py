@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from twins.firestore.errors import invalid
 from twins.firestore.messages import COMPOSITE, FIELD, UNARY, FilterMessage, ValueMessage
-from twins.firestore.paths import NAME, NAME_TEXT, FieldPath, parse_field_path
+from twins.firestore.paths import NAME, FieldPath, parse_field_path
 from twins.firestore.records import Version
 from twins.firestore.values import ARRAY_RANK, NAN_KEY, NULL_KEY, NUMBER_RANK, Key, order_key, reference_key
 
@@ -73,7 +73,6 @@ class Leaf:
     """One condition on one field. ``values`` are the order keys it compares with (none for unary ones)."""
 
     path: FieldPath
-    text: str
     op: Op
     values: tuple[Key, ...] = ()
 
@@ -108,7 +107,7 @@ def parse_filter(message: FilterMessage) -> Filter:
         op = _UNARY_OPS.get(unary.op)
         if op is None:
             raise invalid("unary filter without an operator")
-        return Leaf(parse_field_path(unary.field.field_path), unary.field.field_path, op)
+        return Leaf(parse_field_path(unary.field.field_path), op)
     if kind == "field_filter":
         return _parse_leaf(message.field_filter)
     raise invalid("filter without a type")
@@ -118,11 +117,11 @@ def _parse_leaf(message: FilterMessage) -> Leaf:
     op = _FIELD_OPS.get(message.op)
     if op is None:
         raise invalid("field filter without an operator")
-    text = message.field.field_path
+    path = parse_field_path(message.field.field_path)
     if op not in LISTS:
-        return Leaf(parse_field_path(text), text, op, (order_key(message.value),))
+        return Leaf(path, op, (order_key(message.value),))
     values = _list_items(message.value, op)
-    return Leaf(parse_field_path(text), text, op, tuple(order_key(value) for value in values))
+    return Leaf(path, op, tuple(order_key(value) for value in values))
 
 
 def _list_items(value: ValueMessage, op: Op) -> list[ValueMessage]:
@@ -173,14 +172,16 @@ def key_test(op: Op, values: tuple[Key, ...]) -> KeyTest:
 
 
 def _single_test(op: Op, wanted: Key) -> KeyTest:
-    rank = wanted[0]
-    if op in RANGES and wanted == NAN_KEY:
+    # Nothing compares with null, and not a number is equal to nothing: unary filters are there for both.
+    if wanted == NULL_KEY or (wanted == NAN_KEY and op is not Op.NOT_EQUAL):
         return lambda _: False
+    rank = wanted[0]
     # Not a number sorts first but is less than nothing; a range also never leaves its own type.
     lowest = (NUMBER_RANK, 1) if rank == NUMBER_RANK else (rank,)
+    unequal = {NULL_KEY, wanted} - {NAN_KEY}
     tests: dict[Op, KeyTest] = {
         Op.EQUAL: lambda key: key == wanted,
-        Op.NOT_EQUAL: lambda key: key not in (wanted, NULL_KEY),
+        Op.NOT_EQUAL: lambda key: key not in unequal,
         Op.LESS: lambda key: key[0] == rank and lowest <= key < wanted,
         Op.LESS_OR_EQUAL: lambda key: key[0] == rank and lowest <= key <= wanted,
         Op.GREATER: lambda key: key[0] == rank and key > wanted,
@@ -196,10 +197,9 @@ def _list_test(op: Op, wanted: set[Key]) -> KeyTest:
             return lambda _: False
         excluded = (wanted - {NAN_KEY}) | {NULL_KEY}
         return lambda key: key not in excluded
+    items = wanted - {NULL_KEY, NAN_KEY}
     if op is Op.IN:
-        included = wanted - {NULL_KEY, NAN_KEY}
-        return lambda key: key in included
-    items = wanted - {NULL_KEY}
+        return lambda key: key in items
     return lambda key: key[0] == ARRAY_RANK and any(item in items for item in key[1])
 
 
@@ -219,16 +219,14 @@ class FilterFacts:
     """What the planner needs to know about a filter.
 
     Attributes:
-        inequalities: Written paths of fields with an inequality, sorted; they order the result.
+        inequalities: Fields with an inequality, sorted; they order the result.
         uses_name: Whether any condition is on the document name.
         uses_fields: Whether any condition is on something else.
-        matches_nothing: Whether no document can match, whatever the data (``not-in`` with a null).
     """
 
-    inequalities: tuple[str, ...] = ()
+    inequalities: tuple[FieldPath, ...] = ()
     uses_name: bool = False
     uses_fields: bool = False
-    matches_nothing: bool = False
 
 
 def check_filter(tree: Filter) -> FilterFacts:
@@ -251,11 +249,10 @@ def check_filter(tree: Filter) -> FilterFacts:
         raise invalid("'NOT_IN' cannot be used in the same query with 'IN', 'ARRAY_CONTAINS_ANY' or 'OR'.")
     if sum(_width(conjunction) for conjunction in conjunctions) > MOST_DISJUNCTIONS:
         raise invalid(f"the query has more than {MOST_DISJUNCTIONS} disjunctions")
-    if any(leaf.op is Op.NOT_IN and NULL_KEY in leaf.values for leaf in leaves):
-        return FilterFacts(matches_nothing=True)
-    unequal = {leaf.text for leaf in leaves if leaf.op in INEQUALITIES}
+    # The service sees that such a condition matches nothing before it asks for an order by its field.
+    unequal = {leaf.path for leaf in leaves if leaf.op in INEQUALITIES and not _compares_with_nothing(leaf)}
     uses_name = any(leaf.path == NAME for leaf in leaves)
-    if unequal - {NAME_TEXT} and NAME_TEXT not in unequal and uses_name:
+    if unequal - {NAME} and NAME not in unequal and uses_name:
         raise invalid(
             "Equality on key is not allowed if there are other inequality fields and key does not appear in "
             "inequalities."
@@ -285,6 +282,12 @@ def disjunctive_form(tree: Filter) -> list[list[Leaf]]:
 def _has_alternatives(tree: Filter) -> bool:
     """Tell whether there is any OR in a filter, even one with a single part."""
     return isinstance(tree, AnyOf) or (isinstance(tree, All) and any(map(_has_alternatives, tree.parts)))
+
+
+def _compares_with_nothing(leaf: Leaf) -> bool:
+    """Tell whether a condition compares with null only, or asks for what is more or less than NaN."""
+    values = set(leaf.values)
+    return values == {NULL_KEY} or (leaf.op in RANGES and values == {NAN_KEY})
 
 
 def _leaves(tree: Filter) -> list[Leaf]:

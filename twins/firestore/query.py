@@ -116,10 +116,6 @@ def plan_query(parent: str, query: QueryMessage, *, aggregated: Sequence[FieldPa
         raise invalid("limit is negative")
     tree = parse_filter(query.where) if query.HasField("where") else None
     facts = check_filter(tree) if tree is not None else FilterFacts()
-    if facts.matches_nothing:
-        return Plan(
-            parent, collection_id, is_deep, lambda _name, _version: False, _BY_NAME, None, None, 0, None
-        )
     orders = _orders(query, facts, aggregated)
     return Plan(
         parent=parent,
@@ -146,25 +142,25 @@ def _selector(query: QueryMessage) -> tuple[str, bool]:
 
 def _orders(query: QueryMessage, facts: FilterFacts, aggregated: Sequence[FieldPath]) -> tuple[Order, ...]:
     orders: list[Order] = []
+    is_key_scan_backwards = _is_key_scan_backwards(query, facts)
     for message in query.order_by:
         path = parse_field_path(message.field.field_path)
         taken = [order.path for order in orders]
-        if path in taken:
+        if path in taken and not (path == NAME and is_key_scan_backwards):
             raise invalid(f"order by clause cannot contain duplicate fields {write_field_path(path)}")
-        if NAME in taken:
+        if NAME in taken and path != NAME:
             raise invalid("order by clause cannot contain more fields after the key")
         orders.append(Order(path, message.direction == DESCENDING))
     is_descending = orders[-1].is_descending if orders else False
     taken = [order.path for order in orders]
-    for text in facts.inequalities:
-        path = parse_field_path(text)
+    for path in facts.inequalities:
         if path in taken or path == NAME:
             continue
         if NAME in taken:
             raise invalid("order by clause cannot contain more fields after the key")
         orders.append(Order(path, is_descending))
         taken.append(path)
-    if orders and orders[0] == Order(NAME, is_descending=True) and not facts.uses_fields:
+    if is_key_scan_backwards:
         raise failed_precondition("Firestore does not support descending key scans")
     missing = [path for path in dict.fromkeys(aggregated) if path not in taken]
     if missing and (NAME in taken or facts.uses_name):
@@ -177,6 +173,17 @@ def _orders(query: QueryMessage, facts: FilterFacts, aggregated: Sequence[FieldP
     if NAME not in taken:
         orders.append(Order(NAME, is_descending))
     return tuple(orders)
+
+
+def _is_key_scan_backwards(query: QueryMessage, facts: FilterFacts) -> bool:
+    """Tell whether a query walks document names from the last to the first, which the service refuses."""
+    first = query.order_by[0] if query.order_by else None
+    return (
+        first is not None
+        and first.direction == DESCENDING
+        and parse_field_path(first.field.field_path) == NAME
+        and not facts.uses_fields
+    )
 
 
 def _bound(query: QueryMessage, side: str, orders: tuple[Order, ...]) -> Bound | None:
