@@ -13,7 +13,7 @@ from typing import Any, Literal
 import dagster as dg
 import pyarrow as pa
 
-from resources.clock import Clock
+from resources.clock import Clock, day_end
 from resources.errors import SourceUnreadableError
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.history import History
@@ -101,6 +101,7 @@ def build_cloud_truth(settings: Settings) -> dg.AssetsDefinition:
             snapshot_date=day,
             read_at=read_at,
             mode=ReadMode(config.mode),
+            is_past=read_at == day_end(day, settings.timezone),
             base_of=base_of,
             on_documents=lambda name, seen: run_book.tell("read", name, seen),
         )

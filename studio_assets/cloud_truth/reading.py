@@ -17,6 +17,7 @@ from resources.raw_store import RawStore
 from resources.rows import Completeness, ReadMode, SourceRead
 from resources.stripe.gateway import PaymentSource
 from studio_assets.cloud_truth.incremental import read_changes
+from studio_assets.cloud_truth.past_payments import PastPayments
 from studio_assets.cloud_truth.read import read_collection
 from studio_assets.cloud_truth.stripe_read import read_payment_objects
 from studio_assets.contracts.model import Collection
@@ -35,7 +36,7 @@ class DayNotBegunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What all reads of one run have in common."""
+    """What all reads of one run have in common. ``is_past``: the day is over and ``read_at`` is its end."""
 
     documents: DocumentSource
     payments: PaymentSource
@@ -44,6 +45,7 @@ class Reading:
     snapshot_date: date
     read_at: datetime
     mode: ReadMode
+    is_past: bool
     base_of: BaseRead
     on_documents: OnDocuments
 
@@ -110,7 +112,7 @@ def _read_by_source(contract: Collection, reading: Reading) -> SourceRead:
 
     if contract.source == "stripe":
         return read_payment_objects(
-            reading.payments,
+            PastPayments(reading.payments) if reading.is_past else reading.payments,
             contract,
             reading.raw,
             studio_id=reading.studio_id,

@@ -63,6 +63,7 @@ class PretendStudio:
         self.clock = SharedClock(noon)
         self.firestore = FirestoreTwin(clock=self.clock.twin).start()
         self.stripe = StripeTwin(now=self.clock.now).start()
+        self.paid = ""
         self.history = history
         self.instance = instance
         self.settings = Settings(
@@ -79,7 +80,7 @@ class PretendStudio:
             attempts=2,
             sleep=lambda _: None,
         )
-        self.payments = live_payment_source(READER_KEY, api_base=self.stripe.base_url, deadline_seconds=5)
+        self.payments = live_payment_source(READER_KEY, api_base=self.stripe.base_url, deadline_seconds=2)
         self.raw = RawStore(str(folder / "raw"))
         self.doors = Doors(self.documents, self.payments, history, self.raw, self.clock)
 
@@ -103,7 +104,9 @@ class PretendStudio:
 
     def put(self, collection: str, document_id: str, **fields: Any) -> None:
         """Write a whole document, stamped with the present."""
-        self.firestore.store.put(self.name(collection, document_id), {"updatedAt": self.clock.now(), **fields})
+        self.firestore.store.put(
+            self.name(collection, document_id), {"updatedAt": self.clock.now(), **fields}
+        )
 
     def put_bare(self, collection: str, document_id: str, **fields: Any) -> None:
         """Write a whole document with these fields and no others."""
@@ -172,7 +175,7 @@ class PretendStudio:
         self.put("agentRequests", "a1", status="new", kind="firing")
         self.put("agentRequests", "a2", status="in_progress", kind="pickup")
         self.put("materialsProducts", "p1", name="Clay", priceCents=4000, currency="USD", active=True)
-        paid = self.pay(8500, orderId="o1", materialsOrderId="o1", source="materials")
+        self.paid = self.pay(8500, orderId="o1", materialsOrderId="o1", source="materials")
         self.put(
             "materialsOrders",
             "o1",
@@ -180,7 +183,7 @@ class PretendStudio:
             paymentStatus="paid",
             totalCents=8500,
             currency="USD",
-            stripePaymentIntentId=paid,
+            stripePaymentIntentId=self.paid,
             paidAt=now - hour,
             createdAt=now - 2 * hour,
         )
@@ -189,7 +192,9 @@ class PretendStudio:
         self.put("eventSignups", "s1", eventId="e1", status="checked_in", paymentStatus="unpaid")
         self.put("eventSignups", "s2", eventId="e1", status="checked_in", paymentStatus="paid")
         self.put("eventCharges", "ec1", eventId="e1", signupId="s2", totalCents=8500, paidAt=now - hour)
-        self.put("agentOrders", "ao1", status="payment_required", fulfillmentStatus="queued", amountCents=4500)
+        self.put(
+            "agentOrders", "ao1", status="payment_required", fulfillmentStatus="queued", amountCents=4500
+        )
         self.put_bare("supportRequests", "sr1", status="new", category="Kiln", createdAt=now)
         self.put_bare("libraryLoans", "l1", status="checked_out", dueAt=now - hour, loanedAt=now - 29 * day)
         self.put_bare("libraryLoans", "l2", status="checked_out", dueAt=now + day, loanedAt=now - day)

@@ -142,16 +142,8 @@ def _count_money(studio, as_of, timezone, found, tally):
             payments += 1
             cents += entry["amount_cents"]
     found["finance.unsettledPayments"], found["finance.unsettledCents"] = payments, cents
-    tally(
-        "finance.disputesOpen",
-        studio["disputes"],
-        lambda r: low(r["status"]) not in {"won", "lost", "warning_closed", "prevented", "charge_refunded"},
-    )
     zone = ZoneInfo(timezone)
     last_day = (as_of - timedelta(microseconds=1)).astimezone(zone).date()
     first = datetime.combine(last_day - timedelta(days=29), time(), zone).astimezone(UTC)
-    tally(
-        "finance.refundsLast30Days",
-        studio["refunds"],
-        lambda r: r["created_at"] >= first and low(r["status"]) not in {"failed", "canceled", "cancelled"},
-    )
+    tally("finance.disputesLast30Days", studio["disputes"], lambda r: r["created_at"] >= first)
+    tally("finance.refundsLast30Days", studio["refunds"], lambda r: r["created_at"] >= first)

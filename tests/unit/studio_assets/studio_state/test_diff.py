@@ -64,5 +64,5 @@ def test_the_first_snapshot_ever_has_nothing_to_differ_from():
 
 def test_a_counter_an_older_schema_did_not_know_is_not_a_change():
     older = payload()
-    del older["finance"]["disputesOpen"]
-    assert compare(snapshot(older), with_numbers({"finance.disputesOpen": 7}, 2)).changes == ()
+    del older["finance"]["disputesLast30Days"]
+    assert compare(snapshot(older), with_numbers({"finance.disputesLast30Days": 7}, 2)).changes == ()
