@@ -137,6 +137,14 @@ def test_a_passing_fault_costs_time_not_objects(calm, fault):
     assert stats.retries >= 1
 
 
+def test_a_limit_is_no_failed_attempt(calm):
+    """However often the server says "later", the reader comes back until its time is over."""
+    calm.faults.fail(429, times=12, retry_after="0.01")
+    stats = ListStats()
+    assert len(_read(_source(calm, concurrency=1), "payouts", stats=stats)) == len(_expected(calm, "payouts"))
+    assert stats.retries == 12
+
+
 LASTING = {
     "500": (lambda faults: faults.fail(500, skip=4, times=None), "unavailable"),
     "disconnect": (lambda faults: faults.spoil(FaultAction.DISCONNECT, skip=4, times=None), "unavailable"),
