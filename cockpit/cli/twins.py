@@ -5,6 +5,13 @@ import sys
 
 import click
 
+from cockpit.environment import settings_here
+from cockpit.errors import CockpitError
+from cockpit.home import read_home
+from cockpit.instance import running_instance
+from resources.settings import SettingsError
+
+CONTROL = "STUDIO_TWINS_CONTROL"
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
@@ -17,5 +24,17 @@ def twins(*, arguments: tuple[str, ...]) -> None:
 
 def become_twins(arguments: tuple[str, ...]) -> None:
     """Become the twins' own process, so that signals and exit codes are theirs."""
+    if CONTROL not in os.environ:
+        _tell_control()
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "twins", *arguments])  # noqa: S606 - no shell is involved
+
+
+def _tell_control() -> None:
+    """Let ``twins fault`` and ``twins status`` find the twins of the instance that runs here."""
+    try:
+        instance = running_instance(read_home(settings_here().home))
+    except (CockpitError, SettingsError):
+        return
+    if instance is not None and CONTROL in instance.environment:
+        os.environ[CONTROL] = instance.environment[CONTROL]
