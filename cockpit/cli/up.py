@@ -20,6 +20,8 @@ from cockpit.world import Wish
 from resources.logs import configure_logs, known_secrets
 
 GIVE_UP_AFTER = 4
+LONGEST_PROBLEM = 300
+INTERRUPTED = 130
 
 
 @click.command(short_help="Start everything and keep it running.")
@@ -79,20 +81,17 @@ def _run(house: House, *, is_once: bool, is_json: bool) -> int:
     try:
         supervisor.run(_once_is_over if is_once else _cannot_go_on)
         problems = _problems(supervisor)
-        ended_by = supervisor.stop_signal
     finally:
         supervisor.stop()
         board.close(supervisor.running)
         withdraw(house.home)
         log.close()
+    if is_once:
+        return _report(house.home, supervisor, problems, is_json=is_json)
     if problems:
         raise CockpitError(
-            f"Not everything came up: {' '.join(problems)}",
-            f"The logs are in {house.home.logs}. ./studio doctor checks what is needed.",
-            exit_code=1 if is_once else 3,
+            f"Not everything came up: {' '.join(problems)}", f"The logs are in {house.home.logs}."
         )
-    if is_once:
-        return _report(house.home, supervisor, is_json=is_json, was_interrupted=ended_by is not None)
     return 0
 
 
@@ -136,18 +135,24 @@ def _problems(supervisor: Supervisor) -> list[str]:
     if supervisor.refusal is not None:
         return [f"{supervisor.refusal.what} {supervisor.refusal.remedy}".strip()]
     return [
-        f"{running.part.label} {running.problem}."
+        f"{running.part.label} {running.problem}".rstrip(".")[:LONGEST_PROBLEM] + "."
         for running in supervisor.running
         if running.life.phase is Phase.FAILED or running.life.failures >= GIVE_UP_AFTER
     ]
 
 
-def _report(home: Home, supervisor: Supervisor, *, is_json: bool, was_interrupted: bool) -> int:
-    if was_interrupted:
-        return 130
+def _report(home: Home, supervisor: Supervisor, problems: Sequence[str], *, is_json: bool) -> int:
+    if supervisor.stop_signal is not None:
+        return INTERRUPTED
     summary = read_json(home.run / "snapshot.json") or {}
     came_up = {f"{running.name}_ready": running.ready_after for running in supervisor.running}
     summary["phases"] = {**summary.get("phases", {}), **came_up}
+    summary["ok"] = bool(summary.get("ok") and not problems and not summary["checks"]["failed"])
+    summary["problems"] = list(problems)
     if is_json:
         print_json(summary)
-    return 0 if summary.get("revision") and not summary.get("checks", {}).get("failed") else 1
+    for problem in problems:
+        sys.stderr.write(f"studio: {problem}\n")
+    if problems:
+        sys.stderr.write(f"        The logs are in {home.logs}.\n")
+    return 0 if summary["ok"] else 1
