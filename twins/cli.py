@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     world = commands.add_parser("world", help="print the incidents of a world; no server is needed")
     _add_world_options(world)
     world.add_argument("--label-file", type=Path, metavar="F", help="also write the labels to a JSON file")
+    world.add_argument("--quirks", action="store_true", help="print troubles of ordinary habits too")
     world.add_argument("--json", action="store_true", help="print the labels as one JSON object")
     world.set_defaults(command=_world)
     fault = commands.add_parser("fault", help="let something go wrong in running twins")
@@ -154,7 +155,7 @@ def _world(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(document))
     else:
-        _print_table(labels)
+        _print_table(labels if given.quirks else [label for label in labels if label.origin == "incident"])
     return EXIT_OK
 
 

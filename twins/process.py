@@ -6,6 +6,7 @@ in the past, and the history can still be written behind it.
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from twins.firestore.server import FirestoreTwin
 from twins.stripe.access import READER_KEY, WORLD_KEY
 from twins.stripe.server import StripeTwin
 from twins.world import almanac
+from twins.world.bulk import BulkWriter
 from twins.world.clock import WorldClock
 from twins.world.plan import WARM_UP_DAYS, opening_of
 from twins.world.runner import Report, WorldRunner
@@ -128,7 +130,8 @@ class TwinsProcess:
         # The SDK's telemetry would leave an id under the user's home directory.
         stripe.enable_telemetry = False
         payments = stripe.StripeClient(WORLD_KEY, base_addresses={"api": self.stripe.base_url})
-        world = World(self._settings, Writer(documents, payments, self._clock))
+        bulk = BulkWriter(self.firestore.host, PROJECT)
+        world = World(self._settings, Writer(documents, payments, self._clock, bulk))
         runner = WorldRunner(world, self._clock, is_live=self._wish.is_live, report=self._report)
         runner.start()
         return runner
@@ -165,6 +168,8 @@ def run(wish: TwinsWish, announce: Callable[[Mapping[str, str]], None], report: 
 
 def _bind(option: str, port: int, make: Callable[[int], T]) -> T:
     try:
+        # Asked first by hand: gRPC would complain about a taken port on standard error, in its own words.
+        socket.create_server(("127.0.0.1", port)).close()
         return make(port)
     except OSError as error:
         raise PortTakenError(

@@ -158,7 +158,7 @@ class Checkins:
         clean_up = forgotten_at + dice.days(1, 12)
 
         def tidy() -> None:
-            self._clean_up(batch.path, dice)
+            self.clean_up(batch.path, dice)
             quirk.end(studio.now)
 
         studio.at(almanac.next_staffed(dice, clean_up), tidy)
@@ -272,13 +272,13 @@ class Checkins:
         )
 
         def tidy() -> None:
-            self._clean_up(path, dice)
+            self.clean_up(path, dice)
             quirk.end(studio.now)
 
         if dice.chance(0.6):
             studio.at(almanac.next_staffed(dice, studio.now + dice.days(5, 25)), tidy)
 
-    def _clean_up(self, path: str, dice: Dice) -> None:
+    def clean_up(self, path: str, dice: Dice) -> None:
         """Close a batch as the clean-up tool does: by flag and legacy status; the state stays as it was."""
         studio = self._studio
         stamp = {

@@ -63,11 +63,15 @@ class StripeCall:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One slot of simulated time: calls first, then the writes, all visible from ``at`` on."""
+    """One slot of simulated time: calls first, then the writes, all visible from ``at`` on.
+
+    ``is_bulk`` marks writes that only set new documents, which may go a faster way.
+    """
 
     at: datetime
     calls: tuple[StripeCall, ...] = ()
     writes: tuple[DocumentWrite, ...] = ()
+    is_bulk: bool = False
 
 
 def slot_of(instant: datetime) -> datetime:

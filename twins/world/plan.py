@@ -147,10 +147,10 @@ class Plan:
         for write in archive_writes(self.settings, self._people.members, self.opening_at):
             batch.append(write)
             if len(batch) == WRITES_PER_STEP:
-                yield Step(self.opening_at, writes=tuple(batch))
+                yield Step(self.opening_at, writes=tuple(batch), is_bulk=True)
                 batch = []
         if batch:
-            yield Step(self.opening_at, writes=tuple(batch))
+            yield Step(self.opening_at, writes=tuple(batch), is_bulk=True)
 
 
 def opening_of(settings: WorldSettings) -> datetime:

@@ -57,8 +57,8 @@ class Purchases:
 
     def _pay(self, sale: Sale, payment: Payment, dice: Dice) -> None:
         self._till.complete(payment, dice.pick(GOOD_CARDS))
-        self._webhooks.deliver_success(payment, sale, dice)
-        self._look_after(sale, payment, dice)
+        if self._webhooks.deliver_success(payment, sale, dice):
+            self._look_after(sale, payment, dice)
 
     def _decline(self, sale: Sale, payment: Payment, dice: Dice) -> None:
         self._till.decline(payment)
@@ -120,7 +120,8 @@ class Purchases:
 
     def _charge_twice(self, sale: Sale, payment: Payment, dice: Dice, incident: Incident) -> None:
         self._till.complete(payment, GOOD_CARDS[0])
-        self._webhooks.deliver_success(payment, sale, dice)
+        for event, seconds in ((COMPLETED, 3), (SUCCEEDED, 9)):
+            self._webhooks.deliver(event, payment, sale, timedelta(seconds=seconds))
 
         def again() -> None:
             at = self._studio.now

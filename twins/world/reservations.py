@@ -285,7 +285,12 @@ class Reservations:
             half_shelves=reservation.half_shelves,
             dice=dice,
             on_fetched=lambda: self._hand_over(reservation),
+            on_reclaimed=lambda: self._write_off(reservation, dice),
         )
+
+    def _write_off(self, reservation: Reservation, dice: Dice) -> None:
+        if reservation.batch:
+            self._checkins.clean_up(reservation.batch.path, dice)
 
     def _hand_over(self, reservation: Reservation) -> None:
         if reservation.batch:

@@ -10,7 +10,6 @@ from twins.world.clock import WorldClock
 from twins.world.world import World
 
 Report = Callable[..., None]
-LONGEST_NAP_SECONDS = 30.0  # wakes at least this often, so that a machine that slept catches up soon
 
 
 def _system_time() -> datetime:
@@ -26,6 +25,7 @@ class WorldRunner:
         is_live: Whether to go on with the plan after having caught up.
         report: Called with an event name and fields, for every day of the past and when it is done.
         source: Tells real time.
+        longest_nap_seconds: How long the thread sleeps at most; a machine that slept catches up after it.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class WorldRunner:
         is_live: bool,
         report: Report,
         source: Callable[[], datetime] = _system_time,
+        longest_nap_seconds: float = 30.0,
     ) -> None:
         self.world = world
         self.is_ready = threading.Event()
@@ -45,6 +46,7 @@ class WorldRunner:
         self._is_live = is_live
         self._report = report
         self._source = source
+        self._longest_nap_seconds = longest_nap_seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="world", daemon=True)
 
@@ -62,6 +64,7 @@ class WorldRunner:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        self.world.close()
 
     def describe(self) -> dict[str, Any]:
         """Return settings and progress for a status page."""
@@ -114,7 +117,7 @@ class WorldRunner:
         """Sleep until the next step is due, write it, and return the clock to real time."""
         wait = (self.world.next_at() - self._source()) / timedelta(seconds=1)
         if wait > 0:
-            self._stopping.wait(min(wait, LONGEST_NAP_SECONDS))
+            self._stopping.wait(min(wait, self._longest_nap_seconds))
             return
         try:
             self.world.apply_next()

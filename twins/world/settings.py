@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 LARGEST_DOCUMENT_COUNT = 1_000_000
-SMALL_WORLD_DOCUMENTS = (
-    3_500  # what a small world holds after sixty days, measured; turns a number into a scale
-)
+SMALL_WORLD_DOCUMENTS = 3_000  # of a small world after sixty days, measured; turns a number into a scale
 LARGEST_COUNTED_SCALE = 5.0  # beyond it, more documents come from the archive and not from busier days
 _NAMED_SCALES = {"small": 1.0, "medium": 5.0, "large": 25.0}
 

@@ -42,6 +42,7 @@ class Kept:
     ready_at: datetime
     dice: Dice
     on_fetched: Callable[[], None]
+    on_reclaimed: Callable[[], None]
     is_fetched: bool = False
     missed: int = 0
 
@@ -52,10 +53,18 @@ class Storage:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
-    def keep(self, path: str, *, half_shelves: int, dice: Dice, on_fetched: Callable[[], None]) -> None:
+    def keep(
+        self,
+        path: str,
+        *,
+        half_shelves: int,
+        dice: Dice,
+        on_fetched: Callable[[], None],
+        on_reclaimed: Callable[[], None],
+    ) -> None:
         """Mark a reservation as loaded and ready now, and let its owner come for it."""
         studio, at = self._studio, self._studio.now
-        kept = Kept(path, half_shelves, at, dice, on_fetched)
+        kept = Kept(path, half_shelves, at, dice, on_fetched, on_reclaimed)
         notice = {"at": at, "kind": "pickup_ready", "status": "active"}
         studio.touch(
             path,
@@ -174,6 +183,7 @@ class Storage:
             studio.at(studio.now + timedelta(days=1), self._bill, kept, billed_days + 1)
             return
         kept.is_fetched = True  # the studio's now; nobody comes for it any more
+        kept.on_reclaimed()
         studio.touch(
             kept.path,
             {

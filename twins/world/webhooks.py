@@ -62,17 +62,18 @@ class Webhooks:
         self._write_payment(event, payment, sale)
         sale.hear(event, payment, dispute_status)
 
-    def deliver_success(self, payment: Payment, sale: Sale, dice: Dice) -> None:
-        """Let the portal hear that a checkout was paid: two events, usually in order and within seconds."""
+    def deliver_success(self, payment: Payment, sale: Sale, dice: Dice) -> bool:
+        """Let the portal hear that a checkout was paid: two events, usually in order and within seconds.
+
+        Returns:
+            Whether nothing went wrong with it.
+        """
         quickly, soon = timedelta(seconds=dice.between(1, 5)), timedelta(seconds=dice.between(6, 20))
         studio = self._studio
-        has_page = payment.session_id is not None
-        incident = studio.incidents.claim("regressed_payment", studio.now) if has_page else None
+        incident = studio.incidents.claim("regressed_payment", studio.now)
         is_out_of_order = studio.incidents.trouble(dice, OUT_OF_ORDER_SHARE)
         is_late = studio.incidents.trouble(dice, LATE_SHARE)
-        if not has_page:
-            self.deliver(SUCCEEDED, payment, sale, quickly)
-        elif incident or is_out_of_order:
+        if incident or is_out_of_order:
             late = dice.hours(0.4, 9)
             self.deliver(SUCCEEDED, payment, sale, quickly)
             self.deliver(COMPLETED, payment, sale, late)
@@ -85,16 +86,18 @@ class Webhooks:
                     sale.path,
                     notes="completed arrived after succeeded",
                 )
-        elif is_late:
+            return False
+        if is_late:
             late = dice.hours(3, 26)
             self.deliver(COMPLETED, payment, sale, quickly)
             self.deliver(SUCCEEDED, payment, sale, late)
             studio.incidents.quirk(
                 "late_webhook", studio.now, sale.path, notes="the portal heard of the money hours later"
             ).end(studio.now + late)
-        else:
-            self.deliver(COMPLETED, payment, sale, quickly)
-            self.deliver(SUCCEEDED, payment, sale, soon)
+            return False
+        self.deliver(COMPLETED, payment, sale, quickly)
+        self.deliver(SUCCEEDED, payment, sale, soon)
+        return True
 
     def _write_payment(self, event: str, payment: Payment, sale: Sale) -> None:
         """Write the ``payments`` document of an event; its id is the Stripe object of the event."""

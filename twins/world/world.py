@@ -65,6 +65,10 @@ class World:
             self.apply_next()
         return self.progress.steps - before
 
+    def close(self) -> None:
+        """Close the writer's connections."""
+        self._writer.close()
+
     def labels(self, until: datetime) -> list[Label]:
         """Return the labels of everything up to ``until``, from the plan alone."""
         return walk(self.settings, until).labels(until)
