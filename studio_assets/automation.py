@@ -16,6 +16,8 @@ def on_new_content() -> dg.AutomationCondition[Any]:
     The stock eager condition fires on every materialization, also when the content hash stayed the same.
     Only the newest studio-local day is looked at; past days are rebuilt on purpose or not at all.
     """
-    has_new_content = dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed())
+    # What is asked for in the same tick counts as new too, so that a whole chain becomes one run.
+    is_new = dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
+    has_new_content = dg.AutomationCondition.any_deps_match(is_new)
     eager = dg.AutomationCondition.eager().replace("any_deps_updated", has_new_content)
     return (eager & dg.AutomationCondition.all_deps_blocking_checks_passed()).with_label("on_new_content")

@@ -82,7 +82,8 @@ def judge_facts(facts: pa.Table, rules: Sequence[Rule]) -> dict[str, dict[Check,
 
 
 def _results(rows: pa.Table, rules: Sequence[Rule], result_format: dict[str, Any]) -> list[tuple[Rule, Any]]:
-    import great_expectations as gx  # noqa: PLC0415 - as above
+    engine = _engine()
+    import great_expectations as gx  # noqa: PLC0415 - as above, and only after its warnings were silenced
     from great_expectations.expectations.registry import get_expectation_impl  # noqa: PLC0415 - as above
 
     suite = gx.ExpectationSuite(
@@ -92,7 +93,7 @@ def _results(rows: pa.Table, rules: Sequence[Rule], result_format: dict[str, Any
             for number, rule in enumerate(rules)
         ],
     )
-    batch = _engine().get_batch(batch_parameters={"dataframe": rows.to_pandas()})
+    batch = engine.get_batch(batch_parameters={"dataframe": rows.to_pandas()})
     # Great Expectations groups results by column, so the number says which rule a result belongs to.
     found = batch.validate(suite, result_format=result_format).results
     return [(rules[result.expectation_config.meta["rule"]], result) for result in found]

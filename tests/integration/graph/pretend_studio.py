@@ -64,6 +64,7 @@ class PretendStudio:
         self.firestore = FirestoreTwin(clock=self.clock.twin).start()
         self.stripe = StripeTwin(now=self.clock.now).start()
         self.paid = ""
+        self.today = self.day.isoformat()
         self.history = history
         self.instance = instance
         self.settings = Settings(
@@ -83,6 +84,10 @@ class PretendStudio:
         self.payments = live_payment_source(READER_KEY, api_base=self.stripe.base_url, deadline_seconds=2)
         self.raw = RawStore(str(folder / "raw"))
         self.doors = Doors(self.documents, self.payments, history, self.raw, self.clock)
+
+    def machine_now(self) -> datetime:
+        """Return the machine's present, in the studio's time zone."""
+        return datetime.now(PHOENIX)
 
     def close(self) -> None:
         self.documents.close()

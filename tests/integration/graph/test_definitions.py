@@ -1,0 +1,145 @@
+"""What Dagster knows of a studio: a change here is seen by staff, by schedules and by stored history."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from resources.settings import Settings
+from studio_assets.checks.rules import BLOCKING, Check, checks_of
+from studio_assets.contracts import catalog
+from studio_assets.definitions import build_defs
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).resolve().parents[3]
+FIRESTORE = (
+    *("agent_orders", "agent_requests", "batches", "community_reports", "event_charges", "event_signups"),
+    *("events", "kiln_firings", "kilns", "library_loans", "materials_orders", "materials_products"),
+    *("reservations", "studio_space_reservations", "support_requests"),
+)
+STRIPE = ("balance_transactions", "charges", "disputes", "payment_intents", "payouts", "refunds")
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return build_defs(Settings(home=tmp_path, studio_id="teststudio")).get_repository_def()
+
+
+def test_the_assets_are_these(repository):
+    """Keys are stored with every materialization: renaming one loses its history."""
+    keys = {"/".join(key.path) for key in repository.asset_graph.get_all_asset_keys()}
+    assert keys == {
+        *(f"teststudio/cloud_truth/{name}" for name in (*FIRESTORE, *STRIPE)),
+        *(f"teststudio/studio_state/{name}" for name in ("snapshot", "diff", "drift")),
+    }
+
+
+def test_the_checks_are_these(repository):
+    found = {(key.asset_key.path[-1], key.name) for key in repository.asset_graph.asset_check_keys}
+    of_snapshot = {
+        *("batches_are_conserved", "counters_are_not_negative", "parts_fit_their_whole"),
+        *("hash_matches_payload", "sources_are_full"),
+    }
+    assert found == {
+        *((contract.name, check.value) for contract in catalog.ALL for check in checks_of(contract.name)),
+        *(("snapshot", name) for name in of_snapshot),
+    }
+
+
+def test_what_must_hold_blocks_and_the_rest_warns(repository):
+    graph = repository.asset_graph
+    for key in graph.asset_check_keys:
+        spec = graph.get_check_spec(key)
+        assert spec.description
+        if key.asset_key.path[-1] != "snapshot":
+            assert spec.blocking is (Check(key.name) in BLOCKING)
+
+
+def test_jobs_schedules_sensors_and_resources_are_these(repository):
+    assert {"snapshot_job", "retention_job"} <= set(repository.job_names)
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "refresh_schedule",
+        "retention_schedule",
+    }
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        *("automation_sensor", "freshness_sensor", "run_failure_sensor")
+    }
+    assert set(repository.get_top_level_resources()) == {
+        *("documents", "payments", "history", "raw", "clock", "settings", "run_book")
+    }
+    for sensor in repository.sensor_defs:
+        assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_every_asset_tells_staff_what_it_is(repository):
+    """Derived from cloud, owner, kind, code version, freshness, partition by day, and a schema or a view."""
+    for key in repository.asset_graph.get_all_asset_keys():
+        node = repository.asset_graph.get(key)
+        assert node.description.startswith("**Derived from cloud.**")
+        assert node.owners
+        assert node.kinds
+        assert node.code_version
+        assert node.freshness_policy_or_from_metadata
+        assert node.group_name == key.path[1]
+        assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
+        assert "dagster/table_name" in node.metadata
+        if key.path[1] == "cloud_truth":
+            columns = node.metadata["dagster/column_schema"].columns
+            assert len(columns) == len(catalog.collection(key.path[2]).columns) + 1
+            assert all(column.description for column in columns)
+
+
+def test_today_is_a_partition_and_history_begins_where_settings_say(tmp_path):
+    settings = Settings(home=tmp_path, history_start="2026-10-01")
+    graph = build_defs(settings).get_repository_def().asset_graph
+    keys = graph.get(next(iter(graph.get_all_asset_keys()))).partitions_def.get_partition_keys()
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    assert keys[0] == "2026-10-01"
+    assert keys[-1] == datetime.now(ZoneInfo(settings.timezone)).date().isoformat()
+
+
+def test_loading_definitions_opens_nothing(tmp_path):
+    """A code server starts while database and cloud are away: no credentials, no network, no home needed."""
+    definitions = build_defs(Settings(home=tmp_path / "absent", firestore_emulator_host="127.0.0.1:1"))
+    dg.Definitions.validate_loadable(definitions)
+    assert not (tmp_path / "absent").exists()
+
+
+def test_two_studios_share_no_key(tmp_path):
+    one, two = (
+        build_defs(Settings(home=tmp_path, studio_id=name)).get_repository_def().asset_graph
+        for name in ("studio_one", "studio_two")
+    )
+    assert not one.get_all_asset_keys() & two.get_all_asset_keys()
+
+
+def test_the_workspace_loads_without_great_expectations_pandas_or_grpc(tmp_path):
+    """Code server, web and daemon never pay for what only a reading or checking step needs."""
+    heavy = ("great_expectations", "pandas", "google.cloud.firestore", "stripe")
+    script = (
+        "import sys; from studio_assets.definitions import defs; import resources.dagster_storage; defs();"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    environment = {**os.environ, "STUDIO_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.strip() == "[]", done.stderr[-2000:]
+
+
+def test_the_workspace_file_names_the_definitions():
+    workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())
+    (entry,) = workspace["load_from"]
+    assert entry["python_module"]["module_name"] == "studio_assets.definitions"

@@ -1,0 +1,83 @@
+"""The refresh schedule asks once per tick, skips while a run is under way, and closes the day that ended."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from sensors.refresh import build_refresh_schedule, build_retention_schedule, cron_of_minutes
+
+PHOENIX = ZoneInfo("America/Phoenix")
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as local:
+        yield local
+
+
+def evaluate(settings, instance, when):
+    schedule = build_refresh_schedule(settings)
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=when) as context:
+        return list(schedule(context))
+
+
+def requests(answers):
+    return [answer for answer in answers if isinstance(answer, dg.RunRequest)]
+
+
+@pytest.mark.parametrize(("minutes", "cron"), [(1, "*/1 * * * *"), (15, "*/15 * * * *"), (60, "0 * * * *")])
+def test_every_n_minutes_is_a_cron_line(minutes, cron):
+    assert cron_of_minutes(minutes) == cron
+
+
+def test_a_tick_asks_for_today_by_changes_with_a_key_of_its_own(settings, instance):
+    """The day is the studio's: late evening in Phoenix is already tomorrow in UTC."""
+    (request,) = evaluate(settings, instance, datetime(2026, 11, 19, 22, 45, tzinfo=PHOENIX))
+    assert request.partition_key == "2026-11-19"
+    assert request.run_key == "2026-11-19/22:45"
+    assert request.run_config["ops"]["read_cloud_truth"]["config"]["mode"] == "incremental"
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "closes"), [(0, 0, True), (0, 45, True), (1, 0, False), (23, 45, False)]
+)
+def test_the_first_hour_also_closes_the_day_before(settings, instance, hour, minute, closes):
+    """Asked on several ticks under one key, so it runs once; it is read whole."""
+    answers = requests(evaluate(settings, instance, datetime(2026, 11, 20, hour, minute, tzinfo=PHOENIX)))
+    closing = [request for request in answers if request.run_key == "2026-11-19/closing"]
+    assert bool(closing) is closes
+    for request in closing:
+        assert request.partition_key == "2026-11-19"
+        assert request.run_config["ops"]["read_cloud_truth"]["config"]["mode"] == "full"
+
+
+def test_a_day_before_history_begins_is_not_closed(settings, instance):
+    answers = requests(evaluate(settings, instance, datetime(2026, 1, 1, 0, 15, tzinfo=PHOENIX)))
+    assert [request.partition_key for request in answers] == ["2026-01-01"]
+
+
+def test_a_tick_is_skipped_while_a_run_of_the_day_is_under_way(settings, instance):
+    """Runs of other days do not matter, and ended runs do not either."""
+    when = datetime(2026, 11, 20, 12, 0, tzinfo=PHOENIX)
+
+    @dg.job
+    def any_job():
+        pass
+
+    def add(day, status):
+        instance.create_run_for_job(any_job, tags={"dagster/partition": day}, status=status)
+
+    add("2026-11-19", dg.DagsterRunStatus.STARTED)
+    add("2026-11-20", dg.DagsterRunStatus.SUCCESS)
+    assert len(requests(evaluate(settings, instance, when))) == 1
+    add("2026-11-20", dg.DagsterRunStatus.STARTED)
+    (answer,) = evaluate(settings, instance, when)
+    assert "still under way" in answer.skip_message
+
+
+def test_schedules_run_by_themselves_in_the_studios_time(settings):
+    for schedule in (build_refresh_schedule(settings), build_retention_schedule(settings)):
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+        assert schedule.execution_timezone == "America/Phoenix"
