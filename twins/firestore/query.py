@@ -190,8 +190,8 @@ def _bound(query: QueryMessage, side: str, orders: tuple[Order, ...]) -> Bound |
     if not query.HasField(side):
         return None
     cursor = getattr(query, side)
-    if len(cursor.values) > len(orders):
-        raise invalid("cursor has too many values")
+    if len(cursor.values) > len(query.order_by):
+        raise invalid("Cursor has too many values.")
     keys = [_directed(order_key(value), order) for value, order in zip(cursor.values, orders, strict=False)]
     return Bound(keys, cursor.before)
 
@@ -219,35 +219,44 @@ def run_query(store: Store, plan: Plan, at: int) -> Iterator[Found]:
 
 def _walk(store: Store, plan: Plan, path: str, at: int) -> Iterator[Found]:
     """Yield matches of one collection in id order, starting and ending at the bounds."""
-    lower = upper = None
-    if plan.start is not None and plan.start.keys:
-        side, document_id = _locate(path, plan.start.keys[0])
-        if side > 0:
-            return
-        lower = None if document_id is None else (document_id, plan.start.is_before)
-    if plan.end is not None and plan.end.keys:
-        side, document_id = _locate(path, plan.end.keys[0])
-        if side < 0:
-            return
-        upper = None if document_id is None else (document_id, not plan.end.is_before)
+    start, end = _cut(path, plan.start), _cut(path, plan.end)
+    if start == _AFTER_ALL or end == _BEFORE_ALL:
+        return
+    lower = (start.document_id, not start.is_after) if isinstance(start, Cut) else None
+    upper = (end.document_id, end.is_after) if isinstance(end, Cut) else None
     prefix, matches = path + "/", plan.matches
-    for each, version in store.scan(path, at, lower=lower, upper=upper):
-        name = prefix + each
+    for document_id, version in store.scan(path, at, lower=lower, upper=upper):
+        name = prefix + document_id
         if matches is None or matches(name, version):
             yield Found(name, version)
 
 
-def _locate(path: str, key: Key) -> tuple[int, OrderedId | None]:
-    """Say where a cursor lies: (-1 before the collection, 1 after it, 0 inside; the id to compare with)."""
+class Cut(NamedTuple):
+    """A place between two ids of a collection: just before an id, or just after it."""
+
+    document_id: OrderedId
+    is_after: bool
+
+
+_BEFORE_ALL, _AFTER_ALL = "before all", "after all"
+
+
+def _cut(path: str, bound: Bound | None) -> Cut | str | None:
+    """Return where a bound lies among the ids of a collection; None where there is no bound."""
+    if bound is None or not bound.keys:
+        return None
+    key: Key = bound.keys[0]
     if key[0] != REFERENCE_RANK:
-        return (-1 if key[0] < REFERENCE_RANK else 1), None
+        return _BEFORE_ALL if key[0] < REFERENCE_RANK else _AFTER_ALL
     segments, base = key[1], order_name(path)
     head = segments[: len(base)]
     if head != base:
-        return (-1 if head < base else 1), None
+        return _BEFORE_ALL if head < base else _AFTER_ALL
     if len(segments) == len(base):
-        return -1, None
-    return 0, segments[len(base)]
+        return _BEFORE_ALL
+    # A name below a document lies after the document itself.
+    is_below = len(segments) > len(base) + 1
+    return Cut(segments[len(base)], is_below or not bound.is_before)
 
 
 def _sort(store: Store, plan: Plan, paths: list[str], at: int) -> Iterator[Found]:

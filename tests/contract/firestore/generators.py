@@ -150,14 +150,18 @@ class Generator:
             query.limit.value = self.random.randrange(1, 20)
         if self.random.random() < 0.2:
             query.offset = self.random.randrange(8)
-        if query.order_by and self.random.random() < 0.5:
+        if self.random.random() < (0.5 if query.order_by else 0.03):
             for side in self.random.sample(("start_at", "end_at"), self.random.choice((1, 1, 2))):
                 self._fill_cursor(getattr(query, side), query)
 
     def _fill_cursor(self, cursor: Any, query: Any) -> None:
         cursor.before = self.random.random() < 0.5
-        for order in query.order_by[: self.random.randrange(1, len(query.order_by) + 1)]:
-            is_name = order.field.field_path == "__name__"
+        paths = [order.field.field_path for order in query.order_by]
+        paths = paths[: self.random.randrange(1, len(paths) + 1)] if paths else ["__name__"]
+        if self.random.random() < 0.05:
+            paths.append("__name__")  # one more than is ordered by, now and then
+        for path in paths:
+            is_name = path == "__name__"
             value = Reference(self.random.choice(self.names)) if is_name else self.value(depth=1)
             cursor.values.append(message(value))
 
