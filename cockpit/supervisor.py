@@ -112,9 +112,18 @@ class Supervisor:
             self._woken.wait(TICK_SECONDS)
 
     def stop(self) -> None:
-        """Stop every part, the last started first, and make sure that no process is left."""
+        """Stop every part, the store of everything last, and make sure that no process is left."""
+        for running in self.running:
+            if running.preparing is not None:
+                # Nothing was started yet; what preparing does (at most an initdb) ends by itself.
+                with suppress(Exception):
+                    running.preparing.result(timeout=STOP_PATIENCE_SECONDS)
+                running.preparing = None
+        # What others need stops after them: first all that nobody needs, then the rest, one by one.
+        needed = {name for running in self.running for name in running.part.needs}
+        self._stop([running for running in self.running if running.name not in needed])
         for running in reversed(self.running):
-            self._stop(running)
+            self._stop([running])
         left = end_relatives(self._home, patience_seconds=2)
         if left:
             self._log.warning("supervisor:strays:ended", count=left)
@@ -231,24 +240,26 @@ class Supervisor:
         )
         self._shown_at = 0.0
 
-    def _stop(self, running: Running) -> None:
-        if running.preparing is not None:
-            # Nothing was started yet; what preparing does (at most an initdb) ends by itself.
-            with suppress(Exception):
-                running.preparing.result(timeout=STOP_PATIENCE_SECONDS)
-            running.preparing = None
-        child = running.child
-        if child is not None:
+    def _stop(self, group: Sequence[Running]) -> None:
+        """Ask all of a group to end at once, wait, and end by force what does not."""
+        asked_at = time.monotonic()
+        alive = {running.name: running.child for running in group if running.child is not None}
+        for child in alive.values():
             child.ask_to_stop()
-            deadline = time.monotonic() + STOP_PATIENCE_SECONDS
-            while child.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.02)
+        while (now := time.monotonic()) - asked_at < STOP_PATIENCE_SECONDS:
+            if all(child.poll() is not None for child in alive.values()):
+                break
+            time.sleep(0.02)
+        for name, child in alive.items():
+            is_forced = child.poll() is None
             child.kill_family()
             child.finish()
+            self._registry.remove(name)
+            self._log.info(f"part:{name}:stopped", seconds=round(now - asked_at, 1), forced=is_forced)
+        for running in group:
             running.child = None
-            self._registry.remove(running.name)
-        if running.life.phase not in {Phase.DONE, Phase.FAILED}:
-            running.life.phase = Phase.STOPPED
+            if running.life.phase not in {Phase.DONE, Phase.FAILED}:
+                running.life.phase = Phase.STOPPED
 
     def _show(self, now: float, *, is_forced: bool = False) -> None:
         if not is_forced and now - self._shown_at < STATUS_SECONDS:

@@ -31,6 +31,7 @@ class House:
         }
         self.environment = kept | {"PYTHONPATH": str(CHECKOUT), "PYTHONSAFEPATH": "1"} | environment
         self.supervisor = None
+        self.log = home.parent / f"{home.name}.log"
 
     def command(self, *arguments):
         return [sys.executable, "-m", "cockpit.cli", *arguments, "--home", str(self.home)]
@@ -57,15 +58,15 @@ class House:
 
     def start(self, *arguments):
         """Start ``up`` in the background."""
-        self.log = (self.home.parent / f"{self.home.name}.log").open("a")
-        self.supervisor = subprocess.Popen(
-            self.command("up", "--port", str(self.port), *arguments),
-            env=self.environment,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=self.log,
-            stderr=self.log,
-        )
+        with self.log.open("a") as log:
+            self.supervisor = subprocess.Popen(
+                self.command("up", "--port", str(self.port), *arguments),
+                env=self.environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         return self.supervisor
 
     def status(self):
@@ -97,8 +98,7 @@ class House:
         return self.wait_until(lambda told: told["ready"], seconds=seconds)
 
     def log_text(self):
-        self.log.flush()
-        return Path(self.log.name).read_text()[-3000:]
+        return self.log.read_text()[-3000:]
 
     def stop(self, *, number=signal.SIGTERM, seconds=60):
         """Stop ``up`` and return its exit code."""
@@ -107,7 +107,6 @@ class House:
         with contextlib.suppress(ProcessLookupError):
             self.supervisor.send_signal(number)
         code = self.supervisor.wait(seconds)
-        self.log.close()
         self.supervisor = None
         return code
 
