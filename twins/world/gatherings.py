@@ -43,7 +43,7 @@ class Format:
 
 
 SOCIAL = Format("Clay social", (17, 30), (19, 30), 30, 3500, (800,), 13.0, has_firing=False)
-RAKU_NIGHT = Format("Raku night", (18, 0), (21, 0), 16, 8500, (1500, 1200), 14.0, has_firing=True)
+RAKU_NIGHT = Format("Raku night", (18, 0), (21, 0), 16, 8500, (1500, 1200), 17.0, has_firing=True)
 
 
 @dataclass(slots=True, eq=False)

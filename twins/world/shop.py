@@ -114,11 +114,12 @@ class Shop:
         order = Order(self, studio.new_id("materialsOrders"), buyer, self._fill_cart(dice))
         lines = [Line(product.name, product.price_cents, quantity) for product, quantity in order.cart]
         ordered_cents = total_cents(lines)
-        mismatch = studio.incidents.claim("amount_mismatch", at)
+        mismatch = None if order.is_unmarkable else studio.incidents.claim("amount_mismatch", at)
         if mismatch:
             first = lines[0]
             lines[0] = Line(first.name, first.unit_cents + dice.pick((100, 250, 500)), first.quantity)
-        missing = None if mismatch else studio.incidents.claim("missing_order", at)
+        may_miss = not mismatch and not order.is_unmarkable
+        missing = studio.incidents.claim("missing_order", at) if may_miss else None
         order.is_written = missing is None
         payment = self._till.open_checkout(
             lines,
@@ -141,12 +142,12 @@ class Shop:
         bent_by = mismatch or missing
         if bent_by:
             studio.at(pays_at, self._settle_bent, order, payment, bent_by)
+        elif order.is_unmarkable:
+            studio.at(pays_at, self._settle_unmarkable, order, payment)
         elif is_abandoned:
             studio.incidents.quirk(
                 "abandoned_cart", at + timedelta(hours=24), order.path, notes="a cart left at the checkout"
             )
-        elif order.is_unmarkable:
-            studio.at(pays_at, self._settle_unmarkable, order, payment)
         else:
             studio.at(pays_at, self._purchases.settle, order, payment, dice)
 

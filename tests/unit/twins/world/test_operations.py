@@ -47,7 +47,7 @@ def write_sequences(draw):
 
 @given(DOCUMENTS, write_sequences())
 def test_folded_writes_have_the_effect_of_the_writes(start, writes):
-    """At most one write per document is left, it is one Firestore accepts, and it ends in the same document."""
+    """One write per document is left, one that Firestore accepts, and it ends in the same document."""
     one_by_one, at_once = {"x/1": start}, {"x/1": start}
     for write in writes:
         apply_write(one_by_one, write)
@@ -74,7 +74,12 @@ def test_an_update_needs_its_document():
         apply_write({}, DocumentWrite("x/1", WriteKind.UPDATE, {"a": 1}))
 
 
-@given(st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))
+INSTANTS = st.integers(0, 6 * 366 * 86_400_000_000).map(
+    lambda micros: datetime(2024, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+)
+
+
+@given(INSTANTS)
 def test_a_slot_becomes_visible_just_before_its_end(instant):
     """What happens in a slot is visible within it and at most a slot later, never in the next day."""
     visible = slot_of(instant)

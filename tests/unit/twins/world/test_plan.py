@@ -109,7 +109,7 @@ def test_the_cloud_is_empty_before_the_first_day_and_full_after_it(settings):
 
 
 def test_a_longer_look_sees_the_same_beginning(settings):
-    """What happens later never changes what happened before: the plan of ten days begins the plan of twenty."""
+    """What happens later never changes what happened before: ten days are the beginning of twenty."""
     short, long = _steps(settings, 10), _steps(settings, 20)
     assert long[: len(short)] == short
     assert len(long) > len(short)

@@ -29,7 +29,7 @@ def test_versions_begin_with_the_opening(truth, settings):
 
 
 def test_deleted_documents_are_gone_from_then_on(busy_truth):
-    """Some entries of the firing calendar are made by mistake and deleted; they are seen before, not after."""
+    """Some entries of the firing calendar are mistakes and deleted; they are seen before, not after."""
     gone = [
         (path, versions)
         for path, versions in busy_truth._versions.items()
