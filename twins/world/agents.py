@@ -4,6 +4,7 @@ An order goes from quote to reservation to checkout. After payment staff carry i
 while the portal believes it paid: prepaid orders and orders set back by a late webhook stay where they are.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -135,7 +136,17 @@ class Agents:
 
     def _order_quoted(self, quote: Quote, reservation_path: str, dice: Dice) -> None:
         order_id = self._order(
-            quote.service, quote.quantity, quote.uid, dice, client_id=quote.client_id, request_id=None
+            quote.service,
+            quote.quantity,
+            quote.uid,
+            dice,
+            client_id=quote.client_id,
+            request_id=None,
+            links={
+                "reservationId": reservation_path.partition("/")[2],
+                "agentReservationId": reservation_path.partition("/")[2],
+                "agentQuoteId": quote.path.partition("/")[2],
+            },
         )
         self._studio.touch(reservation_path, {"status": "payment_required", "orderId": order_id})
 
@@ -148,6 +159,7 @@ class Agents:
         *,
         client_id: str | None,
         request_id: str | None,
+        links: Mapping[str, str] | None = None,
     ) -> str:
         studio = self._studio
         order_id = studio.new_id("agentOrders")
@@ -183,6 +195,7 @@ class Agents:
             "uid": uid,
             "source": "agent",
             "mode": "test",
+            **(links or {}),
         }
         payment = self._till.open_checkout(
             [Line(service.name, service.unit_cents, quantity)],

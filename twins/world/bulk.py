@@ -28,7 +28,7 @@ class BulkWriter:
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.transport.close()
+        self._client.transport.close()  # type: ignore[no-untyped-call]  # - the library leaves it untyped
 
     def commit(self, writes: Iterable[DocumentWrite]) -> None:
         """Set every document in one commit."""

@@ -19,6 +19,7 @@ from twins.world.heritage import write_heritage
 from twins.world.incidents import Incidents, Label
 from twins.world.kilns import Kilns
 from twins.world.lending import Library, Spaces
+from twins.world.memberships import Memberships
 from twins.world.operations import (
     Document,
     DocumentWrite,
@@ -99,7 +100,8 @@ class Plan:
 
     def _furnish(self) -> tuple[Desk, ...]:
         studio, people, till = self._studio, self._people, self._till
-        purchases = Purchases(studio, till, Webhooks(studio))
+        webhooks = Webhooks(studio)
+        purchases = Purchases(studio, till, webhooks)
         kilns = Kilns(studio, people)
         checkins = Checkins(studio, people, kilns)
         reservations = Reservations(studio, people, kilns, checkins, Storage(studio))
@@ -110,6 +112,7 @@ class Plan:
             checkins,
             reservations,
             Shop(studio, people, till, purchases),
+            Memberships(studio, people, till, webhooks),
             Gatherings(studio, people, kilns, till, purchases),
             agents,
             Requests(studio, people, agents.take_commission),

@@ -5,7 +5,7 @@ Nothing in the portal ends a finished reservation: after pickup it stays CONFIRM
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from twins.world import almanac
 from twins.world.chance import Dice, draw_id
@@ -23,6 +23,8 @@ CANCELLED_SHARE = 0.09
 WAITLISTED_SHARE = 0.08
 WITH_BATCH_SHARE = 0.55
 _SHELF_FLOOR = 0.25
+_RECOMPUTE_WEEKDAY = 0  # Monday
+_SLOT_DAYS, _POSITIONS_PER_SLOT = 2, 2
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +58,7 @@ class Reservations:
         self._kilns = kilns
         self._checkins = checkins
         self._storage = storage
+        self._queue: list[Reservation] = []
 
     def open_day(self, day: date) -> None:
         """Take today's requests, and a surge of them when one is due."""
@@ -64,6 +67,8 @@ class Reservations:
         for number in range(studio.arrivals("reservations", day, REQUESTS_A_DAY * level)):
             dice = studio.dice("reserve", day, number)
             studio.at(almanac.moment(dice, day, 7, 22), self._request, dice)
+        if day.weekday() == _RECOMPUTE_WEEKDAY:
+            studio.at(almanac.local(day, 9, 20), self._recompute)
         surge = studio.incidents.opening_on("reservation_surge", day)
         if surge:
             for number in range(surge.wanted):
@@ -91,6 +96,7 @@ class Reservations:
         is_sparse = not is_surge and dice.chance(SPARSE_SHARE)
         document = self._sparse(reservation, at) if is_sparse else self._whole(reservation, dice, at)
         self._studio.set(reservation.path, document)
+        self._queue.append(reservation)
         decided_at = almanac.next_staffed(dice, at + dice.hours(0.5, 22))
         if is_surge:
             decided_at = almanac.next_staffed(dice, at + dice.hours(20, 40))
@@ -167,6 +173,24 @@ class Reservations:
             "createdByUid": owner.uid,
             "createdByRole": "client",
         }
+
+    def _recompute(self) -> None:
+        """Rewrite place and window of every row in the queue as the portal does: without ``updatedAt``."""
+        at = self._studio.now
+        self._queue = [reservation for reservation in self._queue if not reservation.is_over]
+        for place, reservation in enumerate(self._queue, 1):
+            start = at + timedelta(days=_SLOT_DAYS * ((place - 1) // _POSITIONS_PER_SLOT))
+            confidence, state = ("high", "on_track") if place <= 2 else ("medium", "at_risk")
+            if place > 5:
+                confidence, state = "low", "delayed"
+            window = {
+                "currentStart": start,
+                "currentEnd": start + timedelta(days=_SLOT_DAYS),
+                "updatedAt": at,
+                "slaState": state,
+                "confidence": confidence,
+            }
+            self._studio.update(reservation.path, {"queuePositionHint": place, "estimatedWindow": window})
 
     def _decide(self, reservation: Reservation, dice: Dice) -> None:
         at = self._studio.now
@@ -289,9 +313,12 @@ class Reservations:
         )
 
     def _write_off(self, reservation: Reservation, dice: Dice) -> None:
+        reservation.is_over = True
         if reservation.batch:
             self._checkins.clean_up(reservation.batch.path, dice)
 
     def _hand_over(self, reservation: Reservation) -> None:
+        # In the portal a finished one keeps its place in the queue; here it leaves, to keep writes few.
+        reservation.is_over = True
         if reservation.batch:
             self._checkins.pick_up(reservation.batch)

@@ -77,7 +77,7 @@ class Writer:
 
     def close(self) -> None:
         """Close the connections to Firestore."""
-        self._documents.close()
+        self._documents.close()  # type: ignore[no-untyped-call]  # - the library leaves it untyped
         if self._bulk:
             self._bulk.close()
 

@@ -287,3 +287,23 @@ def test_documents_say_when_they_were_touched(truth, collection):
     for path, versions in truth._versions.items():
         if path.startswith(f"{collection}/") and path.count("/") == 1:
             assert all(document is None or document["updatedAt"] <= at for at, document in versions)
+
+
+def test_the_queue_is_recomputed_without_touching_updated_at(truth):
+    """Places and windows of reservations move on Mondays, and updatedAt does not tell."""
+    moved = [
+        after
+        for versions in _history(truth, "reservations")
+        for before, after in itertools.pairwise(versions)
+        if before["updatedAt"] == after["updatedAt"]
+    ]
+    assert moved
+    assert {row["estimatedWindow"]["updatedAt"].weekday() for row in moved} == {0}
+    assert {row["estimatedWindow"]["confidence"] for row in moved} == {"high", "medium", "low"}
+
+
+def test_membership_fees_have_no_order(truth):
+    """Money from the portal's own checkout is no error although no order names it."""
+    fees = [call for call in truth.calls if call.params.get("metadata", {}).get("source") == "portal"]
+    assert fees
+    assert all("orderId" not in call.params["metadata"] for call in fees)
