@@ -12,24 +12,24 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from resources.firestore.cells import Cells, CellType
-from resources.firestore.wire import Bytes, Ints, Names, UnexpectedShapeError, Wire
+from resources.firestore.wire import Bytes, Ints, Names, UnexpectedShapeError, Wire, Words, short_varints
 
 DecodeValue = Callable[[bytes], Any]
 
 # Tag bytes: field number << 3 | wire type.
-_RESPONSE_DOCUMENT = 0x0A
-_DOCUMENT_NAME, _DOCUMENT_FIELD, _MAP_FIELD = 0x0A, 0x12, 0x0A
-_ENTRY_KEY, _ENTRY_VALUE = 0x0A, 0x12
-_SECONDS, _NANOS = 0x08, 0x10
-_TEXT_TAG_SECOND_BYTE = 0x01  # string_value is field 17, so its tag takes two bytes
+_RESPONSE_DOCUMENT, _RESPONSE_TRANSACTION, _RESPONSE_READ_TIME = 0x0A, 0x12, 0x1A
+_DOCUMENT_NAME, _DOCUMENT_FIELD, _DOCUMENT_TIMES = 0x0A, 0x12, (0x1A, 0x22)
+_MAP_FIELD = 0x0A
+_U = np.uint64
+_ENTRY_KEY, _ENTRY_VALUE = _U(0x0A), _U(0x12)
+_SECONDS, _NANOS = _U(0x08), _U(0x10)
+_TEXT_TAG_SECOND_BYTE = _U(0x0100)  # string_value is field 17, so its tag takes two bytes
 
 _MAP_TAG = 0x32
-_MAP = 8  # a map; its fields may be columns, itself it is OTHER
 _TYPES = {
     0x08: CellType.BOOLEAN,
     0x10: CellType.INTEGER,
     0x19: CellType.DOUBLE,
-    _MAP_TAG: _MAP,
     0x52: CellType.INSTANT,
     0x58: CellType.NULL,
     0x8A: CellType.TEXT,
@@ -43,27 +43,32 @@ _SECONDS_LIMIT = 10**12  # beyond this, microseconds do not fit into 64 bits
 class WireCells:
     """Cells of one field path over serialised documents."""
 
-    def __init__(
-        self, wire: Wire, types: Bytes, numbers: Ints, spans: tuple[Ints, Ints], decode_value: DecodeValue
-    ) -> None:
-        self.types = types
-        self.numbers = numbers
-        self._wire = wire
-        self._starts, self._ends = spans
+    def __init__(self, values: "_Values", entries: Ints, decode_value: DecodeValue) -> None:
+        """Make cells; ``entries`` says for every document which of ``values`` is its own."""
+        self.types: Bytes = values.types[entries]
+        self._values = values
+        self._entries = entries
         self._decode_value = decode_value
+
+    @property
+    def numbers(self) -> Ints:
+        """See :class:`resources.firestore.cells.Cells`."""
+        return self._values.numbers[self._entries]
 
     @property
     def texts(self) -> pa.Array:
         """See :class:`resources.firestore.cells.Cells`."""
+        # For a TEXT value ``numbers`` says where its text starts; it ends where the value ends.
         is_text = self.types == CellType.TEXT
-        # For a TEXT cell ``numbers`` says where its text starts; it ends where the value ends.
-        return _texts(self._wire, self.numbers, self._ends, is_text)
+        return _texts(self._values.wire, self.numbers, self._values.ends[self._entries], is_text)
 
     def value(self, index: int) -> Any:
         """See :class:`resources.firestore.cells.Cells`."""
         if self.types[index] == CellType.ABSENT:
             return None
-        return self._decode_value(self._wire.data[self._starts[index] : self._ends[index]])
+        entry = self._entries[index]
+        start, end = self._values.starts[entry], self._values.ends[entry]
+        return self._decode_value(self._values.wire.data[start:end])
 
 
 class WireColumns:
@@ -91,28 +96,16 @@ class WireColumns:
             UnexpectedShapeError: when the bytes are not laid out as every known server lays them out.
         """
         wire = Wire(messages)
-        _, starts, ends = _once(wire, wire.starts, wire.ends, _RESPONSE_DOCUMENT, len(messages))
-        _, name_starts, name_ends = _once(wire, starts, ends, _DOCUMENT_NAME, len(messages))
+        starts, ends = _first(wire, wire.starts, wire.ends, _RESPONSE_DOCUMENT)
+        wire.fields(ends, wire.ends, _RESPONSE_READ_TIME, (_RESPONSE_TRANSACTION,))  # nothing else may follow
+        name_starts, name_ends = _first(wire, starts, ends, _DOCUMENT_NAME)
         ids = _texts(wire, name_starts + self._prefix, name_ends, np.ones(len(starts), dtype=np.bool_))
-        table = _Table(len(self._paths), len(starts))
-        self._tree.read(wire, wire.fields(starts, ends, _DOCUMENT_FIELD), table)
-        columns = {
-            path: WireCells(
-                wire, table.types[i], table.numbers[i], (table.starts[i], table.ends[i]), self._decode_value
-            )
-            for i, path in enumerate(self._paths)
+        columns: list[Cells | None] = [None] * len(self._paths)
+        entries = wire.fields(name_ends, ends, _DOCUMENT_FIELD, _DOCUMENT_TIMES)
+        self._tree.read(wire, entries, len(messages), self._decode_value, columns)
+        return ids.to_pylist(), {
+            path: cells for path, cells in zip(self._paths, columns, strict=True) if cells
         }
-        return ids.to_numpy(zero_copy_only=False).tolist(), columns
-
-
-class _Table:
-    """Where every value was found: one row per field path, one column per document."""
-
-    def __init__(self, paths: int, documents: int) -> None:
-        self.types = np.zeros((paths, documents), dtype=np.uint8)
-        self.numbers = np.zeros((paths, documents), dtype=np.int64)
-        self.starts = np.zeros((paths, documents), dtype=np.int64)
-        self.ends = np.zeros((paths, documents), dtype=np.int64)
 
 
 class _Branch:
@@ -121,93 +114,105 @@ class _Branch:
     def __init__(self, paths: Sequence[tuple[Sequence[str], int]]) -> None:
         heads = list(dict.fromkeys(path[0] for path, _ in paths))
         self._names = Names(heads)
-        self._columns = np.full(len(heads), -1, dtype=np.int64)
+        self._columns = {heads.index(path[0]): column for path, column in paths if len(path) == 1}
         self._deeper: dict[int, _Branch] = {}
         for place, head in enumerate(heads):
             below = [(path[1:], column) for path, column in paths if path[0] == head and len(path) > 1]
             if below:
                 self._deeper[place] = _Branch(below)
-        for path, column in paths:
-            if len(path) == 1:
-                self._columns[heads.index(path[0])] = column
+        self._width = len(heads)
 
-    def read(self, wire: Wire, entries: tuple[Ints, Ints, Ints], table: _Table) -> None:
-        """Put the values of map entries (owner, start, end) into the table."""
+    def read(
+        self,
+        wire: Wire,
+        entries: tuple[Ints, Ints, Ints],
+        documents: int,
+        decode_value: DecodeValue,
+        columns: list[Cells | None],
+    ) -> None:
+        """Find the values of map entries (owner, start, end) and hang them into their columns."""
         owners, keys, ends = entries
-        if not len(owners):
-            return
-        if (wire.bytes[keys] != _ENTRY_KEY).any() or (wire.bytes[keys + 1] & 0x80).any():
+        heads = wire.words[keys]
+        lengths = ((heads >> _U(8)) & _U(0x7F)).view(np.int64)
+        at = keys + (lengths + 2)
+        if ((heads & _U(0x80FF)) != _ENTRY_KEY).any() or (at > ends).any():  # a key's length takes one byte
             raise UnexpectedShapeError
-        lengths = wire.bytes[keys + 1].astype(np.int64)
-        names = self._names.find(wire, keys + 2, lengths)
-        values = keys + 2 + lengths
-        if (wire.bytes[values] != _ENTRY_VALUE).any():
+        names = self._names.find(wire, keys + 2, lengths, heads >> _U(16))
+        heads = wire.words[at]
+        if ((heads & _U(0xFF)) != _ENTRY_VALUE).any():
             raise UnexpectedShapeError
-        sizes, starts = wire.varints(values + 1)
+        sizes, starts = wire.contents(heads, at)
         if (starts + sizes != ends).any():
             raise UnexpectedShapeError
-        columns = self._columns[names]
-        columns[names < 0] = -1
-        chosen = np.flatnonzero(columns >= 0)
-        if len(chosen):
-            _put(wire, table, (columns[chosen], owners[chosen]), starts[chosen], ends[chosen])
+        values = _Values(wire, starts, ends)
+        # Where each document's value of each name is found; the entry after the last one means: nowhere.
+        table = np.full((self._width + 1, documents), len(owners), dtype=np.int64)
+        table.reshape(-1)[names * documents + owners] = np.arange(len(owners))  # unknown names: the spare row
+        for place, column in self._columns.items():
+            columns[column] = WireCells(values, table[place], decode_value)
         for place, branch in self._deeper.items():
-            inner = np.flatnonzero((names == place) & (wire.bytes[starts] == _MAP_TAG) & (ends > starts))
-            if len(inner):
-                _, content = wire.varints(starts[inner] + 1)
-                which, begins, finishes = wire.fields(content, ends[inner], _MAP_FIELD)
-                branch.read(wire, (owners[inner][which], begins, finishes), table)
+            found = table[place]
+            found = found[values.tags[found] == _MAP_TAG]
+            _, content = wire.contents(wire.words[starts[found]], starts[found])
+            which, begins, finishes = wire.fields(content, ends[found], _MAP_FIELD)
+            branch.read(wire, (owners[found][which], begins, finishes), documents, decode_value, columns)
 
 
-def _put(wire: Wire, table: _Table, places: tuple[Ints, Ints], starts: Ints, ends: Ints) -> None:
-    """Tell the type and the number of every value, and put them where they belong."""
-    types = _TYPE_OF_TAG[wire.bytes[starts]]
-    types[(types == _MAP) | (starts == ends)] = CellType.OTHER
-    numbers = np.zeros(len(starts), dtype=np.int64)
-    for cell_type, read in _READERS:
-        where = np.flatnonzero(types == cell_type)
-        if len(where):
-            found, is_exact = read(wire, starts[where], ends[where])
-            numbers[where] = found
-            types[where[~is_exact]] = CellType.OTHER
-    table.types[places] = types
-    table.numbers[places] = numbers
-    table.starts[places] = starts
-    table.ends[places] = ends
+class _Values:
+    """Type and number of many serialised values, and after the last of them one that is absent."""
+
+    def __init__(self, wire: Wire, starts: Ints, ends: Ints) -> None:
+        self.wire = wire
+        self.starts, self.ends = starts, np.append(ends, 0)
+        heads = wire.words[starts]
+        self.tags = np.append(heads.astype(np.uint8), np.uint8(0))  # the lowest byte
+        self.types = _TYPE_OF_TAG[self.tags]
+        self.types[:-1][starts == ends] = CellType.OTHER
+        self.types[-1] = CellType.ABSENT
+        self.numbers = np.zeros(len(starts) + 1, dtype=np.int64)
+        for cell_type, read in _READERS:
+            where = np.flatnonzero(self.types == cell_type)
+            if len(where):
+                found, after = read(wire, heads[where], starts[where])
+                self.numbers[where] = found
+                is_odd = after != ends[where]
+                if is_odd.any():
+                    self.types[where[is_odd]] = CellType.OTHER
 
 
-def _booleans(wire: Wire, starts: Ints, ends: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    numbers, after = wire.varints(starts + 1)
-    return (numbers != 0).astype(np.int64), after == ends
+def _booleans(_: Wire, heads: Words, starts: Ints) -> tuple[Ints, Ints]:
+    numbers, sizes = short_varints(heads >> _U(8))
+    return (numbers != 0).astype(np.int64), starts + 1 + sizes
 
 
-def _integers(wire: Wire, starts: Ints, ends: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    numbers, after = wire.varints(starts + 1)
-    return numbers, after == ends
+def _integers(wire: Wire, _: Words, starts: Ints) -> tuple[Ints, Ints]:
+    return wire.varints(starts + 1)
 
 
-def _doubles(wire: Wire, starts: Ints, ends: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    return wire.words[starts + 1].view(np.int64), starts + 9 == ends
+def _doubles(wire: Wire, _: Words, starts: Ints) -> tuple[Ints, Ints]:
+    return wire.words[starts + 1].view(np.int64), starts + 9
 
 
-def _instants(wire: Wire, starts: Ints, ends: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def _instants(wire: Wire, heads: Words, starts: Ints) -> tuple[Ints, Ints]:
     """Return epoch microseconds; finer digits are dropped, as the source itself keeps microseconds."""
-    at = starts + 2
-    has_seconds = (at < ends) & (wire.bytes[at] == _SECONDS)
-    seconds, after = wire.varints(at + 1)
-    seconds = np.where(has_seconds, seconds, 0)
-    at = np.where(has_seconds, after, at)
-    has_nanos = (at < ends) & (wire.bytes[np.minimum(at, ends)] == _NANOS)
-    nanos, after = wire.varints(np.minimum(at, ends) + 1)
-    nanos = np.where(has_nanos, nanos, 0)
-    at = np.where(has_nanos, after, at)
-    is_exact = (at == ends) & (np.abs(seconds) < _SECONDS_LIMIT) & (nanos >= 0) & (nanos < _NANOS_LIMIT)
-    return np.where(is_exact, seconds, 0) * 1_000_000 + nanos // 1000, is_exact
+    has_seconds = ((heads >> _U(16)) & _U(0xFF)) == _SECONDS
+    size = (heads >> _U(8)) & _U(0xFF)
+    numbers, sizes = short_varints(wire.words[starts + 3])
+    seconds = np.where(has_seconds & (size > 0), numbers, 0)
+    at = starts + 2 + np.where(has_seconds & (size > 0), sizes + 1, 0)
+    ends = starts + 2 + size.view(np.int64)
+    heads = wire.words[at]
+    has_nanos = ((heads & _U(0xFF)) == _NANOS) & (at < ends)
+    numbers, sizes = short_varints(heads >> _U(8))
+    nanos = np.where(has_nanos, numbers, 0)
+    at = np.where(has_nanos, at + 1 + sizes, at)
+    is_usual = (at == ends) & (seconds < _SECONDS_LIMIT) & (nanos < _NANOS_LIMIT)
+    return np.where(is_usual, seconds, 0) * 1_000_000 + nanos // 1000, np.where(is_usual, at, -1)
 
 
-def _text_starts(wire: Wire, starts: Ints, ends: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    lengths, content = wire.varints(starts + 2)
-    return content, (wire.bytes[starts + 1] == _TEXT_TAG_SECOND_BYTE) & (content + lengths == ends)
+def _text_starts(wire: Wire, heads: Words, starts: Ints) -> tuple[Ints, Ints]:
+    lengths, content = wire.contents(heads >> _U(8), starts + 1)
+    return content, np.where((heads & _U(0xFF00)) == _TEXT_TAG_SECOND_BYTE, content + lengths, -1)
 
 
 _READERS = (
@@ -219,15 +224,13 @@ _READERS = (
 )
 
 
-def _once(wire: Wire, starts: Ints, ends: Ints, wanted: int, count: int) -> tuple[Ints, Ints, Ints]:
-    """Find a field that stands exactly once in every message, and return it in message order."""
-    owners, begins, finishes = wire.fields(starts, ends, wanted)
-    if len(owners) != count:
+def _first(wire: Wire, starts: Ints, ends: Ints, tag: int) -> tuple[Ints, Ints]:
+    """Return where the content of the first field of every message lies; it must be the one named."""
+    heads = wire.words[starts]
+    lengths, content = wire.contents(heads, starts)
+    if ((heads & _U(0xFF)) != _U(tag)).any() or (lengths < 0).any() or (content + lengths > ends).any():
         raise UnexpectedShapeError
-    order = np.argsort(owners, kind="stable")
-    if (owners[order] != np.arange(count)).any():
-        raise UnexpectedShapeError
-    return owners[order], begins[order], finishes[order]
+    return content, content + lengths
 
 
 def _texts(wire: Wire, starts: Ints, ends: Ints, is_text: npt.NDArray[np.bool_]) -> pa.Array:
@@ -237,12 +240,14 @@ def _texts(wire: Wire, starts: Ints, ends: Ints, is_text: npt.NDArray[np.bool_])
     is taken: Arrow copies the pieces, not Python. Pieces come in rising order, as the documents do.
     """
     count = len(starts)
+    if not is_text.all():
+        # A cell without text is an empty piece at the end of the last text before it, which keeps the order.
+        ends = np.maximum.accumulate(np.where(is_text, ends, 0))
+        starts = np.where(is_text, starts, ends)
     edges = np.empty(2 * count + 1, dtype=np.int32)
-    # A cell without text is an empty piece at the end of the last text before it, which keeps the order.
-    reached = np.maximum.accumulate(np.where(is_text, ends, 0)) if count else ends
-    edges[0 : 2 * count : 2] = np.where(is_text, starts, reached)
-    edges[1 : 2 * count : 2] = reached
-    edges[2 * count] = reached[-1] if count else 0
+    edges[0 : 2 * count : 2] = starts
+    edges[1 : 2 * count : 2] = ends
+    edges[2 * count] = ends[-1] if count else 0
     if (np.diff(edges) < 0).any():
         raise UnexpectedShapeError
     pieces = pa.Array.from_buffers(

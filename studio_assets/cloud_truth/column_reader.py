@@ -94,31 +94,32 @@ class ColumnReader:
         texts, fine = cells.texts, types == CellType.TEXT
         longest = pc.max(pc.binary_length(texts)).as_py()
         if longest is not None and longest > TEXT_LIMIT_BYTES:
-            is_short = pc.less_equal(pc.binary_length(texts), TEXT_LIMIT_BYTES)
-            fine &= pc.fill_null(is_short, fill_value=False).to_numpy(zero_copy_only=False)
+            texts = pc.if_else(pc.less_equal(pc.binary_length(texts), TEXT_LIMIT_BYTES), texts, None)
+            fine = texts.is_valid().to_numpy(zero_copy_only=False)
         return texts, fine
 
     def _enums(self, cells: Cells, types: Types) -> tuple[pa.Array, Mask]:
         texts, fine = self._texts(cells, types)
-        encoded = pc.dictionary_encode(texts.filter(pa.array(fine)) if not fine.all() else texts)
-        found = [self._spelling(spelling) for spelling in encoded.dictionary.to_pylist()]
-        if not all(is_known for _, is_known in found):
-            times = np.bincount(encoded.indices.to_numpy(), minlength=len(found))
-            unknown = np.array([not is_known for _, is_known in found])
-            self.warnings[UNKNOWN_VALUE] += int(times[unknown].sum())
-        folded = pa.array([stored for stored, _ in found], pa.string())
-        return _spread(folded, encoded.indices, fine), fine
+        encoded = texts.dictionary_encode()
+        found = {spelling: self._spelling(spelling) for spelling in encoded.dictionary.to_pylist()}
+        if not all(is_known for _, is_known in found.values()):
+            unknown = pa.array([spelling for spelling, (_, is_known) in found.items() if not is_known])
+            self.warnings[UNKNOWN_VALUE] += pc.sum(pc.is_in(texts, value_set=unknown)).as_py()
+        if all(stored == spelling for spelling, (stored, _) in found.items()):
+            return texts, fine
+        folded = pa.array([stored for stored, _ in found.values()], pa.string())
+        return folded.take(encoded.indices), fine
 
     def _dates(self, cells: Cells, types: Types) -> tuple[pa.Array, Mask]:
         texts, fine = self._texts(cells, types)
-        encoded = pc.dictionary_encode(texts)
+        encoded = texts.dictionary_encode()
         days: list[date | None] = []
         for text in encoded.dictionary.to_pylist():
             try:
                 days.append(parse_date(text))
             except CellFaultError:
                 days.append(None)
-        array = _spread(pa.array(days, pa.date32()), encoded.indices, np.ones(len(types), dtype=np.bool_))
+        array = pa.array(days, pa.date32()).take(encoded.indices)
         return array, fine & array.is_valid().to_numpy(zero_copy_only=False)
 
     def _integers(self, cells: Cells, types: Types) -> tuple[pa.Array, Mask]:
@@ -180,14 +181,3 @@ def _floats(cells: Cells, types: Types) -> tuple[npt.NDArray[np.float64], Mask]:
     return np.where(
         is_double, doubles, np.where(is_integer, numbers, 0).astype(np.float64)
     ), is_double | is_integer
-
-
-def _spread(words: pa.Array, indices: pa.Array, fine: Mask) -> pa.Array:
-    """Return the words at their indices, with nulls put back where a cell was left out."""
-    if fine.all():
-        return words.take(indices)
-    if len(indices) == len(fine):
-        return words.take(indices)
-    places = np.zeros(len(fine), dtype=np.int64)
-    places[fine] = indices.to_numpy()
-    return words.take(pa.array(places, mask=~fine))
