@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from twins.firestore.messages import Document, DocumentMessage, FieldsMessage, Value, ValueMessage
+from twins.firestore.messages import Document, DocumentMessage, Value, ValueMessage
 from twins.firestore.paths import NAME, FieldPath
 from twins.firestore.values import get_field, set_field
 from twins.firestore.wire import (
@@ -20,6 +20,7 @@ from twins.firestore.wire import (
     delimited,
     encode_value,
     entry_prefix,
+    read_varint,
     timestamp,
     varint,
 )
@@ -28,7 +29,7 @@ _NARROW_LIMIT: Final = 0xFFFF  # offsets take two bytes up to here and four abov
 
 
 class Shape:
-    """The field names of a document, in order, and how its table of offsets is written."""
+    """The field names of a document in the order they are stored, and how its table of ends is written."""
 
     __slots__ = ("index", "names", "narrow", "prefixes", "wide")
 
@@ -50,7 +51,7 @@ class Shapes:
         self._shapes: dict[tuple[str, ...], Shape] = {}
 
     def of(self, names: tuple[str, ...]) -> Shape:
-        """Return the one shape with these names, which must be sorted."""
+        """Return the one shape with these names in this order."""
         return self._shapes.get(names) or self._shapes.setdefault(names, Shape(names))
 
 
@@ -114,16 +115,31 @@ def pack(shapes: Shapes, values: Mapping[str, bytes], *, committed: int, created
         size += len(entry)
         ends.append(size)
         entries.append(entry)
+    return _assemble(shape, b"".join(entries), ends, committed, created)
+
+
+def pack_message(shapes: Shapes, document: DocumentMessage, *, committed: int, created: int) -> Version:
+    """Return a version from the fields of a ``Document`` message, which loses its name and times."""
+    for other in ("name", "create_time", "update_time"):
+        document.ClearField(other)
+    # Serialized alone and deterministically, the fields are already what is stored; only their names and ends
+    # are missing. Protobuf has an order of its own for them, so the names are read where they stand.
+    entries = document.SerializeToString(deterministic=True)
+    names, ends, at = [], [], 0
+    while at < len(entries):
+        length, at = read_varint(entries, at + 1)
+        name_length, name_at = read_varint(entries, at + 1)
+        names.append(entries[name_at : name_at + name_length].decode())
+        at += length
+        ends.append(at)
+    return _assemble(shapes.of(tuple(names)), entries, ends, committed, created)
+
+
+def _assemble(shape: Shape, entries: bytes, ends: list[int], committed: int, created: int) -> Version:
     times = timestamp(DOCUMENT_CREATED, created) + timestamp(DOCUMENT_UPDATED, committed)
-    table = shape.narrow if shape.narrow.size + size + len(times) <= _NARROW_LIMIT else shape.wide
-    header = table.pack(*(table.size + end for end in ends))
-    return Version(committed, created, shape, b"".join((header, *entries, times)))
-
-
-def pack_message(shapes: Shapes, fields: FieldsMessage, *, committed: int, created: int) -> Version:
-    """Return a version from the fields of a ``Document`` message."""
-    values = {name: fields[name].SerializeToString(deterministic=True) for name in fields}
-    return pack(shapes, values, committed=committed, created=created)
+    table = shape.narrow if shape.narrow.size + len(entries) + len(times) <= _NARROW_LIMIT else shape.wide
+    header = table.pack(*[table.size + end for end in ends])
+    return Version(committed, created, shape, header + entries + times)
 
 
 def pack_values(shapes: Shapes, values: Mapping[str, Any], *, committed: int, created: int) -> Version:

@@ -34,6 +34,7 @@ NAN_KEY: Key = (NUMBER_RANK, 0, 0)  # not a number sorts before every number
 DEEPEST_LEVEL = 20  # maps and arrays inside one field, the service's limit
 LONGEST_STRING_BYTES = 1_048_487  # 1 MiB minus the service's overhead for one field
 EARLIEST_SECOND, LATEST_SECOND = -62_135_596_800, 253_402_300_799  # years 1 to 9999
+_SURELY_SHORT = LONGEST_NAME_BYTES // 4  # characters that fit the limits however many bytes each takes
 VECTOR_TYPE, VECTOR_VALUES = "__type__", "value"
 
 
@@ -135,57 +136,89 @@ def delete_field(fields: FieldsMessage, path: FieldPath) -> None:
 
 def check_fields(fields: FieldsMessage, level: int = 0) -> None:
     """Refuse fields that the service would not store, and cut timestamps to microseconds as it does."""
-    for name in fields:
-        if not name:
-            raise invalid("The property.name is the empty string.")
-        if is_reserved(name):
-            raise invalid(f"field name {name} is reserved")
-        if len(name.encode()) > LONGEST_NAME_BYTES:
-            raise invalid(f"The property.name is longer than {LONGEST_NAME_BYTES} bytes.")
-        check_value(fields[name], name, level)
+    for name, value in fields.items():
+        if not name or name[0] == "_" or len(name) > _SURELY_SHORT:
+            _check_field_name(name)
+        check_value(value, name, level)
 
 
-def check_value(value: ValueMessage, name: str, level: int = 0) -> None:  # noqa: C901, PLR0912 - one branch for each type
+def _check_field_name(name: str) -> None:
+    if not name:
+        raise invalid("The property.name is the empty string.")
+    if is_reserved(name):
+        raise invalid(f"field name {name} is reserved")
+    if len(name.encode()) > LONGEST_NAME_BYTES:
+        raise invalid(f"The property.name is longer than {LONGEST_NAME_BYTES} bytes.")
+
+
+def check_value(value: ValueMessage, name: str, level: int = 0) -> None:
     """Refuse one value that the service would not store; ``name`` is the field it is for."""
     kind = value.WhichOneof("value_type")
-    if kind == "string_value":
-        if len(value.string_value.encode()) > LONGEST_STRING_BYTES:
-            raise invalid(f'The value of property "{name}" is longer than {LONGEST_STRING_BYTES} bytes.')
-    elif kind == "bytes_value":
-        if len(value.bytes_value) > LONGEST_STRING_BYTES:
-            raise invalid(f'The value of property "{name}" is longer than {LONGEST_STRING_BYTES} bytes.')
-    elif kind == "timestamp_value":
-        instant = value.timestamp_value
-        if not EARLIEST_SECOND <= instant.seconds <= LATEST_SECOND:
-            raise invalid("Timestamp seconds exceeds limit for field.")
-        if instant.nanos % 1000:
-            instant.nanos -= instant.nanos % 1000
-    elif kind == "geo_point_value":
-        _check_geo_point(value.geo_point_value)
-    elif kind == "reference_value":
-        check_document_name(value.reference_value, "Resource name")
-    elif kind in {"map_value", "array_value"}:
-        if level >= DEEPEST_LEVEL:
-            raise invalid(f"Property {name} contains an invalid nested entity.")
-        if kind == "array_value":
-            _check_array(value, name, level)
-        elif not is_vector(value.map_value.fields):
-            check_fields(value.map_value.fields, level + 1)
+    check = _CHECKS.get(kind)
+    if check is not None:
+        check(value, name, level)
     elif kind not in _KEYS:
         raise invalid("Cannot convert firestore.v1.Value with type unset.")
 
 
+def _check_string(value: ValueMessage, name: str, _level: int) -> None:
+    text = value.string_value
+    if len(text) > _SURELY_SHORT and len(text.encode()) > LONGEST_STRING_BYTES:
+        raise invalid(f'The value of property "{name}" is longer than {LONGEST_STRING_BYTES} bytes.')
+
+
+def _check_bytes(value: ValueMessage, name: str, _level: int) -> None:
+    if len(value.bytes_value) > LONGEST_STRING_BYTES:
+        raise invalid(f'The value of property "{name}" is longer than {LONGEST_STRING_BYTES} bytes.')
+
+
+def _check_timestamp(value: ValueMessage, _name: str, _level: int) -> None:
+    instant = value.timestamp_value
+    if not EARLIEST_SECOND <= instant.seconds <= LATEST_SECOND:
+        raise invalid("Timestamp seconds exceeds limit for field.")
+    if instant.nanos % 1000:
+        instant.nanos -= instant.nanos % 1000
+
+
+def _check_reference(value: ValueMessage, _name: str, _level: int) -> None:
+    check_document_name(value.reference_value, "Resource name")
+
+
+def _check_map(value: ValueMessage, name: str, level: int) -> None:
+    _check_level(name, level)
+    if not is_vector(value.map_value.fields):
+        check_fields(value.map_value.fields, level + 1)
+
+
+def _check_level(name: str, level: int) -> None:
+    if level >= DEEPEST_LEVEL:
+        raise invalid(f"Property {name} contains an invalid nested entity.")
+
+
 def _check_array(value: ValueMessage, name: str, level: int) -> None:
+    _check_level(name, level)
     for item in value.array_value.values:
         if item.WhichOneof("value_type") == "array_value":
             raise invalid("Cannot convert an array value in an array value.")
         check_value(item, name, level + 1)
 
 
-def _check_geo_point(point: Any) -> None:
+def _check_geo_point(value: ValueMessage, _name: str, _level: int) -> None:
+    point = value.geo_point_value
     for what, degrees, limit in (("latitude", point.latitude, 90.0), ("longitude", point.longitude, 180.0)):
         if not -limit <= degrees <= limit:
             raise invalid(f"Geo point {what} '{degrees}' outside permitted range -{limit} to {limit}.")
+
+
+_CHECKS: dict[str | None, Callable[[ValueMessage, str, int], None]] = {
+    "string_value": _check_string,
+    "bytes_value": _check_bytes,
+    "timestamp_value": _check_timestamp,
+    "geo_point_value": _check_geo_point,
+    "reference_value": _check_reference,
+    "array_value": _check_array,
+    "map_value": _check_map,
+}
 
 
 def decode_value(value: ValueMessage) -> Any:  # noqa: PLR0911 - one return for each type

@@ -49,6 +49,15 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return (the varint that begins at ``at``, where it ends)."""
+    number = shift = 0
+    while data[at] & 128:
+        number |= (data[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+    return number | data[at] << shift, at + 1
+
+
 def delimited(tag: bytes, payload: bytes) -> bytes:
     """Return one length-delimited field."""
     return tag + varint(len(payload)) + payload

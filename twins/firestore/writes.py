@@ -74,7 +74,7 @@ def _apply(store: Store, pending: dict[str, Version], write: WriteMessage, now: 
     check_transforms(transforms)
     result.transform_results.extend(apply_transform(after.fields, each, now) for each in transforms)
     created = current.created if current is not None else now
-    version = pack_message(store.shapes, after.fields, committed=now, created=created)
+    version = pack_message(store.shapes, after, committed=now, created=created)
     if len(version.body) > LARGEST_DOCUMENT_BYTES:
         raise invalid(
             f'Document "{name}" cannot be written because its size ({len(version.body):,} bytes) exceeds the '

@@ -4,10 +4,13 @@ from datetime import UTC, datetime
 
 from google.cloud.firestore_v1 import GeoPoint
 from google.cloud.firestore_v1.vector import Vector
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from twins.firestore.wire import Reference
 
+# A busy machine makes an example slow, which says nothing about the code.
+PATIENT = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6).filter(
     lambda name: not name.startswith("__")
 )

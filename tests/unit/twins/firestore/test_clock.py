@@ -5,12 +5,14 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.twins.firestore.strategies import PATIENT
 from twins.firestore.clock import TwinClock, to_datetime, to_micros
 from twins.firestore.errors import RefusedError
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@PATIENT
 @given(
     st.lists(
         st.one_of(

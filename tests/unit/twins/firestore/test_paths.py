@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.twins.firestore.strategies import IDS, NAMES
+from tests.unit.twins.firestore.strategies import IDS, NAMES, PATIENT
 from twins.firestore.errors import RefusedError
 from twins.firestore.paths import (
     check_collection_id,
@@ -18,6 +18,7 @@ from twins.firestore.paths import (
 ROOT = "projects/p/databases/(default)/documents"
 
 
+@PATIENT
 @given(st.lists(NAMES, min_size=1, max_size=4))
 def test_a_written_field_path_reads_back(parts):
     """Any field name survives being written as a path, whatever characters it has."""
@@ -31,6 +32,7 @@ def test_a_malformed_field_path_is_refused(text):
         parse_field_path(text)
 
 
+@PATIENT
 @given(st.lists(IDS, min_size=2, max_size=8))
 def test_ids_sort_by_their_bytes(ids):
     """Plain ids are in the order of their UTF-8 bytes."""

@@ -3,7 +3,7 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.twins.firestore.strategies import SCALARS
+from tests.unit.twins.firestore.strategies import PATIENT, SCALARS
 from twins.firestore.errors import RefusedError
 from twins.firestore.messages import DESCENDING, FIELD, Value, api
 from twins.firestore.paths import document_name
@@ -44,6 +44,7 @@ def refusal(request, parent=ROOT):
     return refused.value.code
 
 
+@PATIENT
 @given(
     st.lists(SCALARS, max_size=8),
     SCALARS,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.twins.firestore.strategies import IDS
+from tests.unit.twins.firestore.strategies import IDS, PATIENT
 from twins.firestore.errors import RefusedError
 from twins.firestore.paths import document_name, order_id
 from twins.firestore.store import Store
@@ -17,6 +17,7 @@ def name(path):
     return document_name("p", path)
 
 
+@PATIENT
 @given(
     st.lists(
         st.tuples(
@@ -52,6 +53,7 @@ def test_every_past_instant_stays_readable(steps):
     assert all(store.get(name(path)) == fields for path, fields in now.items())
 
 
+@PATIENT
 @given(st.sets(SOME_IDS, max_size=12), SOME_IDS, SOME_IDS, st.booleans(), st.booleans())
 def test_a_scan_keeps_its_bounds(ids, low, high, takes_low, takes_high):
     """A bounded scan gives exactly the ids between the bounds."""

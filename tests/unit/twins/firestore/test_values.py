@@ -7,7 +7,7 @@ from google.cloud.firestore_v1.order import Order
 from google.cloud.firestore_v1.vector import Vector
 from hypothesis import given
 
-from tests.unit.twins.firestore.strategies import FIELDS, VALUES
+from tests.unit.twins.firestore.strategies import FIELDS, PATIENT, VALUES
 from twins.firestore.errors import RefusedError
 from twins.firestore.messages import Document, Timestamp, Value
 from twins.firestore.values import (
@@ -27,6 +27,7 @@ def message(value):
     return Value.FromString(encode_value(value))
 
 
+@PATIENT
 @given(VALUES, VALUES)
 def test_the_order_is_the_one_the_client_library_knows(left, right):
     """Our order of any two values, across all types, is that of the client's own comparison."""
@@ -70,12 +71,14 @@ def _same(left, right):
     return left == right and type(left) is type(right)
 
 
+@PATIENT
 @given(VALUES)
 def test_a_value_survives_encoding(value):
     """What was encoded decodes to the same value of the same type."""
     assert _same(decode_value(message(value)), value)
 
 
+@PATIENT
 @given(FIELDS)
 def test_what_can_be_stored_passes_the_check(fields):
     """The check refuses nothing that the service stores."""

@@ -5,10 +5,10 @@ from google.cloud.firestore_v1 import _helpers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.twins.firestore.strategies import VALUES
+from tests.unit.twins.firestore.strategies import PATIENT, VALUES
 from twins.firestore.clock import EPOCH, to_micros
 from twins.firestore.messages import Timestamp, Value
-from twins.firestore.wire import Reference, encode_value, timestamp, varint
+from twins.firestore.wire import Reference, encode_value, read_varint, timestamp, varint
 
 
 def _has_reference(value):
@@ -17,19 +17,26 @@ def _has_reference(value):
     return isinstance(value, Reference) or (isinstance(value, list) and any(map(_has_reference, value)))
 
 
+@PATIENT
 @given(VALUES.filter(lambda value: not _has_reference(value)))
 def test_our_bytes_are_the_clients_bytes(value):
-    """A value we write by hand is byte for byte what the client library sends for it."""
+    """A value we write by hand is what the client library sends for it; the order of map keys is free."""
     theirs = _helpers.encode_value(value)._pb
-    assert Value.FromString(encode_value(value)).SerializeToString(deterministic=True) == encode_value(value)
-    assert encode_value(value) == theirs.SerializeToString(deterministic=True)
+    ours = encode_value(value)
+    assert Value.FromString(ours).SerializeToString(deterministic=True) == theirs.SerializeToString(
+        deterministic=True
+    )
+    assert len(ours) == theirs.ByteSize()
 
 
+@PATIENT
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_a_varint_is_what_protobuf_reads(number):
+    assert read_varint(b"\x10" + varint(number) + b"\x10", 1) == (number & 2**64 - 1, 1 + len(varint(number)))
     assert Value.FromString(b"\x10" + varint(number)).integer_value == number
 
 
+@PATIENT
 @given(st.datetimes(datetime(1, 1, 1), timezones=st.just(EPOCH.tzinfo)))  # noqa: DTZ001 - zone given beside it
 def test_a_timestamp_is_what_protobuf_reads(instant):
     """Instants before 1970 too have their fraction counted forwards."""
