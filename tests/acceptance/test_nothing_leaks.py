@@ -1,0 +1,175 @@
+"""Planted secrets and the members' personal data, searched for in everything the product writes or says.
+
+The secrets are canaries: values that exist nowhere else, put into every credential there is. The personal
+data is what the pretend studio's documents really hold. Searched are the output of the commands, every file
+of the home directory, every row of both databases, and the raw reads.
+"""
+
+import json
+import re
+import subprocess
+import sys
+
+import psycopg2
+import pyarrow.parquet as pq
+import pytest
+
+from tests.acceptance.house import CHECKOUT, House
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+
+STRIPE_CANARY = "rk_test_canaryStripe7d41f09ab2"
+DATABASE_CANARY = "canaryDatabase5e88c1"
+SECRETS = (STRIPE_CANARY, DATABASE_CANARY, "canaryStripe", "canaryDatabase")
+PERSONAL_FIELDS = {
+    "displayName", "ownerDisplayName", "ownerName", "email", "ownerEmail", "borrowerName", "borrowerEmail",
+    "deliveryAddress", "deliveryInstructions", "note", "staffNote", "staffNotes", "body", "pickupNotes",
+    "actorName", "phone", "subject", "summary", "arrivalToken",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory, postgres_server):
+    """Run the product once on twins and a database of its own, and give all it said with the house."""
+    folder = tmp_path_factory.mktemp("leaks")
+    twins = subprocess.Popen(
+        [sys.executable, "-m", "twins", "up", "--json", "--days", "3"],
+        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        environment = json.loads(_first_object(twins))
+        _wait_for_the_world(twins)
+        database = postgres_server.url("leaks").replace("postgres@", f"postgres:{DATABASE_CANARY}@")
+        assert DATABASE_CANARY in database
+        house = House(
+            folder / "a home",
+            **{name: value for name, value in environment.items() if name != "STUDIO_TWINS_CONTROL"}
+            | {
+                "STUDIO_STRIPE_KEY": STRIPE_CANARY,
+                "STUDIO_DATABASE_URL": database,
+                "STUDIO_DAGSTER_DATABASE_URL": database.replace("/leaks", "/leaks_dagster"),
+                "STUDIO_LOG_LEVEL": "debug",
+            },
+        )
+        said = [
+            house.run(*command, "--json")
+            for command in (
+                ("up", "--once", "--no-twins", "--port", str(house.port)),
+                ("snapshot",),
+                ("state", "show"),
+                ("doctor",),
+                ("status",),
+            )
+        ]
+        wrong = House(folder / "another home", STUDIO_STRIPE_KEY="sk_live_canaryStripeFull", STUDIO_PORT="0")
+        said.append(wrong.run("up", "--once", "--json"))
+        yield house, said, _personal_data(environment), postgres_server
+    finally:
+        twins.terminate()
+        twins.communicate(timeout=20)
+
+
+def _first_object(process):
+    """Return the text of the one JSON object a starting process prints."""
+    text = ""
+    for line in process.stdout:
+        text += line
+        try:
+            json.loads(text)
+        except ValueError:
+            continue
+        return text
+    raise AssertionError(process.stderr.read())
+
+
+def _wait_for_the_world(process):
+    for line in process.stderr:
+        if "world:history:ready" in line:
+            return
+    raise AssertionError("the twins ended early")
+
+
+def _personal_data(environment):
+    """Return every personal value the pretend studio's documents hold, read with the plain client."""
+    script = f"""
+import json, sys
+from google.cloud import firestore
+found = set()
+def walk(value, name=""):
+    if isinstance(value, dict):
+        for key, inner in value.items(): walk(inner, key)
+    elif isinstance(value, list):
+        for inner in value: walk(inner, name)
+    elif isinstance(value, str) and name in {sorted(PERSONAL_FIELDS)!r}:
+        if len(value) >= 8 and (" " in value or "@" in value): found.add(value)
+for collection in firestore.Client(project={environment["STUDIO_FIRESTORE_PROJECT"]!r}).collections():
+    for document in collection.stream(): walk(document.to_dict())
+json.dump(sorted(found), sys.stdout)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**environment, "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_product_did_run(outcome):
+    """The search below means something: a snapshot was made, and there was something to leak."""
+    _, said, personal, _ = outcome
+    assert said[0].returncode == 0, said[0].stderr[-2000:]
+    assert json.loads(said[0].stdout)["contentHash"]
+    assert said[-1].returncode != 0
+    assert "restricted key" in said[-1].stdout + said[-1].stderr
+    assert len(personal) > 20
+
+
+def test_nothing_that_is_said_holds_a_secret_or_personal_data(outcome):
+    """Standard output and standard error of every command, at the most talkative log level."""
+    _, said, personal, _ = outcome
+    for done in said:
+        assert _found_in(done.stdout + done.stderr, personal) == [], done.args
+
+
+def test_no_file_of_the_home_holds_a_secret_or_personal_data(outcome):
+    """Logs, status files, Dagster's files and raw reads; the file that hands secrets on is private."""
+    house, _, personal, _ = outcome
+    files = [path for path in house.home.rglob("*") if path.is_file()]
+    assert [path for path in files if path.suffix == ".parquet"]
+    for path in files:
+        text = _text_of(path)
+        assert _found_in(text, personal) == [], path
+
+
+def test_no_row_of_either_database_holds_a_secret_or_personal_data(outcome):
+    """Every row of every table, our own and Dagster's: metadata, tags, events, run configuration."""
+    _, _, personal, server = outcome
+    rows = 0
+    for database in ("leaks", "leaks_dagster"):
+        with psycopg2.connect(
+            server.url(database).replace("postgresql+psycopg2", "postgresql")
+        ) as connection:
+            cursor = connection.cursor()
+            cursor.execute(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+                " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            )
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"SELECT t::text FROM {table} t")
+                for (row,) in cursor.fetchall():
+                    rows += 1
+                    assert _found_in(row, personal) == [], table
+    assert rows > 500
+
+
+def _text_of(path):
+    if path.suffix == ".parquet":
+        return json.dumps(pq.read_table(path).to_pylist(), default=str)
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
+def _found_in(text, personal):
+    found = [secret for secret in SECRETS if secret in text]
+    return found + [value for value in personal if value in text and not re.fullmatch(r"[\d\s.:-]+", value)]
