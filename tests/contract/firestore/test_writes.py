@@ -225,13 +225,20 @@ def test_deleting_is_idempotent_and_leaves_children(collection):
         {"nested": [[1]]},
         {"__name__x__": {"__reserved__": 1}},
         {"long": "x" * 1_048_576},
+        {"one": "x" * 600_000, "two": "x" * 600_000},
         {"deep": {"1": {"2": {"3": {"4": {"5": {"6": {"7": {"8": {"9": {"10": {"11": {"12": {"13": {"14": {
             "15": {"16": {"17": {"18": {"19": {"20": {"21": 1}}}}}}}}}}}}}}}}}}}}}},
     ],
-    ids=["array in array", "reserved name", "too long", "too deep"],
+    ids=["array in array", "reserved name", "too long", "too long together", "too deep"],
 )  # fmt: skip
 def test_what_firestore_cannot_store_is_refused(collection, bad):
     """A value beyond Firestore's rules is an InvalidArgument, and nothing is written."""
     with pytest.raises(exceptions.InvalidArgument):
         collection.document("d").set(bad)
     assert not collection.document("d").get().exists
+
+
+def test_the_largest_text_is_stored(collection):
+    """A text just within the limit is stored whole."""
+    collection.document("d").set({"m": "x" * 1_048_400})
+    assert len(fields(collection.document("d"))["m"]) == 1_048_400
