@@ -10,10 +10,29 @@ from typing import Any
 from dagster._serdes import ConfigurableClassData  # the signature ConfigurableClass demands
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
+from sqlalchemy.engine import make_url
 
 STATEMENT_TIMEOUT_MS = 60_000
 POOL_RECYCLE_SECONDS = 3600
 MAX_OVERFLOW = 20
+
+
+_RELAXED = "-csynchronous_commit=off"
+
+
+def relaxed(postgres_url: str) -> str:
+    """Return the URL with commits that do not wait for the disk.
+
+    A run is hundreds of small commits. Should the server crash, the last moments of Dagster's log are lost,
+    never torn; run monitoring ends runs that look alive. History has a connection, and waits, of its own.
+    """
+    url = make_url(postgres_url)
+    given = url.query.get("options", "")
+    options = given if isinstance(given, str) else " ".join(given)
+    if "synchronous_commit" in options:
+        return postgres_url
+    relaxed_url = url.update_query_dict({"options": f"{options} {_RELAXED}".strip()})
+    return relaxed_url.render_as_string(hide_password=False)
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
@@ -35,6 +54,6 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         """Build the storage from its ``dagster.yaml`` entry, as Dagster asks every configurable class to."""
         return cls(
             inst_data=inst_data,
-            postgres_url=pg_url_from_config(config_value),
+            postgres_url=relaxed(pg_url_from_config(config_value)),
             should_autocreate_tables=config_value.get("should_autocreate_tables", True),
         )

@@ -6,13 +6,12 @@ imported only while this step runs (``expectations``).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 
 import dagster as dg
 import pyarrow as pa
 
-from resources.clock import Clock, local_date
 from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.rows import Completeness, SourceRead
@@ -52,13 +51,11 @@ def build_cloud_truth_checks(settings: Settings) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext,
         history: dg.ResourceParam[History],
         raw: dg.ResourceParam[RawStore],
-        clock: dg.ResourceParam[Clock],
         run_book: dg.ResourceParam[RunBook],
     ) -> Iterator[dg.AssetCheckResult]:
         day = date.fromisoformat(context.partition_key)
         wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         names = {key.path[-1] for key, _ in wanted}
-        is_today = local_date(clock.now(), settings.timezone) == day
         with run_book.timed("import"):
             import_engine()
         reads = {
@@ -66,8 +63,8 @@ def build_cloud_truth_checks(settings: Settings) -> dg.AssetChecksDefinition:
             for read in history.latest_reads(completeness=Completeness.FULL, snapshot_date=day)
             if read.name in names
         }
-        judgements = judge(reads, raw, settings, now=clock.now() if is_today else None)
-        for done, judged in enumerate(run_book.timed_each("checks", judgements), start=1):
+        judgements = run_book.timed_each("checks", judge(reads, raw, settings))
+        for done, judged in enumerate(judgements, start=1):
             key = cloud_truth_key(settings.studio_id, judged.collection)
             if (key, judged.check.value) in wanted:
                 run_book.checks.append(_noted(judged))
@@ -77,16 +74,13 @@ def build_cloud_truth_checks(settings: Settings) -> dg.AssetChecksDefinition:
     return check_cloud_truth
 
 
-def judge(
-    reads: Mapping[str, SourceRead], raw: RawStore, settings: Settings, *, now: datetime | None
-) -> Iterator[Judged]:
+def judge(reads: Mapping[str, SourceRead], raw: RawStore, settings: Settings) -> Iterator[Judged]:
     """Yield the outcome of every check of the reads, ``read_is_complete`` excepted.
 
     Args:
         reads: Full reads by collection name, whose files are still there.
         raw: Where the files are.
         settings: For the thresholds.
-        now: The present, where freshness matters; ``None`` for a past day.
     """
 
     @cache
@@ -102,13 +96,12 @@ def judge(
         schema, _ = raw.schema(read.raw_url)
         columns = [column for column in needed_columns(name) if column in schema.names]
         rows = raw.open_table(read.raw_url, columns)
-        all_facts[name] = facts(read, schema, rows, now)
+        all_facts[name] = facts(read, schema, rows)
         if all_facts[name]["has_agreed_columns"]:
             looked_at[name] = witnesses(name, rows, ids_of)
     if not all_facts:
         return
-    rules = fact_rules(settings.quarantine_limit_ratio, settings.snapshot_stale_minutes)
-    by_facts = judge_facts(fact_table(all_facts), rules)
+    by_facts = judge_facts(fact_table(all_facts), fact_rules(settings.quarantine_limit_ratio))
     for name in all_facts:
         outcomes = dict(by_facts[name])
         if name in looked_at:

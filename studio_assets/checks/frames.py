@@ -4,8 +4,8 @@ Large tables are reduced to *witnesses*: an even sample, plus every row that cou
 must hold for all rows (uniqueness, columns) is computed exactly by Arrow and enters as a fact.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -20,17 +20,18 @@ from studio_assets.contracts.model import Collection
 WITNESSES_AT_MOST = 50_000
 """Rows handed to Great Expectations per collection: every row of a studio, a sample of a chain of them."""
 
+CONTENT_HASH = re.compile(r"[0-9a-f]{64}")
+
 Ids = Callable[[str], pa.Array]
 
 
-def facts(read: SourceRead, schema: pa.Schema, rows: pa.Table, now: datetime | None) -> dict[str, Any]:
+def facts(read: SourceRead, schema: pa.Schema, rows: pa.Table) -> dict[str, Any]:
     """Return one row of facts about a read.
 
     Args:
         read: What the read says.
         schema: The schema of its file.
         rows: All rows of its file, with at least ``document_id`` where the file has one.
-        now: The present, where freshness matters; ``None`` for a rebuilt past day, which is as old as it is.
     """
     seen = read.documents + len(read.quarantined)
     has_ids = "document_id" in rows.column_names
@@ -40,9 +41,8 @@ def facts(read: SourceRead, schema: pa.Schema, rows: pa.Table, now: datetime | N
         "has_agreed_columns": has_agreed_columns(catalog.collection(read.name), schema),
         "duplicate_ids": rows.num_rows - distinct,
         "quarantined_ratio": len(read.quarantined) / seen if seen else 0.0,
-        "content_hash": read.content_hash,
+        "has_hash": bool(CONTENT_HASH.fullmatch(read.content_hash or "")),
         "missing_rows": read.documents - rows.num_rows,
-        "age_minutes": 0.0 if now is None else max(0.0, (now - read.read_at).total_seconds() / 60),
     }
 
 

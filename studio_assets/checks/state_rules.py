@@ -1,11 +1,26 @@
 """What must hold of a snapshot document, whatever the cloud says: pure rules over the stored payload."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from resources.rows import Completeness
-from studio_assets.studio_state.snapshot import REQUIRED, content_hash, flat_counters
+from resources.rows import Completeness, SourceRead
+from studio_assets.contracts import catalog
+from studio_assets.studio_state.snapshot import (
+    REQUIRED,
+    content_hash,
+    flat_counters,
+    hash_of,
+    instant_text,
+)
+
+SOURCES_ARE_FRESH = "sources_are_fresh"
+SOURCES_ARE_FRESH_SENTENCE = "Every source of a running day was read recently enough."
+SOURCE_NAMES = {
+    "firestore": tuple(contract.name for contract in catalog.FIRESTORE),
+    "stripe": tuple(contract.name for contract in catalog.STRIPE),
+}
 
 PARTS_OF = (
     ("counts.loansOverdue", "counts.loansOut"),
@@ -54,10 +69,39 @@ def _not_full(payload: Mapping[str, Any], _: str) -> list[str]:
     return absent + [f"{name} is not full" for name, s in sources.items() if s["completeness"] != full]
 
 
+def _unstated(payload: Mapping[str, Any], _: str) -> list[str]:
+    found = [
+        f"{name} states no {what}"
+        for name, source in payload["sources"].items()
+        for what in ("readAt", "hash", "documents", "billedReads", "mode")
+        if source.get(what) is None
+    ]
+    states = {name: source["hash"] for name, source in payload["sources"].items()}
+    for source, names in SOURCE_NAMES.items():
+        if payload["sourceHashes"].get(source) != hash_of({name: states.get(name) for name in names}):
+            found.append(f"the hash of {source} is not that of its collections")
+    return found
+
+
+def stale_reads(reads: Iterable[SourceRead], now: datetime, stale_minutes: int) -> list[str]:
+    """Return the reads of a running day that are too old; exactly as old as allowed is still fresh."""
+    oldest = now - timedelta(minutes=stale_minutes)
+    return [
+        f"{read.name} was last read at {instant_text(read.read_at)}"
+        for read in reads
+        if read.read_at < oldest
+    ]
+
+
 STATE_RULES: tuple[StateRule, ...] = (
     StateRule("batches_are_conserved", "Every batch that was read is either active or closed.", _unconserved),
     StateRule("counters_are_not_negative", "No counter is below zero.", _negative),
     StateRule("parts_fit_their_whole", "A counter of a part is not above that of its whole.", _larger_parts),
     StateRule("hash_matches_payload", "The stored hash is that of the stored document.", _mismatched),
+    StateRule(
+        "provenance_is_stated",
+        "Every source says when and how it was read, and the source hashes are those of its collections.",
+        _unstated,
+    ),
     StateRule("sources_are_full", "Every source is there and was read whole.", _not_full),
 )

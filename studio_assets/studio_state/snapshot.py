@@ -109,12 +109,17 @@ def assemble(
 
 def content_hash(payload: Mapping[str, Any]) -> str:
     """Return the SHA-256 over what the cloud says in a snapshot document, 64 hex digits."""
-    return _sha256({key: payload[key] for key in HASHED})
+    return hash_of({key: payload[key] for key in HASHED})
 
 
 def source_hash(reads: Iterable[SourceRead], source: str) -> str:
     """Return one hash over the content hashes of all collections of a source."""
-    return _sha256({read.name: read.content_hash for read in reads if read.source == source})
+    return hash_of({read.name: read.content_hash for read in reads if read.source == source})
+
+
+def hash_of(value: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a value's canonical JSON, 64 hex digits; the order of keys does not matter."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def instant_text(instant: datetime) -> str:
@@ -161,7 +166,3 @@ def _read_warnings(reads: Iterable[SourceRead]) -> list[str]:
             found.append(f"{read.name}: {len(read.quarantined)} documents set aside.")
         found.extend(f"{read.name}: {what} ({times} times)." for what, times in sorted(read.warnings.items()))
     return found
-
-
-def _sha256(value: Mapping[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()

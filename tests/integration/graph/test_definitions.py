@@ -42,7 +42,7 @@ def test_the_checks_are_these(repository):
     found = {(key.asset_key.path[-1], key.name) for key in repository.asset_graph.asset_check_keys}
     of_snapshot = {
         *("batches_are_conserved", "counters_are_not_negative", "parts_fit_their_whole"),
-        *("hash_matches_payload", "sources_are_full"),
+        *("hash_matches_payload", "provenance_is_stated", "sources_are_full", "sources_are_fresh"),
     }
     assert found == {
         *((contract.name, check.value) for contract in catalog.ALL for check in checks_of(contract.name)),

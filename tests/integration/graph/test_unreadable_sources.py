@@ -183,7 +183,7 @@ def test_too_many_violations_block_the_state(studio):
     run = studio.run()
     assert not run.success
     assert [(check.asset, check.check) for check in run.checks_failed] == [
-        ("cloud_truth/kilns", "quarantine_is_small")
+        ("cloud_truth/kilns", "rows_match_contract")
     ]
     assert any("kilns" in error for error in run.errors)
     assert studio.history.current_snapshot().content_hash == good.content_hash
@@ -203,5 +203,5 @@ def test_a_damaged_file_blocks_the_state(studio, monkeypatch):
     monkeypatch.setattr(studio.raw, "writer", losing)
     run = studio.run()
     assert not run.success
-    assert [check.check for check in run.checks_failed if check.is_blocking] == ["provenance_is_stated"]
+    assert [check.check for check in run.checks_failed if check.is_blocking] == ["rows_match_contract"]
     assert studio.history.current_snapshot() is None

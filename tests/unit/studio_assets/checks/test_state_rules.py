@@ -1,10 +1,12 @@
 """What must hold of a stored snapshot, broken one rule at a time."""
 
+from datetime import timedelta
+
 import pytest
 
-from studio_assets.checks.state_rules import PARTS_OF, STATE_RULES
+from studio_assets.checks.state_rules import PARTS_OF, STATE_RULES, stale_reads
 from studio_assets.studio_state.snapshot import content_hash
-from tests.unit.studio_assets.studio_state.reads import full_read, full_reads, payload
+from tests.unit.studio_assets.studio_state.reads import READ_AT, full_read, full_reads, payload
 from tests.unit.studio_assets.studio_state.tables import studio
 
 
@@ -54,4 +56,23 @@ def test_every_source_is_there_and_full(name):
     assert broken(document) == ["sources_are_full"]
     if name == "payouts":
         del document["sources"][name]
-        assert broken(document) == ["sources_are_full"]
+        assert "sources_are_full" in broken(document)
+
+
+@pytest.mark.parametrize("what", ["readAt", "hash", "documents", "billedReads", "mode"])
+def test_every_source_says_how_it_was_read(what):
+    document = good()
+    document["sources"]["kilns"][what] = None
+    assert "provenance_is_stated" in broken(document)
+
+
+def test_source_hashes_are_those_of_the_collections():
+    document = good()
+    document["sources"]["kilns"]["hash"] = "f" * 64
+    assert broken(document) == ["provenance_is_stated"]
+
+
+@pytest.mark.parametrize(("minutes", "stale"), [(59, 0), (60, 0), (61, 2)])
+def test_reads_are_fresh_up_to_the_limit(minutes, stale):
+    reads = [full_read("kilns"), full_read("batches")]
+    assert len(stale_reads(reads, READ_AT + timedelta(minutes=minutes), 60)) == stale

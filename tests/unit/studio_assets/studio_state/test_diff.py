@@ -1,6 +1,6 @@
 """Differences between snapshots: signed, mirrored, and silent where nothing changed."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.rows import CounterChange
@@ -21,6 +21,7 @@ def with_numbers(numbers, revision=1):
 
 
 @given(NUMBERS)
+@settings(deadline=None)
 def test_a_snapshot_does_not_differ_from_itself(numbers):
     one = with_numbers(numbers)
     found = compare(one, one)
@@ -29,6 +30,7 @@ def test_a_snapshot_does_not_differ_from_itself(numbers):
 
 
 @given(NUMBERS, NUMBERS)
+@settings(deadline=None)
 def test_comparing_the_other_way_round_mirrors_every_change(first, second):
     """Old and new trade places and every delta changes its sign; nothing else differs."""
     a, b = with_numbers(first), with_numbers(second, revision=2)
