@@ -19,7 +19,11 @@ def recount(documents, stripe_client, as_of: datetime) -> dict[str, dict[str, in
 
     def read(collection):
         start = f"{collection}/"
-        return {path[len(start) :]: row for path, row in documents.items() if path.startswith(start) and path.count("/") == 1}
+        return {
+            path[len(start) :]: row
+            for path, row in documents.items()
+            if path.startswith(start) and path.count("/") == 1
+        }
 
     charges, movements, refunds, disputes = _ledger(stripe_client, as_of)
     return {
@@ -46,7 +50,9 @@ def _counts(read, as_of):
     closed = [_is_closed(batch) for batch in read("batches").values()]
     reports = [_low(report.get("status"), "open") for report in read("communityReports").values()]
     loans = list(read("libraryLoans").values())
-    out = [loan for loan in loans if _low(loan.get("status")) in {"checked_out", "return_requested", "overdue"}]
+    out = [
+        loan for loan in loans if _low(loan.get("status")) in {"checked_out", "return_requested", "overdue"}
+    ]
     return {
         "batchesActive": closed.count(False),
         "batchesClosed": closed.count(True),
@@ -55,19 +61,28 @@ def _counts(read, as_of):
         "reportsOpen": sum(status in {"open", "triaged"} for status in reports),
         "reportsActioned": reports.count("actioned"),
         "studioBookingsUpcoming": sum(
-            _low(row.get("status")) in {"booked", "waitlisted"} and row.get("endAt") is not None and row["endAt"] >= as_of
+            _low(row.get("status")) in {"booked", "waitlisted"}
+            and row.get("endAt") is not None
+            and row["endAt"] >= as_of
             for row in read("studioSpaceReservations").values()
         ),
         "loansOut": len(out),
         "loansOverdue": sum(
-            _low(loan.get("status")) == "overdue" or (loan.get("dueAt") is not None and loan["dueAt"] < as_of) for loan in out
+            _low(loan.get("status")) == "overdue" or (loan.get("dueAt") is not None and loan["dueAt"] < as_of)
+            for loan in out
         ),
         "eventsUpcoming": sum(
-            _low(row.get("status")) == "published" and row.get("startAt") is not None and row["startAt"] >= as_of
+            _low(row.get("status")) == "published"
+            and row.get("startAt") is not None
+            and row["startAt"] >= as_of
             for row in read("events").values()
         ),
-        "supportRequestsNew": sum(_low(row.get("status")) == "new" for row in read("supportRequests").values()),
-        "kilnsUnavailable": sum(_low(row.get("status")) in {"maintenance", "offline"} for row in read("kilns").values()),
+        "supportRequestsNew": sum(
+            _low(row.get("status")) == "new" for row in read("supportRequests").values()
+        ),
+        "kilnsUnavailable": sum(
+            _low(row.get("status")) in {"maintenance", "offline"} for row in read("kilns").values()
+        ),
     }
 
 
@@ -76,10 +91,13 @@ def _ops(read):
     requests = [_low(row.get("status"), "new") for row in read("agentRequests").values()]
     return {
         "highSeverityReports": sum(
-            _low(row.get("status"), "open") in {"open", "triaged"} and _low(row.get("severity")) == "high" for row in reports
+            _low(row.get("status"), "open") in {"open", "triaged"} and _low(row.get("severity")) == "high"
+            for row in reports
         ),
         "agentRequestsPending": sum(status in {"new", "triaged"} for status in requests),
-        "agentRequestsActive": sum(status in {"new", "triaged", "accepted", "in_progress", "ready"} for status in requests),
+        "agentRequestsActive": sum(
+            status in {"new", "triaged", "accepted", "in_progress", "ready"} for status in requests
+        ),
         "agentOrdersOpen": sum(
             _low(row.get("fulfillmentStatus")) not in {"picked_up", "shipped", "exception"}
             and _low(row.get("status")) not in {"refunded", "cancelled"}
@@ -96,11 +114,18 @@ def _orders(read, charges, as_of):
     return {
         "pendingOrders": len(pending),
         "ordersAwaitingPickup": sum(
-            _low(row.get("status")) == "paid" or (_low(row.get("status")) in AWAITING_PAYMENT and bool(row.get("paidAt")))
+            _low(row.get("status")) == "paid"
+            or (_low(row.get("status")) in AWAITING_PAYMENT and bool(row.get("paidAt")))
             for row in orders
         ),
-        "staleCarts": sum(row.get("createdAt") is not None and row["createdAt"] < as_of - timedelta(hours=24) for row in pending),
-        "unpaidEvents": sum(_low(row.get("status")) == "checked_in" and key not in paid_signups for key, row in signups.items()),
+        "staleCarts": sum(
+            row.get("createdAt") is not None and row["createdAt"] < as_of - timedelta(hours=24)
+            for row in pending
+        ),
+        "unpaidEvents": sum(
+            _low(row.get("status")) == "checked_in" and key not in paid_signups
+            for key, row in signups.items()
+        ),
         "unpaidAgentOrders": sum(_is_unpaid(key, row, charges) for key, row in read("agentOrders").items()),
     }
 
@@ -112,8 +137,12 @@ def _is_unpaid(key, order, charges):
         return False
     for charge in charges:
         names = charge.get("metadata") or {}
-        is_its_own = charge.get("payment_intent") and charge["payment_intent"] == order.get("stripePaymentIntentId")
-        if charge["status"] == "succeeded" and (is_its_own or key in {names.get("agentOrderId"), names.get("orderId")}):
+        is_its_own = charge.get("payment_intent") and charge["payment_intent"] == order.get(
+            "stripePaymentIntentId"
+        )
+        if charge["status"] == "succeeded" and (
+            is_its_own or key in {names.get("agentOrderId"), names.get("orderId")}
+        ):
             return False
     return True
 
