@@ -35,7 +35,7 @@ class TwinClock:
 
     Args:
         retention: How far back ``read_time`` may reach, as on the service (one hour, or seven days with
-            point-in-time recovery). None keeps every past readable.
+            point-in-time recovery). None keeps every past readable. Older versions are refused, not dropped.
         source: Where real time comes from, in microseconds since 1970.
     """
 

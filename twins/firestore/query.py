@@ -114,6 +114,8 @@ def plan_query(parent: str, query: QueryMessage, *, aggregated: Sequence[FieldPa
         raise invalid("offset is negative")
     if query.HasField("limit") and query.limit.value < 0:
         raise invalid("limit is negative")
+    if max(len(query.start_at.values), len(query.end_at.values)) > len(query.order_by):
+        raise invalid("Cursor has too many values.")
     tree = parse_filter(query.where) if query.HasField("where") else None
     facts = check_filter(tree) if tree is not None else FilterFacts()
     orders = _orders(query, facts, aggregated)
@@ -190,8 +192,6 @@ def _bound(query: QueryMessage, side: str, orders: tuple[Order, ...]) -> Bound |
     if not query.HasField(side):
         return None
     cursor = getattr(query, side)
-    if len(cursor.values) > len(query.order_by):
-        raise invalid("Cursor has too many values.")
     keys = [_directed(order_key(value), order) for value, order in zip(cursor.values, orders, strict=False)]
     return Bound(keys, cursor.before)
 

@@ -187,9 +187,9 @@ class Reads:
         at = self._view(request).at
         path = f"{request.parent}/{request.collection_id}"
         ids = self._store.ids(path)
-        childless_only = self._parents_below(path, at) if request.show_missing else set()
-        if childless_only - set(ids):
-            ids = sorted({*ids, *childless_only}, key=order_id)
+        parents = self._children_of(path, at) if request.show_missing else set()
+        if parents - set(ids):
+            ids = sorted({*ids, *parents}, key=order_id)
         first = (
             bisect.bisect_right(ids, order_id(request.page_token), key=order_id) if request.page_token else 0
         )
@@ -200,7 +200,7 @@ class Reads:
         for document_id in ids[first:]:
             name = f"{path}/{document_id}"
             version = self._store.read(name, at)
-            if version is None and document_id not in childless_only:
+            if version is None and document_id not in parents:
                 continue
             if len(page) == size:
                 page.append(delimited(_NEXT_PAGE, last_id.encode()))
@@ -264,10 +264,6 @@ class Reads:
             for path in self._store.collections_under(parent)
             if self._store.has_documents(path, at)
         }
-
-    def _parents_below(self, path: str, at: int) -> set[str]:
-        """Return ids in a collection that have documents below them, whether they exist themselves or not."""
-        return self._children_of(path, at)
 
 
 def _mask(request: RequestMessage) -> Projection | None:

@@ -53,8 +53,8 @@ class FirestoreTwin:
         self.store = Store(self.clock)
         self.faults = Faults()
         self.stats = TwinStats()
-        pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="firestore-twin")
-        self._server = grpc.server(pool, options=_OPTIONS)
+        self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="firestore-twin")
+        self._server = grpc.server(self._pool, options=_OPTIONS)
         self._server.add_generic_rpc_handlers((_handlers(self),))
         try:
             bound = self._server.add_insecure_port(f"127.0.0.1:{port}")
@@ -71,6 +71,7 @@ class FirestoreTwin:
         """Stop answering and wait until every call has ended. Documents stay in ``store``."""
         self.faults.clear()
         self._server.stop(0).wait()
+        self._pool.shutdown(wait=False)
 
     def wait(self) -> None:
         """Wait until the twin is stopped."""

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twins.firestore.errors import invalid
@@ -15,8 +15,22 @@ _MILLISECOND_MICROS = 1000  # the server's time is written with milliseconds, ho
 _NUMBERS = {"integer_value", "double_value"}
 
 
-def check_transforms(transforms: list[TransformMessage]) -> None:
-    """Refuse transforms that touch a field and something inside it at once."""
+def check_transforms(transforms: Sequence[TransformMessage]) -> None:
+    """Refuse transforms that cannot be right whatever is stored.
+
+    Raises:
+        RefusedError: INVALID_ARGUMENT for a transform without a type, a number transform with no number, an
+            item that cannot be stored, or transforms of a field and of something inside it.
+    """
+    for transform in transforms:
+        kind = transform.WhichOneof("transform_type")
+        if kind in _NUMERIC and not _is_number(getattr(transform, kind)):
+            raise invalid("Input must be int64 or double.")
+        if kind in _ARRAYS:
+            for item in getattr(transform, kind).values:
+                check_value(item, transform.field_path)
+        elif kind not in _NUMERIC and kind != "set_to_server_value":
+            raise invalid("Operation type must be specified for field transformation.")
     paths = sorted({parse_field_path(transform.field_path) for transform in transforms})
     for outer, inner in itertools.pairwise(paths):
         if inner[: len(outer)] == outer:
@@ -27,10 +41,10 @@ def check_transforms(transforms: list[TransformMessage]) -> None:
 
 
 def apply_transform(fields: FieldsMessage, transform: TransformMessage, commit_micros: int) -> ValueMessage:
-    """Change one field in place; return what the client is told (the new value, or null for arrays).
+    """Change one field in place by a transform that was checked.
 
-    Raises:
-        RefusedError: INVALID_ARGUMENT for a transform without a type, or a number transform with no number.
+    Returns:
+        What the client is told: the new value, or null for a change of an array.
     """
     path = parse_field_path(transform.field_path)
     kind = transform.WhichOneof("transform_type")
@@ -40,18 +54,12 @@ def apply_transform(fields: FieldsMessage, transform: TransformMessage, commit_m
         new = told = Value(timestamp_value=to_timestamp(millis * _MILLISECOND_MICROS))
     elif kind in _NUMERIC:
         operand = getattr(transform, kind)
-        if operand.WhichOneof("value_type") not in _NUMBERS:
-            raise invalid("Input must be int64 or double.")
         new = told = _NUMERIC[kind](current, operand) if _is_number(current) else operand
-    elif kind in _ARRAYS:
+    else:
         items = list(getattr(transform, kind).values)
-        for item in items:
-            check_value(item, transform.field_path)
         new, told = Value(), Value(null_value=0)
         new.array_value.SetInParent()
         new.array_value.values.extend(_ARRAYS[kind](_items(current), items))
-    else:
-        raise invalid("Operation type must be specified for field transformation.")
     # A copy, because the new value may be a part of the very field that is replaced.
     set_field(fields, path, Value.FromString(new.SerializeToString()))
     return told

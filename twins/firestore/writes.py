@@ -8,6 +8,7 @@ from twins.firestore.errors import RefusedError, failed_precondition, invalid, n
 from twins.firestore.messages import (
     Document,
     DocumentMessage,
+    TransformMessage,
     WriteMessage,
     WriteResult,
     WriteResultMessage,
@@ -48,7 +49,10 @@ def apply_writes(store: Store, writes: Sequence[WriteMessage]) -> tuple[int, lis
     Raises:
         RefusedError: the first refusal; nothing was written then.
     """
-    # Names and preconditions are checked against one commit time; a refused commit leaves it unused.
+    # What is wrong whatever is stored is found first; then preconditions are checked against one commit time,
+    # which a refused commit leaves unused.
+    for write in writes:
+        check_write(write)
     now = store.clock.commit()
     pending: dict[str, Version] = {}
     results = [_apply(store, pending, write, now) for write in writes]
@@ -58,9 +62,22 @@ def apply_writes(store: Store, writes: Sequence[WriteMessage]) -> tuple[int, lis
     return now, results
 
 
+def check_write(write: WriteMessage) -> None:
+    """Refuse a write that cannot be right whatever is stored; cut its timestamps to microseconds."""
+    check_document_name(written_name(write))
+    check_fields(write.update.fields)
+    for text in write.update_mask.field_paths:
+        parse_field_path(text)
+    check_transforms(_transforms(write))
+
+
+def _transforms(write: WriteMessage) -> Sequence[TransformMessage]:
+    transforms: Sequence[TransformMessage] = write.transform.field_transforms or write.update_transforms
+    return transforms
+
+
 def _apply(store: Store, pending: dict[str, Version], write: WriteMessage, now: int) -> WriteResultMessage:
     name = written_name(write)
-    check_document_name(name)
     current = pending[name] if name in pending else store.latest(name)
     if current is not None and not current.body:
         current = None
@@ -71,9 +88,7 @@ def _apply(store: Store, pending: dict[str, Version], write: WriteMessage, now: 
         return WriteResult()
     after = _merge(write, name, current)
     result = WriteResult(update_time=to_timestamp(now))
-    transforms = list(write.transform.field_transforms or write.update_transforms)
-    check_transforms(transforms)
-    result.transform_results.extend(apply_transform(after.fields, each, now) for each in transforms)
+    result.transform_results.extend(apply_transform(after.fields, each, now) for each in _transforms(write))
     created = current.created if current is not None else now
     version = pack_message(store.shapes, after, committed=now, created=created)
     if len(version.body) > LARGEST_DOCUMENT_BYTES + _COUNTING_SLACK_BYTES:
@@ -88,8 +103,6 @@ def _apply(store: Store, pending: dict[str, Version], write: WriteMessage, now: 
 def _merge(write: WriteMessage, name: str, current: Version | None) -> DocumentMessage:
     """Return the document after the write, before its transforms; a message of its own."""
     is_update = write.WhichOneof("operation") == "update"
-    if is_update:
-        check_fields(write.update.fields)
     if is_update and not write.HasField("update_mask"):
         document = Document()
         document.fields.MergeFrom(write.update.fields)

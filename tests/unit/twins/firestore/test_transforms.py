@@ -20,7 +20,9 @@ def applied(before, path="v", **transform):
     document = Document()
     for name, value in before.items():
         document.fields[name].CopyFrom(message(value))
-    told = apply_transform(document.fields, Transform(field_path=path, **transform), 1_234_567_890)
+    change = Transform(field_path=path, **transform)
+    check_transforms([change])
+    told = apply_transform(document.fields, change, 1_234_567_890)
     return decode_fields(document.fields), decode_value(told)
 
 
@@ -90,6 +92,9 @@ def test_nonsense_is_refused():
 
 
 def test_a_field_and_its_inside_are_not_transformed_together():
+    a, again, inside, other = (
+        Transform(field_path=path, increment=message(1)) for path in ("a", "a", "a.b", "ab")
+    )
     with pytest.raises(RefusedError):
-        check_transforms([Transform(field_path="a"), Transform(field_path="a.b")])
-    check_transforms([Transform(field_path="a"), Transform(field_path="a"), Transform(field_path="ab")])
+        check_transforms([a, inside])
+    check_transforms([a, again, other])
