@@ -23,6 +23,7 @@ from cockpit.home import CHECKOUT, Home, read_json, write_json
 from policies.redaction import Redactor
 
 MARK: Final = "SUPERVISED_BY_STUDIO"
+PROGRESS: Final = "@progress "  # begins a line that says how far a step is; shown, and not worth keeping
 _CHILD: Final = Path(__file__).with_name("child.py")
 _LONGEST_LINE: Final = 64 * 1024
 _LARGEST_LOG: Final = 5 * 1024 * 1024
@@ -103,6 +104,8 @@ def _carry(output: IO[bytes], log: Path, redactor: Redactor, hear: Callable[[str
         while line := output.readline(_LONGEST_LINE):
             text = line.decode("utf-8", "replace").rstrip("\n")
             hear(text)
+            if text.startswith(PROGRESS):
+                continue
             # A full disk must not stop a part: its pipe is emptied whether or not the line is kept.
             with suppress(OSError):
                 _append(log, redactor.text(text))

@@ -15,7 +15,8 @@ from cockpit.home import CHECKOUT, Home
 from cockpit.house import House, open_house, snapshot_part, store_parts
 from cockpit.instance import InstanceLock, running_instance
 from cockpit.lifecycle import Phase
-from cockpit.parts.python_part import PROGRESS, words_of
+from cockpit.parts.python_part import words_of
+from cockpit.processes import PROGRESS
 from cockpit.supervisor import Running, Supervisor
 from cockpit.world import Wish
 from resources.logs import configure_logs, known_secrets

@@ -60,6 +60,8 @@ def configure_logs(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(_LEVELS[level])
+    # It tells of every plug-in it loads, in every process.
+    logging.getLogger("alembic").setLevel(max(_LEVELS[level], logging.WARNING))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -9,9 +9,10 @@ import click
 
 from cockpit.board import Board, open_board
 from cockpit.cli.options import print_json, shared
+from cockpit.cli.render import render_state
 from cockpit.environment import settings_here
 from cockpit.errors import CockpitError
-from cockpit.home import Home, open_home, read_json
+from cockpit.home import open_home, read_json
 from cockpit.house import House, all_parts, open_house, refuse_taken_port
 from cockpit.instance import Instance, InstanceLock, publish, withdraw
 from cockpit.lifecycle import Phase
@@ -87,7 +88,7 @@ def _run(house: House, *, is_once: bool, is_json: bool) -> int:
         withdraw(house.home)
         log.close()
     if is_once:
-        return _report(house.home, supervisor, problems, is_json=is_json)
+        return _report(house, supervisor, problems, is_json=is_json)
     if problems:
         raise CockpitError(
             f"Not everything came up: {' '.join(problems)}", f"The logs are in {house.home.logs}."
@@ -141,7 +142,8 @@ def _problems(supervisor: Supervisor) -> list[str]:
     ]
 
 
-def _report(home: Home, supervisor: Supervisor, problems: Sequence[str], *, is_json: bool) -> int:
+def _report(house: House, supervisor: Supervisor, problems: Sequence[str], *, is_json: bool) -> int:
+    home, timezone = house.home, house.settings.timezone
     if supervisor.stop_signal is not None:
         return INTERRUPTED
     summary = read_json(home.run / "snapshot.json") or {}
@@ -151,6 +153,8 @@ def _report(home: Home, supervisor: Supervisor, problems: Sequence[str], *, is_j
     summary["problems"] = list(problems)
     if is_json:
         print_json(summary)
+    elif summary.get("revision"):
+        print("\n".join(render_state(summary, timezone)))
     for problem in problems:
         sys.stderr.write(f"studio: {problem}\n")
     if problems:

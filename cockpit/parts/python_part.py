@@ -3,12 +3,10 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from cockpit.parts.part import BasePart
-from cockpit.processes import Command
-
-PROGRESS: Final = "@progress "
+from cockpit.processes import PROGRESS, Command
 
 Environment = Callable[[str], Mapping[str, str]]
 

@@ -54,6 +54,7 @@ def _prepare(settings: Settings) -> None:
         # The first use makes the tables, before anything can race to do it. No part runs yet, so a run that
         # counts as under way belongs to an instance that was killed.
         end_cut_off_runs(instance, {})
+    _tell("up to date")
 
 
 def _tell(text: str) -> None:
