@@ -7,7 +7,7 @@ be produced at will.
 
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -117,9 +117,14 @@ class Faults:
         with self._lock:
             return [each.fault for each in self._armed]
 
-    def call(self, method: str, collections: Collection[str], context: RpcContext) -> "FaultyCall":
-        """Return what one RPC asks, as it proceeds, whether a fault strikes it."""
-        return FaultyCall(self, method, collections, context)
+    def call(
+        self, method: str, find_collections: Callable[[], Collection[str]], context: RpcContext
+    ) -> "FaultyCall":
+        """Return what one RPC asks, as it proceeds, whether a fault strikes it.
+
+        ``find_collections`` tells the ids of the collections it is about; called only while a fault is armed.
+        """
+        return FaultyCall(self, method, find_collections, context)
 
     def take(
         self, method: str, collections: Collection[str], sent: int, spared: set["ArmedFault"]
@@ -164,11 +169,15 @@ class FaultyCall:
     """One RPC under the faults."""
 
     def __init__(
-        self, faults: Faults, method: str, collections: Collection[str], context: RpcContext
+        self,
+        faults: Faults,
+        method: str,
+        find_collections: Callable[[], Collection[str]],
+        context: RpcContext,
     ) -> None:
         self._faults = faults
         self._method = method
-        self._collections = collections
+        self._find_collections = find_collections
         self._context = context
         self._spared: set[ArmedFault] = set()
 
@@ -186,7 +195,10 @@ class FaultyCall:
         Raises:
             RefusedError: with the status of the fault.
         """
-        while (fault := self._faults.take(self._method, self._collections, sent, self._spared)) is not None:
+        if not self._faults.is_armed:
+            return
+        collections = self._find_collections()
+        while (fault := self._faults.take(self._method, collections, sent, self._spared)) is not None:
             kind = FaultKind(fault.kind)
             if kind is FaultKind.LATENCY:
                 self._faults.wait(self._context, fault.seconds)

@@ -6,6 +6,7 @@ RPCs the twin does not have (Listen, Write, pipelines) are answered UNIMPLEMENTE
 
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -110,12 +111,11 @@ def _unary_handler(
 ) -> Callable[[RequestMessage, grpc.ServicerContext], ResponseMessage]:
     def handle(request: RequestMessage, context: grpc.ServicerContext) -> ResponseMessage:
         twin.stats.count_call(name)
-        call = twin.faults.call(name, touched_collections(request), context)
+        call = twin.faults.call(name, partial(touched_collections, request), context)
         try:
             call.strike(0)
             response = answer(request)
-            if twin.faults.is_armed:
-                call.strike_after()
+            call.strike_after()
         except RefusedError as refused:
             _abort(context, refused)
         return response
@@ -130,7 +130,7 @@ def _stream_handler(
 
     def handle(request: RequestMessage, context: grpc.ServicerContext) -> Iterator[bytes]:
         twin.stats.count_call(name)
-        call = faults.call(name, touched_collections(request), context)
+        call = faults.call(name, partial(touched_collections, request), context)
         sent = 0
         try:
             call.strike(0)
@@ -139,8 +139,7 @@ def _stream_handler(
                     call.strike(sent)
                 yield response
                 sent += response[:1] == _DOCUMENT_TAG
-            if faults.is_armed:
-                call.strike(sent)
+            call.strike(sent)
         except RefusedError as refused:
             _abort(context, refused)
 

@@ -22,7 +22,7 @@ class Caller:
 def strike(faults, sent=0, method="RunQuery", collections=("c",), caller=None):
     """Return the status a call is refused with, or None."""
     try:
-        faults.call(method, collections, caller or Caller()).strike(sent)
+        faults.call(method, lambda: collections, caller or Caller()).strike(sent)
     except RefusedError as refused:
         return refused.code
     return None
@@ -70,18 +70,18 @@ def test_one_call_feels_a_lasting_fault_once():
     """Latency with ``count=None`` delays each call once, not each document."""
     faults = Faults()
     faults.add(Fault("latency", seconds=0.0, count=None))
-    call = faults.call("RunQuery", {"c"}, Caller())
+    call = faults.call("RunQuery", lambda: {"c"}, Caller())
     for sent in range(10):
         call.strike(sent)
     assert faults.struck == 1
-    faults.call("RunQuery", {"c"}, Caller()).strike(0)
+    faults.call("RunQuery", lambda: {"c"}, Caller()).strike(0)
     assert faults.struck == 2
 
 
 def test_a_call_with_one_answer_can_fail_after_its_work():
     faults = Faults()
     faults.add(Fault("unavailable", after_documents=1))
-    call = faults.call("Commit", {"c"}, Caller())
+    call = faults.call("Commit", lambda: {"c"}, Caller())
     call.strike(0)
     with pytest.raises(RefusedError):
         call.strike_after()
