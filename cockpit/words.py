@@ -48,7 +48,7 @@ GROUPS: Final = (
             ("finance.unsettledPayments", "Payments not settled"),
             ("finance.unsettledCents", "Amount not settled"),
             ("finance.refundsLast30Days", "Refunds in 30 days"),
-            ("finance.disputesOpen", "Disputes open"),
+            ("finance.disputesLast30Days", "Disputes in 30 days"),
         ),
     ),
 )
@@ -58,7 +58,7 @@ WANT_ATTENTION: Final = frozenset(
         "counts.kilnsUnavailable",
         "counts.loansOverdue",
         "counts.reportsOpen",
-        "finance.disputesOpen",
+        "finance.disputesLast30Days",
         "finance.unpaidAgentOrders",
         "finance.unpaidEvents",
         "ops.agentRequestsPending",

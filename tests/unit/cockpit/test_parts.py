@@ -1,0 +1,83 @@
+"""The parts' ears: what they take from the lines their processes print."""
+
+import io
+import json
+
+import pytest
+
+from cockpit.board import PlainBoard
+from cockpit.lifecycle import Lifecycle, Phase
+from cockpit.parts.python_part import PythonPart, progress_line
+from cockpit.parts.twins import TwinsPart
+from cockpit.supervisor import Running
+from cockpit.world import World
+
+WORLD = World("twins", "2026-09-22", 1, "small")
+
+
+def nothing(_part):
+    return {}
+
+
+def test_a_service_is_ready_once_it_says_its_line_and_forgets_that_when_it_starts_again():
+    part = PythonPart("code", "Code", ["x"], nothing, ready_line="Started")
+    assert not part.probe()
+    part.hear("2026 - Started Dagster code server on socket")
+    assert part.probe()
+    part.reset()
+    assert not part.probe()
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (progress_line("migrations"), "migrations"),
+        (progress_line("past days", done=3, total=60), "past days (3/60)"),
+        ("something else", ""),
+    ],
+)
+def test_progress_becomes_the_detail(line, detail):
+    part = PythonPart("history", "History", ["x"], nothing)
+    part.hear(line)
+    assert part.detail == detail
+
+
+def test_twins_tell_their_addresses_and_are_ready_when_the_world_has_caught_up():
+    told = {}
+    part = TwinsPart(WORLD, nothing, told=told)
+    part.hear("export FIRESTORE_EMULATOR_HOST=127.0.0.1:1")
+    part.hear("export STUDIO_STRIPE_KEY='rk_test_x y'")
+    part.hear(json.dumps({"event": "world:history:progress", "done": 3, "of": 61}))
+    assert not part.probe()
+    assert part.detail == "day 3 of 61"
+    part.hear("{not json")
+    part.hear(json.dumps({"event": "world:history:ready", "documents": 3090}))
+    assert part.probe()
+    assert told == {"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1", "STUDIO_STRIPE_KEY": "rk_test_x y"}
+
+
+def test_twins_that_are_started_again_keep_their_addresses():
+    """Other parts were told them once."""
+    part = TwinsPart(WORLD, nothing, told={})
+    before = list(part.command().argv)
+    part.reset()
+    assert list(part.command().argv) == before
+    assert "2026-09-22" in before
+
+
+def test_plain_lines_tell_every_change_of_phase_once():
+    part = PythonPart("web", "Web pages", ["x"], nothing)
+    running = Running(part, Lifecycle(is_service=True, start_limit_seconds=1))
+    stream = io.StringIO()
+    board = PlainBoard(stream)
+    for phase in (Phase.WAITING, Phase.STARTING, Phase.STARTING, Phase.READY, Phase.PAUSING):
+        running.life.phase = phase
+        running.problem = "ended (SIGKILL)" if phase is Phase.PAUSING else ""
+        board([running])
+        part.detail = f"{part.detail}."
+    assert [line.partition(":")[2].split(":")[0].strip() for line in stream.getvalue().splitlines()] == [
+        "starting",
+        "ready",
+        "restarting",
+    ]
+    assert stream.getvalue().endswith("ended (SIGKILL)\n")
