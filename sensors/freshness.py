@@ -17,6 +17,8 @@ from studio_assets.studio_state.events import (
 from studio_assets.studio_state.snapshot import instant_text
 
 INTERVAL_SECONDS = 60
+# Rebuilding past days confirms them, too: today's confirmation is among the newest, not always the newest.
+CONFIRMATIONS_LOOKED_AT = 300
 
 
 def build_freshness_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -38,10 +40,10 @@ def build_freshness_sensor(settings: Settings) -> dg.SensorDefinition:
         history: dg.ResourceParam[History],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SkipReason:
-        latest = history.events(limit=1, name=SNAPSHOT_CONFIRMED)
+        latest = history.events(limit=CONFIRMATIONS_LOOKED_AT, name=SNAPSHOT_CONFIRMED)
         if not latest:
             return dg.SkipReason("No snapshot was ever confirmed.")
-        as_of, now = confirmed_as_of(latest[0]), clock.now()
+        as_of, now = max(confirmed_as_of(event) for event in latest), clock.now()
         told = context.cursor or ""
         if is_stale(as_of, now, settings.snapshot_stale_minutes):
             episode = instant_text(as_of)
