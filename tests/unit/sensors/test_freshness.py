@@ -77,3 +77,11 @@ def test_a_tick_that_dies_before_its_cursor_is_kept_tells_nothing_twice(ticks, h
     ticks.tick(dies=True)
     ticks.tick()
     assert history.names().count(SNAPSHOT_RECOVERED) == 1
+
+
+def test_a_rebuilt_past_day_is_no_stale_state(ticks, history, clock):
+    """Filling the history confirms days long gone; the newest instant that was seen is what counts."""
+    confirm(history, clock)
+    long_gone = {"asOf": instant_text(clock.now() - timedelta(days=30))}
+    history.record_event(OperationalEvent(SNAPSHOT_CONFIRMED, clock.now(), long_gone))
+    assert ticks.tick() == "The state is fresh."
