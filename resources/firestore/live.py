@@ -10,7 +10,6 @@ Source: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -25,16 +24,15 @@ from google.protobuf.message import DecodeError
 from resources.errors import SourceUnreadableError
 from resources.firestore.gateway import CollectionQuery, DocumentBatch, ScanStats, Where
 from resources.firestore.live_channel import open_channel, streaming_call
-from resources.firestore.live_decode import RunQueryResponse, SerialisedRecords, decode_value
+from resources.firestore.live_decode import SerialisedRecords, decode_value
 from resources.firestore.live_faults import Patience
+from resources.firestore.live_pages import Cursor, bad_response, pages, parse
 from resources.firestore.live_query import COUNT_ALIAS, QueryBuilder
 from resources.firestore.wire import UnexpectedShapeError
 from resources.firestore.wire_columns import WireColumns
 
 _AggregationResponse = types.RunAggregationQueryResponse.pb()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DOCUMENT_TAG = b"\n"  # field 1 of a response: the document
-_BATCH_BYTES = 4 << 20  # documents of a megabyte must not pile up by the thousand
 _CLOCK_COLLECTION = "studio_os_clock"  # holds nothing: asking it for a count tells the source's time
 
 
@@ -121,29 +119,20 @@ class LiveDocumentSource:
             subject=f"collection {query.collection}",
             sleep=self._sleep,
         )
-        run = streaming_call(self._open(), "RunQuery", serialise=lambda request: request.SerializeToString())
-        after: Sequence[Any] = ()
-        is_open = True
-        while is_open:
+        run = streaming_call(self._open(), "RunQuery", serialise=_serialise)
+
+        def ask(after: Cursor) -> Any:
             request = self._queries.scan(query, read_time, self._page_size, after)
-            stream = run(request, metadata=self._metadata, timeout=patience.call_seconds())
-            found, is_broken = 0, False
-            try:
-                for messages, error in _batches(stream):
-                    if messages:
-                        found += len(messages)
-                        patience.progressed(len(messages))
-                        stats.documents += len(messages)
-                        after = self._queries.cursor(query, _parse(messages[-1]).document)
-                        yield _batch(reader, messages)
-                    if error is not None:
-                        is_broken = True
-                        stats.resumes += 1
-                        patience.failed(error)
-            finally:
-                stats.billed_reads += max(1, found)
-                _hang_up(stream)
-            is_open = is_broken or found >= self._page_size
+            return run(request, metadata=self._metadata, timeout=patience.call_seconds())
+
+        for messages in pages(
+            ask,
+            lambda document: self._queries.cursor(query, document),
+            page_size=self._page_size,
+            patience=patience,
+            stats=stats,
+        ):
+            yield _batch(reader, messages)
 
     def close(self) -> None:
         """Close the connection; a later read opens it again."""
@@ -186,9 +175,7 @@ class LiveDocumentSource:
         subject: str,
     ) -> Any:
         patience = Patience(self._deadline_seconds, self._attempts, subject=subject, sleep=self._sleep)
-        run = streaming_call(
-            self._open(), "RunAggregationQuery", serialise=lambda request: request.SerializeToString()
-        )
+        run = streaming_call(self._open(), "RunAggregationQuery", serialise=_serialise)
         request = self._queries.count(collection, where, read_time, up_to)
         while True:
             stream = run(request, metadata=self._metadata, timeout=patience.call_seconds())
@@ -198,55 +185,21 @@ class LiveDocumentSource:
                 patience.failed(error)
                 continue
             except DecodeError:
-                raise _bad_response(subject) from None
+                raise bad_response(subject) from None
             for answer in answers:
                 if answer.HasField("result"):
                     return answer
-            raise _bad_response(subject)
+            raise bad_response(subject)
 
 
-def _hang_up(stream: Any) -> None:
-    """End a call, whether it is over or not; without the look afterwards the server would not hear of it."""
-    stream.cancel()
-    with suppress(grpc.RpcError):
-        next(stream, None)
-
-
-def _batches(stream: Any) -> Iterator[tuple[list[bytes], Any]]:
-    """Yield the documents of a stream in bounded batches; the last carries the error that ended it."""
-    messages: list[bytes] = []
-    size = 0
-    error = None
-    try:
-        for message in stream:
-            if message.startswith(_DOCUMENT_TAG) or (message and _parse(message).HasField("document")):
-                messages.append(message)
-                size += len(message)
-                if size >= _BATCH_BYTES:
-                    yield messages, None
-                    messages, size = [], 0
-    except grpc.RpcError as broken:
-        error = broken
-    yield messages, error
+def _serialise(request: Any) -> bytes:
+    return bytes(request.SerializeToString())
 
 
 def _batch(reader: WireColumns, messages: Sequence[bytes]) -> DocumentBatch:
     try:
         ids, columns = reader.read(messages)
     except UnexpectedShapeError:
-        names = [_parse(message).document.name for message in messages]
+        names = [parse(message).document.name for message in messages]
         return DocumentBatch([name.rpartition("/")[2] for name in names], SerialisedRecords(messages))
     return DocumentBatch(ids, SerialisedRecords(messages), columns)
-
-
-def _parse(message: bytes) -> Any:
-    try:
-        return RunQueryResponse.FromString(message)
-    except DecodeError:
-        raise _bad_response("a document") from None
-
-
-def _bad_response(subject: str) -> SourceUnreadableError:
-    return SourceUnreadableError(
-        f"Firestore sent an answer that cannot be read ({subject}).", reason="bad-response", is_transient=True
-    )

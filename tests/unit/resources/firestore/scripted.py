@@ -39,6 +39,7 @@ class ScriptedServer:
     requests: list = field(default_factory=list)
     metadata: list = field(default_factory=list)
     hung_up: threading.Event = field(default_factory=threading.Event)
+    asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def __enter__(self):
         self._lock = threading.Lock()
@@ -61,6 +62,7 @@ class ScriptedServer:
         def answer(request, context):
             with self._lock:
                 self.requests.append(request)
+                self.asked.release()
                 self.metadata.append(dict(context.invocation_metadata()))
                 waiting = getattr(self, scripts)
                 script = waiting.pop(0) if len(waiting) > 1 else waiting[0]

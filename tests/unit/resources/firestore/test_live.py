@@ -116,7 +116,7 @@ def test_broken_stream_is_taken_up_after_the_last_document(code):
 
 def test_break_between_bounded_batches_does_not_end_the_scan(monkeypatch):
     """A stream that breaks after part of a page was already handed out is taken up too."""
-    monkeypatch.setattr("resources.firestore.live._BATCH_BYTES", 1)
+    monkeypatch.setattr("resources.firestore.live_pages.RUN_BYTES", 1)
     with ScriptedServer(queries=[[*documents("a", "b"), UNAVAILABLE], documents("c")]) as server:
         ids, _ = scan(server)
     assert ids == ["a", "b", "c"]
@@ -221,7 +221,7 @@ def test_nobody_listening_is_unavailable():
 
 def test_abandoned_scan_ends_the_call(monkeypatch):
     """A reader that stops looking does not leave a stream open, and books what it was sent."""
-    monkeypatch.setattr("resources.firestore.live._BATCH_BYTES", 1)
+    monkeypatch.setattr("resources.firestore.live_pages.RUN_BYTES", 1)
     with ScriptedServer(queries=[[*documents("a"), Wait()]]) as server, source(server) as live:
         stats = ScanStats()
         stream = live.scan(QUERY, read_time=READ_TIME, stats=stats)
@@ -229,6 +229,18 @@ def test_abandoned_scan_ends_the_call(monkeypatch):
         stream.close()
         assert server.hung_up.wait(10)
     assert (stats.documents, stats.billed_reads) == (1, 1)
+
+
+def test_next_page_is_asked_for_while_the_last_one_is_read():
+    """The reader's work and the source's overlap: handing out a page does not keep the source waiting."""
+    with ScriptedServer(queries=[documents("a"), [*documents("b"), Wait()]]) as server:
+        with source(server, page_size=1) as live:
+            stream = live.scan(QUERY, read_time=READ_TIME, stats=ScanStats())
+            assert list(next(stream).ids) == ["a"]
+            assert server.asked.acquire(timeout=10)
+            assert server.asked.acquire(timeout=10)
+            stream.close()
+        assert server.hung_up.wait(10)
 
 
 def test_unexpected_layout_is_read_with_the_vendors_parser():
