@@ -46,11 +46,10 @@ class WriteRefusedError(RuntimeError):
 
 
 class ReadOnlyGuard(
-    # The stubs say these are generic; the classes themselves take no parameters.
-    grpc.UnaryUnaryClientInterceptor,  # type: ignore[type-arg]
-    grpc.UnaryStreamClientInterceptor,  # type: ignore[type-arg]
-    grpc.StreamUnaryClientInterceptor,  # type: ignore[type-arg]
-    grpc.StreamStreamClientInterceptor,  # type: ignore[type-arg]
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[type-arg]  # generic only in the stubs
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[type-arg]  # generic only in the stubs
+    grpc.StreamUnaryClientInterceptor,  # type: ignore[type-arg]  # generic only in the stubs
+    grpc.StreamStreamClientInterceptor,  # type: ignore[type-arg]  # generic only in the stubs
 ):
     """Refuses every RPC that is not on the list of reads, whatever its shape."""
 
