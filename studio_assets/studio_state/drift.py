@@ -11,13 +11,15 @@ from datetime import datetime
 
 from resources.errors import SourceUnreadableError
 from resources.firestore.gateway import DocumentSource
-from resources.rows import DriftMetric, OperationalEvent, SourceRead
+from resources.rows import DriftMetric, OperationalEvent, ReadMode, SourceRead
 from studio_assets.contracts import catalog
 from studio_assets.studio_state.counters import COUNTERS
 from studio_assets.studio_state.model import Counter
 from studio_assets.studio_state.server_counts import CountQuery
 
 DRIFT_DETECTED = "studio_state:drift:detected"
+CONFIDENCE_OF_CHANGES = 0.5
+"""Most that a comparison is worth whose rows came by changes: what others hold tolerantly is not known."""
 
 Ask = Callable[[CountQuery], int]
 
@@ -41,6 +43,11 @@ class DriftReport:
     def drifting(self) -> tuple[DriftMetric, ...]:
         """Return the metrics beyond the threshold."""
         return tuple(metric for metric in self.metrics if metric.is_drift)
+
+    @property
+    def alarming(self) -> tuple[DriftMetric, ...]:
+        """Return the drifting metrics that can be trusted enough to tell somebody."""
+        return tuple(metric for metric in self.drifting if metric.confidence > CONFIDENCE_OF_CHANGES)
 
 
 def ask_source(documents: DocumentSource, reads: Mapping[str, SourceRead]) -> Ask:
@@ -94,8 +101,8 @@ def measure(
 
 
 def drift_event(report: DriftReport, *, at: datetime, run_id: str | None) -> OperationalEvent | None:
-    """Return the event that tells of drift, or ``None`` when there is none."""
-    if not report.drifting:
+    """Return the event that tells of drift, or ``None`` when there is none to be trusted."""
+    if not report.alarming:
         return None
     found = [
         {
@@ -106,7 +113,7 @@ def drift_event(report: DriftReport, *, at: datetime, run_id: str | None) -> Ope
             "confidence": metric.confidence,
             "note": metric.note,
         }
-        for metric in report.drifting
+        for metric in report.alarming
     ]
     return OperationalEvent(DRIFT_DETECTED, at, {"metrics": found}, run_id)
 
@@ -150,12 +157,16 @@ def _metric(
     counter: Counter, expected: int, observed: int, reads: Mapping[str, SourceRead], threshold: int
 ) -> DriftMetric:
     explained = sum(_explained(counter, reads[name]) for name in counter.sources)
-    documents = sum(reads[name].documents + len(reads[name].quarantined) for name in counter.sources)
+    documents = max(1, sum(reads[name].documents + len(reads[name].quarantined) for name in counter.sources))
     is_drift = abs(observed - expected) > threshold + explained
-    note = (
-        f"{explained} documents set aside or read tolerantly may explain a difference." if explained else ""
-    )
-    confidence = max(0.0, 1.0 - explained / documents) if explained and documents else 1.0
+    confidence, notes = 1.0, []
+    if explained:
+        confidence = max(0.0, 1.0 - explained / documents)
+        notes.append(f"{explained} documents set aside or read tolerantly may explain a difference.")
+    if any(reads[name].mode is ReadMode.INCREMENTAL for name in counter.sources):
+        confidence = min(confidence, CONFIDENCE_OF_CHANGES)
+        notes.append("Read by changes: what was tolerated in unchanged documents is not counted.")
+    note = " ".join(notes)
     return DriftMetric(
         counter.path, "firestore", expected, observed, is_drift, confidence=round(confidence, 4), note=note
     )

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from resources.errors import SourceUnreadableError
-from resources.rows import QuarantinedDocument
+from resources.rows import QuarantinedDocument, ReadMode
 from studio_assets.studio_state.counters import COUNTERS
 from studio_assets.studio_state.drift import DRIFT_DETECTED, ask_source, drift_event, measure
 from studio_assets.studio_state.server_counts import CountQuery
@@ -124,3 +124,13 @@ def test_drift_becomes_one_event_and_agreement_none():
         ("counts.loansOut", 0, 3)
     ]
     assert drift_event(measured(nothing), at=READ_AT, run_id="run") is None
+
+
+def test_a_difference_seen_through_changes_is_shown_but_alarms_nobody():
+    """What was tolerated in unchanged documents is not known, so the comparison is worth half at most."""
+    reads = full_reads(library_loans=full_read("library_loans", mode=ReadMode.INCREMENTAL))
+    report = measured(nothing, counters=ZERO | {"counts.loansOut": 3}, reads=reads)
+    found = metric(report, "counts.loansOut")
+    assert (found.is_drift, found.confidence) == (True, 0.5)
+    assert "Read by changes" in found.note
+    assert drift_event(report, at=READ_AT, run_id="run") is None
