@@ -4,7 +4,9 @@ Nothing is started here. What parts tell each other (addresses, keys of the pret
 ``House.told``, from which the environment of every later part is made.
 """
 
+import errno
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +30,7 @@ from resources.postgres.engine import DAGSTER_DATABASE
 from resources.postgres.urls import with_database
 from resources.settings import Settings, SettingsError
 
+SECONDS_TO_LET_GO = 1.0
 CODE_IS_SERVING = "Started Dagster code server"
 
 
@@ -119,7 +122,7 @@ def all_parts(house: House, *, is_once: bool) -> list[Part]:
     code = [
         "dagster", "api", "grpc", "--socket", str(code_socket(house.home.path)), "--module-name", DEFINITIONS,
         "--working-directory", str(Path(__file__).resolve().parents[1]), "--location-name", "studio",
-        "--use-python-environment-entry-point",
+        "--use-python-environment-entry-point", "--log-format", "json",
     ]  # fmt: skip
     daemon = ["dagster._daemon", "run", "--workspace", str(workspace_file(house.home.path))]
     sources = ["prepare", "twins"]
@@ -165,12 +168,8 @@ def all_parts(house: House, *, is_once: bool) -> list[Part]:
 
 def refuse_taken_port(host: str, port: int) -> None:
     """Raise ``CockpitError`` when somebody else listens where the pages should be."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As the server will do it: an address that only waits for its last packets is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        _await_free_port(host, port)
     except PermissionError:
         raise CockpitError(
             f"Port {port} may not be used by this account.", "Choose one above 1023 with --port."
@@ -179,3 +178,20 @@ def refuse_taken_port(host: str, port: int) -> None:
         raise CockpitError(
             f"Port {port} on {host} is taken ({error.strerror}).", "Choose another one with --port."
         ) from None
+
+
+def _await_free_port(host: str, port: int) -> None:
+    """Bind for an instant; a process that is just ending gets a moment to let go."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = time.monotonic() + SECONDS_TO_LET_GO
+    while True:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                # As the server will do it: an address that only waits for its last packets is free.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+                return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)

@@ -4,6 +4,7 @@ Exit codes: 0 what was asked for holds; 1 it does not; 2 the command was misspel
 130 it was interrupted. A command's module is loaded only when that command is run.
 """
 
+import errno
 import importlib
 import json
 import os
@@ -87,6 +88,8 @@ def _told(error: Exception) -> tuple[str, str, int]:
         return str(error), "", CANNOT_RUN
     if isinstance(error, click.ClickException):
         return error.format_message(), "./studio COMMAND --help lists what is possible.", error.exit_code
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "The disk is full; what was there is kept.", "Free at least 1 GB and try again.", CANNOT_RUN
     if os.environ.get("STUDIO_LOG_LEVEL") == "debug":
         sys.stderr.write(_redactor().text("".join(traceback.format_exception(error))))
     what = f"This should not have happened: {type(error).__name__}: {error}"

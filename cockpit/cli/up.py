@@ -16,6 +16,7 @@ from cockpit.home import open_home, read_json
 from cockpit.house import House, all_parts, open_house, refuse_taken_port
 from cockpit.instance import Instance, InstanceLock, publish, withdraw
 from cockpit.lifecycle import Phase
+from cockpit.processes import Registry
 from cockpit.supervisor import Running, Supervisor
 from cockpit.world import Wish
 from resources.logs import configure_logs, known_secrets
@@ -23,6 +24,8 @@ from resources.logs import configure_logs, known_secrets
 GIVE_UP_AFTER = 4
 LONGEST_PROBLEM = 300
 INTERRUPTED = 130
+NAMED_SIZES = ("small", "medium", "large")
+LARGEST_SIZE = 1_000_000  # documents
 
 
 @click.command(short_help="Start everything and keep it running.")
@@ -48,16 +51,30 @@ def up(
 
     Without real sources configured, a pretend studio on the real wire protocols is observed.
     """
+    if size is not None:
+        _refuse_bad_size(size)
     settings = settings_here(home=home, port=port)
     place = open_home(settings.home)
     lock = InstanceLock(place)
     lock.acquire()
     try:
+        # What a killed instance left may still sit on the port.
+        Registry(place).clear_leftovers()
         refuse_taken_port(settings.host, settings.port)
         house = open_house(place, settings, Wish(days, seed, size, no_twins))
         return _run(house, is_once=is_once, is_json=is_json)
     finally:
         lock.release()
+
+
+def _refuse_bad_size(size: str) -> None:
+    is_number = size.isdigit() and 1 <= int(size) <= LARGEST_SIZE
+    if not is_number and size not in NAMED_SIZES:
+        raise CockpitError(
+            f"{size} is not a size.",
+            f"Give one of {', '.join(NAMED_SIZES)}, or a number of documents from 1 to {LARGEST_SIZE}.",
+            exit_code=2,
+        )
 
 
 def _run(house: House, *, is_once: bool, is_json: bool) -> int:

@@ -100,6 +100,7 @@ def test_twenty_kills_at_random_moments_lose_nothing(house):
     rows = history_of(house)
     assert len({day for day, _, _ in rows}) >= DAYS + 1
     assert_one_of_each(house)
+    assert house.stop(number=signal.SIGINT) == 0
 
 
 def is_repaired(status, killed):

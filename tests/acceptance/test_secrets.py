@@ -62,6 +62,8 @@ def test_no_planted_secret_reaches_any_output_log_or_table(house, server):
         rows += 1
         searched[f"{table} {rows}"] = row or ""
     assert rows > 100
+    started = [text for text in searched.values() if "studio:instance:started" in text]
+    assert any("read-only" in text for text in started), "the start-up event records the posture"
     for secret in (PASSWORD, TWIN_KEY):
         assert [where for where, text in searched.items() if secret in text] == []
 
