@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from studio_assets.studio_state import predicates, server_counts
 from studio_assets.studio_state.model import SECTIONS, Counter, MissingSourceError, StateCounts
@@ -258,14 +257,15 @@ COUNTERS: tuple[Counter, ...] = (
     Counter(
         "finance",
         "unsettledCents",
-        "Gross amount of the unsettled payments.",
-        "Sum of balance_transactions.amount_cents over unsettledPayments.",
+        "Gross amount of the unsettled payments in US dollars; a warning counts those in other currencies.",
+        "Sum of balance_transactions.amount_cents over unsettledPayments whose currency is USD.",
         ("charges", "balance_transactions"),
         (
             "charges.status",
             "charges.balance_transaction",
             "balance_transactions.available_at",
             "balance_transactions.amount_cents",
+            "balance_transactions.currency",
         ),
         predicates.unsettled_cents,
         not_comparable=_STRIPE_CANNOT_COUNT,
@@ -306,7 +306,6 @@ def required_columns() -> dict[str, list[str]]:
         for path in counter.columns:
             collection, _, column = path.partition(".")
             found[collection].add(column)
-    found["balance_transactions"].add("currency")
     return {name: sorted(columns) for name, columns in found.items()}
 
 
@@ -333,8 +332,8 @@ def count_state(tables: Mapping[str, pa.Table], as_of: datetime, timezone: str) 
 
 
 def _warnings(tables: Tables, moment: Moment) -> tuple[str, ...]:
-    currencies = pc.unique(predicates.unsettled_movements(tables, moment).column("currency")).to_pylist()
-    if len(currencies) <= 1:
+    left_out = predicates.unsettled_in_other_currencies(tables, moment)
+    if not left_out:
         return ()
-    names = ", ".join(sorted(map(str, currencies)))
-    return (f"finance.unsettledCents adds up {len(currencies)} currencies: {names}.",)
+    currency = predicates.STUDIO_CURRENCY.upper()
+    return (f"finance.unsettledCents is in {currency} and leaves out {left_out} in other currencies.",)

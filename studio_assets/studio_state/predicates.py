@@ -29,6 +29,9 @@ AWAITING_PAYMENT = ("checkout_pending", "payment_failed")
 AGENT_AWAITING_PAYMENT = ("payment_required", "payment_pending")
 AGENT_PAID = ("paid", "paid_prepay", "payment_succeeded")
 
+STUDIO_CURRENCY = "usd"
+"""What the studio's amounts are in. Minor units of several currencies are never added up."""
+
 STALE_CART_HOURS = 24
 RECENT_DAYS = 30
 
@@ -261,8 +264,16 @@ def unsettled_payments(tables: Tables, moment: Moment) -> int:
 
 
 def unsettled_cents(tables: Tables, moment: Moment) -> int:
-    """Sum the gross amount of :func:`unsettled_payments`, in minor units."""
-    return int(pc.sum(unsettled_movements(tables, moment).column("amount_cents")).as_py() or 0)
+    """Sum the gross amount of :func:`unsettled_payments` in the studio's currency, in minor units."""
+    unsettled = unsettled_movements(tables, moment)
+    ours = unsettled.filter(masks.is_one_of(unsettled, "currency", (STUDIO_CURRENCY,)))
+    return int(pc.sum(ours.column("amount_cents")).as_py() or 0)
+
+
+def unsettled_in_other_currencies(tables: Tables, moment: Moment) -> int:
+    """Count the :func:`unsettled_payments` whose amount :func:`unsettled_cents` leaves out."""
+    unsettled = unsettled_movements(tables, moment)
+    return masks.how_many(masks.not_(masks.is_one_of(unsettled, "currency", (STUDIO_CURRENCY,))))
 
 
 def unsettled_movements(tables: Tables, moment: Moment) -> pa.Table:

@@ -160,7 +160,7 @@ def _money(charges, movements, refunds, disputes, as_of):
     window = as_of.timestamp() - 30 * 86_400
     return {
         "unsettledPayments": len(unsettled),
-        "unsettledCents": sum(movement["amount"] for movement in unsettled),
+        "unsettledCents": sum(row["amount"] for row in unsettled if row["currency"] == "usd"),
         # By time of making alone: Stripe keeps no past states, so a status could not be rebuilt.
         "disputesLast30Days": sum(row["created"] >= window for row in disputes),
         "refundsLast30Days": sum(row["created"] >= window for row in refunds),

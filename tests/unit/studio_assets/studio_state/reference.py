@@ -140,7 +140,7 @@ def _count_money(studio, as_of, timezone, found, tally):
             c["balance_transaction"] == entry["document_id"] for c in succeeded
         ):
             payments += 1
-            cents += entry["amount_cents"]
+            cents += entry["amount_cents"] if low(entry["currency"]) == "usd" else 0
     found["finance.unsettledPayments"], found["finance.unsettledCents"] = payments, cents
     zone = ZoneInfo(timezone)
     last_day = (as_of - timedelta(microseconds=1)).astimezone(zone).date()

@@ -317,19 +317,21 @@ def test_money_is_unsettled_until_it_is_available(charge, available_at, payments
         {"document_id": "t1", "amount_cents": 8500, "status": "available", "available_at": available_at},
         {"document_id": "t9", "amount_cents": 77, "status": "pending", "available_at": AFTER},
     ]
+    ledger = [{"currency": "USD", **movement} for movement in ledger]
     found = count_state(studio(charges=[charge], balance_transactions=ledger), AS_OF, PHOENIX).finance
     assert (found["unsettledPayments"], found["unsettledCents"]) == (payments, amount)
 
 
-def test_unsettled_amounts_of_two_currencies_are_said_to_be_mixed():
-    """A sum over currencies carries a warning, never silently one number."""
-    charges = [{"status": "succeeded", "balance_transaction": f"t{n}"} for n in (1, 2)]
+def test_amounts_of_other_currencies_are_left_out_and_counted():
+    """Yen are not cents: only the studio's currency is added up, and a warning says what was left out."""
+    charges = [{"status": "succeeded", "balance_transaction": f"t{n}"} for n in range(4)]
     ledger = [
-        {"document_id": "t1", "amount_cents": 1, "currency": "USD", "available_at": AFTER},
-        {"document_id": "t2", "amount_cents": 1, "currency": "EUR", "available_at": AFTER},
+        {"document_id": f"t{n}", "amount_cents": 10**n, "currency": currency, "available_at": AFTER}
+        for n, currency in enumerate(["USD", "JPY", None, "usd"])
     ]
     state = count_state(studio(charges=charges, balance_transactions=ledger), AS_OF, PHOENIX)
-    assert state.warnings == ("finance.unsettledCents adds up 2 currencies: EUR, USD.",)
+    assert (state.finance["unsettledPayments"], state.finance["unsettledCents"]) == (4, 1001)
+    assert state.warnings == ("finance.unsettledCents is in USD and leaves out 2 in other currencies.",)
 
 
 WINDOW_START = datetime(2026, 10, 22, 7, 0, tzinfo=UTC)  # local midnight, 29 days before 20 November
