@@ -14,7 +14,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS_PER_GROUP = 32_768
+ROWS_PER_GROUP = 16_384
 """Rows buffered per Parquet row group: large enough to compress, small enough to bound memory."""
 
 _SEGMENT = re.compile(r"\A[A-Za-z0-9_]{1,80}\Z")

@@ -5,7 +5,6 @@ the last one is handed out, so the source works while the reader reads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -18,7 +17,7 @@ from resources.firestore.live_faults import Patience
 
 Cursor = Sequence[Any]
 
-RUN_BYTES = 4 << 20  # documents of a megabyte must not pile up by the thousand
+RUN_BYTES = 2 << 20  # documents of a megabyte must not pile up by the thousand
 _DOCUMENT_TAG = b"\n"  # field 1 of a response: the document
 _OPEN = object()
 
@@ -67,7 +66,7 @@ def pages(
     finally:
         if stream is not None:
             stats.billed_reads += max(1, sent)
-            _hang_up(stream)
+            stream.cancel()
 
 
 def parse(message: bytes) -> Any:
@@ -103,10 +102,3 @@ def _take(stream: Any) -> tuple[list[bytes], object]:
     except grpc.RpcError as error:
         return messages, error
     return messages, None
-
-
-def _hang_up(stream: Any) -> None:
-    """End a call, whether it is over or not; without the look afterwards the server would not hear of it."""
-    stream.cancel()
-    with suppress(grpc.RpcError):
-        next(stream, None)

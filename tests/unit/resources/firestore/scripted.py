@@ -66,14 +66,16 @@ class ScriptedServer:
                 self.metadata.append(dict(context.invocation_metadata()))
                 waiting = getattr(self, scripts)
                 script = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            gone = threading.Event()
+            if any(
+                isinstance(step, Wait) for step in script
+            ):  # such a call ends only when the client ends it
+                context.add_callback(lambda: (gone.set(), self.hung_up.set()))
             for step in script:
                 if isinstance(step, Break):
                     context.abort(step.code, step.details)
                 elif isinstance(step, Wait):
-                    gone = threading.Event()
-                    context.add_callback(gone.set)
                     gone.wait(30)
-                    self.hung_up.set()
                 else:
                     yield step
 

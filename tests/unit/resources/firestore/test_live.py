@@ -233,13 +233,13 @@ def test_abandoned_scan_ends_the_call(monkeypatch):
 
 def test_next_page_is_asked_for_while_the_last_one_is_read():
     """The reader's work and the source's overlap: handing out a page does not keep the source waiting."""
-    with ScriptedServer(queries=[documents("a"), [*documents("b"), Wait()]]) as server:
-        with source(server, page_size=1) as live:
-            stream = live.scan(QUERY, read_time=READ_TIME, stats=ScanStats())
-            assert list(next(stream).ids) == ["a"]
-            assert server.asked.acquire(timeout=10)
-            assert server.asked.acquire(timeout=10)
-            stream.close()
+    pages = [documents("a"), [*documents("b"), Wait()]]
+    with ScriptedServer(queries=pages) as server, source(server, page_size=1) as live:
+        stream = live.scan(QUERY, read_time=READ_TIME, stats=ScanStats())
+        assert list(next(stream).ids) == ["a"]
+        assert server.asked.acquire(timeout=10)
+        assert server.asked.acquire(timeout=10)
+        stream.close()
         assert server.hung_up.wait(10)
 
 
