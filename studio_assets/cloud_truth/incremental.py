@@ -19,7 +19,14 @@ from resources.rows import Completeness, QuarantinedDocument, ReadMode, SourceRe
 from studio_assets.cloud_truth.content_hash import ContentHash
 from studio_assets.cloud_truth.merge import merge_rows
 from studio_assets.cloud_truth.outcome import Kept, ReadFaultError, ReadRequest, Tally, finished, unfinished
-from studio_assets.cloud_truth.read import FULL_READ_AT, Progress, prove_count, read_whole, scan_rows
+from studio_assets.cloud_truth.read import (
+    FULL_READ_AT,
+    Progress,
+    is_numbered,
+    prove_count,
+    read_whole,
+    scan_rows,
+)
 from studio_assets.cloud_truth.rows import NewestInstants, RowReader
 from studio_assets.contracts.arrow import arrow_schema
 from studio_assets.contracts.model import Collection
@@ -177,6 +184,7 @@ def _changes(
     changed = pa.Table.from_batches(batches, schema=reader.schema).sort_by("document_id")
     ids = [*changed.column("document_id").to_pylist(), *(one.document_id for one in reader.quarantined)]
     prove_count(to_read, len(set(ids)))
+    _refuse_numbered(ids)
     return changed, pa.array(ids, pa.string())
 
 
@@ -189,8 +197,15 @@ def _still_set_aside(
     return sorted([*untouched, *now], key=lambda one: one.document_id)
 
 
+def _refuse_numbered(ids: Sequence[str]) -> None:
+    """Raise when an id is a number: those do not sort as text, so rows cannot be laid over one another."""
+    if any(map(is_numbered, ids)):
+        raise _ReadWholeError("some document ids are numbers")
+
+
 def _hashed(rows: Iterable[pa.RecordBatch], content: ContentHash) -> Iterator[pa.RecordBatch]:
     """Pass rows on and hash them, so that earlier rows damaged on disk are noticed."""
     for batch in rows:
+        _refuse_numbered(batch.column("document_id")[:1].to_pylist())  # numbers come before every text
         content.update(batch)
         yield batch

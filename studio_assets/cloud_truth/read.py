@@ -4,9 +4,11 @@ A read is ``full`` only when the rows kept and the documents set aside add up to
 instant. Anything else is ``partial`` or ``failed``, with the reason in words, and leaves no file behind.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from operator import lt
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,6 +26,8 @@ Progress = Callable[[int], None]
 
 FULL_READ_AT = "studio.full_read_at"
 """Fact noted in a Parquet file: the instant of the last whole read its rows rest on."""
+
+_NUMBERED = re.compile(r"__id(0|-?[1-9][0-9]*)__")
 
 
 def read_collection(
@@ -92,13 +96,27 @@ def scan_rows(
     """
     contract = request.contract
     query = CollectionQuery(contract.path, contract.field_paths, where)
-    last_id = ""
+    last_id = None
     for batch in documents.scan(query, read_time=request.read_at, stats=stats):
         if not where and batch.ids:
-            if not (last_id < batch.ids[0] and all(map(lt, batch.ids, batch.ids[1:]))):
+            ids = batch.ids if last_id is None else [last_id, *batch.ids]
+            if not (all(map(lt, ids, ids[1:])) or _is_rising(ids)):
                 raise ReadFaultError("The source sent a document twice or out of order.")
             last_id = batch.ids[-1]
         yield reader.read_batch(batch)
+
+
+def is_numbered(document_id: str) -> bool:
+    """Say whether an id is one of Firestore's numbers (``__id7__``), which come first, in order of size."""
+    return document_id.startswith("__id") and _NUMBERED.fullmatch(document_id) is not None
+
+
+def _is_rising(ids: Sequence[str]) -> bool:
+    """Say whether ids come strictly in Firestore's own order."""
+    keys: list[tuple[Any, ...]] = [
+        (0, int(one[len("__id") : -len("__")])) if is_numbered(one) else (1, one) for one in ids
+    ]
+    return all(map(lt, keys, keys[1:]))
 
 
 def prove_count(expected: int, seen: int) -> None:
