@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from cockpit.facts import Facts
+from cockpit.words import source_name
 
 # The daemon signs in every 30 seconds; three missed signs mean that it is gone or stuck.
 HEARTBEAT_LIMIT: Final = timedelta(seconds=100)
@@ -37,6 +38,20 @@ def judge(facts: Facts) -> Readiness:
     }
     checks = {name: not reason for name, reason in reasons.items()}
     return Readiness(checks, tuple(reason for reason in reasons.values() if reason))
+
+
+def stale_reasons(facts: Facts) -> tuple[str, ...]:
+    """Return why the current numbers may not be what the cloud says now, one sentence each; empty when fresh.
+
+    A read that did not see everything makes no snapshot, so what is shown is the last good one.
+    """
+    broken = tuple(
+        f"The last read of {source_name(read.name)} did not see everything ({read.completeness.value}), so no"
+        f" new numbers were derived{f': {read.reason}' if read.reason else '.'}"
+        for read in facts.broken_reads
+    )
+    age = _snapshot(facts)
+    return (*((age,) if age else ()), *broken)
 
 
 def _daemon(facts: Facts) -> str:

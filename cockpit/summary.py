@@ -56,6 +56,18 @@ def of_snapshot(
     }
 
 
+def of_last_good(snapshot: Snapshot | None) -> dict[str, Any] | None:
+    """Return which snapshot stays current when a run made none; null before the first."""
+    if snapshot is None:
+        return None
+    return {
+        "snapshotDate": snapshot.snapshot_date.isoformat(),
+        "revision": snapshot.revision,
+        "contentHash": snapshot.content_hash,
+        "asOf": snapshot.payload.get("asOf"),
+    }
+
+
 def of_read(read: SourceRead) -> dict[str, Any]:
     """Return how one collection was read; ``documents`` is null where that is not known."""
     return {

@@ -24,7 +24,7 @@ from cockpit.processes import Child, Registry, end_relatives
 from policies.redaction import Redactor
 from resources.logs import logger
 
-TICK_SECONDS: Final = 0.05
+TICK_SECONDS: Final = 0.1
 PROBE_SECONDS: Final = 0.25
 STATUS_SECONDS: Final = 0.5
 STOP_PATIENCE_SECONDS: Final = 15.0
@@ -89,6 +89,7 @@ class Supervisor:
         self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
         self._woken = threading.Event()
         self._shown_at = 0.0
+        self._described: list[dict[str, Any]] = []
         self.started = time.monotonic()
         self.stop_signal: int | None = None
         self.refusal: CockpitError | None = None
@@ -266,9 +267,12 @@ class Supervisor:
             return
         self._shown_at = now
         self._watch(self.running)
-        # A full disk must not stop the parts.
-        with suppress(OSError):
-            write_json(self._home.run / "status.json", {"parts": [part.describe() for part in self.running]})
+        described = [part.describe() for part in self.running]
+        if described != self._described:
+            self._described = described
+            # A full disk must not stop the parts.
+            with suppress(OSError):
+                write_json(self._home.run / "status.json", {"parts": described})
 
 
 def _plain(line: str) -> str:

@@ -90,6 +90,13 @@ def _told(error: Exception) -> tuple[str, str, int]:
         return error.format_message(), "./studio COMMAND --help lists what is possible.", error.exit_code
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "The disk is full; what was there is kept.", "Free at least 1 GB and try again.", CANNOT_RUN
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        what = f"{error.filename} cannot be used: {error.strerror}."
+        return (
+            what,
+            "Check the path, its owner and its permissions, or choose another --home.",
+            CANNOT_RUN,
+        )
     if os.environ.get("STUDIO_LOG_LEVEL") == "debug":
         sys.stderr.write(_redactor().text("".join(traceback.format_exception(error))))
     what = f"This should not have happened: {type(error).__name__}: {error}"

@@ -12,6 +12,7 @@ def render_state(state: Mapping[str, Any], timezone: str) -> Iterator[str]:
     as_of = datetime.fromisoformat(state["asOf"])
     yield f"{state['snapshotDate']}, revision {state['revision']}, hash {str(state['contentHash'])[:12]}"
     yield f"Derived from cloud, as of {words.local_time(as_of, timezone)} ({timezone})"
+    yield from (f"STALE: {reason}" for reason in state.get("staleReasons", ()))
     values = _values(state)
     for title, group in words.GROUPS:
         shown = [(text, path) for path, text in group if path in values]

@@ -1,6 +1,8 @@
 """``studio snapshot``: run the main job once and show the state that follows."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -41,5 +43,20 @@ def snapshot(*, home: Path | None, is_json: bool, mode: str) -> int:
     elif has_snapshot:
         print("\n".join(render_state(state, settings.timezone)))
     else:
-        print("\n".join(["No snapshot was made; the last good one stays current.", *state["errors"]]))
+        print(
+            "\n".join(
+                [
+                    "No snapshot was made; the last good one stays current.",
+                    *_last_good(state),
+                    *state["errors"],
+                ]
+            )
+        )
     return 0 if has_snapshot and not state["checks"]["failed"] else 1
+
+
+def _last_good(state: Mapping[str, Any]) -> list[str]:
+    last = state.get("lastGood")
+    if last is None:
+        return []
+    return [f"It is {last['snapshotDate']}, revision {last['revision']}, as of {last['asOf']}."]

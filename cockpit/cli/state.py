@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from cockpit.cli.options import print_json, shared
 from cockpit.cli.render import render_diff, render_state
 from cockpit.environment import as_variables, settings_here
 from cockpit.errors import CockpitError
-from cockpit.facts import confirmed_at
+from cockpit.facts import Facts, confirmed_at
+from cockpit.health import stale_reasons
 from cockpit.home import read_home
 from cockpit.session import history_settings
+from resources.clock import SystemClock
 from resources.postgres.history import History
 from resources.rows import Snapshot
 from resources.settings import Settings
@@ -41,6 +43,8 @@ def show(*, home: Path | None, is_json: bool, day: str | None) -> int:
         told = summary.of_snapshot(found, diff, history.drift_for(found.snapshot_date, found.revision))
         as_of = confirmed_at(history, found)
         told["asOf"] = instant_text(as_of) if as_of else told["asOf"]
+        reasons = stale_reasons(_facts(history, settings, found, as_of))
+        told |= {"stale": bool(reasons), "staleReasons": list(reasons)}
         told["checks"] = checks_of_run(found.run_id, _dagster(settings))
     if is_json:
         print_json(told)
@@ -88,6 +92,24 @@ def _history(home: Path | None) -> Iterator[tuple[History, Settings]]:
         )
     with history_settings(read_home(settings.home), settings) as ready, live_history(ready) as kept:
         yield kept, ready
+
+
+def _facts(history: History, settings: Settings, shown: Snapshot, confirmed: datetime | None) -> Facts:
+    current = history.current_snapshot()
+    is_current = current is not None and (current.snapshot_date, current.revision) == (
+        shown.snapshot_date,
+        shown.revision,
+    )
+    now = SystemClock().now()
+    return Facts(
+        # A past day is over: it shows what it was, and does not grow old.
+        now=now if is_current else confirmed or shown.observed_at,
+        timezone=settings.timezone,
+        stale_minutes=settings.snapshot_stale_minutes,
+        snapshot=shown,
+        newest_reads=history.latest_reads() if is_current else (),
+        confirmed_at=confirmed or (None if is_current else shown.observed_at),
+    )
 
 
 def _dagster(settings: Settings) -> dict[str, str]:

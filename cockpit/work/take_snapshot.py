@@ -5,14 +5,17 @@ import os
 import sys
 import time
 from datetime import date
+from typing import Any
 
 from cockpit import summary
 from cockpit.home import write_json
 from cockpit.parts.python_part import progress_line
 from resources.clock import SystemClock, local_date
 from resources.logs import configure_logs, known_secrets
-from resources.settings import load_settings
+from resources.postgres.errors import PostgresError
+from resources.settings import Settings, load_settings
 from studio_assets.contracts import catalog
+from studio_assets.resources import live_history
 from studio_assets.run import run_snapshot
 from studio_assets.run_book import Progress
 
@@ -42,12 +45,24 @@ def main() -> int:
     day = given.day or local_date(SystemClock().now(), settings.timezone)
     with DagsterInstance.get() as instance, held_day(settings.home / "run", instance, day):
         run = run_snapshot(instance, settings, snapshot_date=day, mode=given.mode, on_progress=_Teller())
-    write_json(settings.home / "run" / "snapshot.json", summary.of_run(run))
+    told = summary.of_run(run)
+    if not run.success:
+        told["lastGood"] = _last_good(settings)
+    write_json(settings.home / "run" / "snapshot.json", told)
     if run.success:
         _say(f"{run.snapshot_date}, revision {run.revision}{'' if run.is_new else ' (unchanged)'}")
         return 0
     sys.stdout.write(f"{' '.join(run.errors)}\n")
     return 1
+
+
+def _last_good(settings: Settings) -> dict[str, Any] | None:
+    try:
+        with live_history(settings) as history:
+            return summary.of_last_good(history.current_snapshot())
+    except PostgresError:
+        # Then the failed run itself says that the database does not answer.
+        return None
 
 
 class _Teller:
