@@ -43,15 +43,8 @@ def snapshot(*, home: Path | None, is_json: bool, mode: str) -> int:
     elif has_snapshot:
         print("\n".join(render_state(state, settings.timezone)))
     else:
-        print(
-            "\n".join(
-                [
-                    "No snapshot was made; the last good one stays current.",
-                    *_last_good(state),
-                    *state["errors"],
-                ]
-            )
-        )
+        kept = ["No snapshot was made; the last good one stays current.", *_last_good(state)]
+        print("\n".join([*kept, *state["errors"]]))
     return 0 if has_snapshot and not state["checks"]["failed"] else 1
 
 

@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from cockpit.cli import main as entry
 from cockpit.cli.main import COMMANDS, main
+from cockpit.cli.twins import control_of, split_home
 from cockpit.errors import CockpitError
+from cockpit.home import open_home
 from resources.settings import SettingsError
 
 
@@ -34,6 +37,7 @@ def failing(monkeypatch):
         (CockpitError("The port is taken.", "Choose another."), 3, "The port is taken."),
         (CockpitError("It does not hold.", "", exit_code=1), 1, "It does not hold."),
         (SettingsError(["STUDIO_X is wrong."]), 3, "STUDIO_X is wrong."),
+        (OSError(36, "File name too long", "/far"), 3, "/far cannot be used: File name too long."),
         (RuntimeError("canary rk_live_abcdefgh"), 1, "RuntimeError: canary [redacted]"),
         (KeyboardInterrupt(), 130, ""),
     ],
@@ -74,3 +78,22 @@ def test_every_command_exists_under_its_name_and_has_help(name, capsys):
         pytest.skip("these hand everything over to the twins, help included")
     assert main([name, "--help"]) == 0
     assert capsys.readouterr().out.startswith("Usage:")
+
+
+def test_the_twins_of_a_named_home_are_asked_and_the_rest_is_handed_over():
+    """``twins fault ... --home DIR`` means the instance of DIR; other commands keep their own options."""
+    given = ("fault", "firestore", "cut", "--home", "/x y", "--count", "2")
+    assert split_home(given) == (("fault", "firestore", "cut", "--count", "2"), Path("/x y"))
+    assert split_home(("status", "--home=/h")) == (("status",), Path("/h"))
+    assert split_home(("up", "--home", "/h")) == (("up", "--home", "/h"), None)
+    assert split_home(()) == ((), None)
+    with pytest.raises(CockpitError):
+        split_home(("fault", "--home"))
+
+
+def test_a_home_without_running_twins_is_named(tmp_path):
+    with pytest.raises(CockpitError, match=r"Nothing is running on .*absent"):
+        control_of(tmp_path / "absent")
+    open_home(tmp_path / "home")
+    with pytest.raises(CockpitError, match=r"Nothing is running on .*home"):
+        control_of(tmp_path / "home")

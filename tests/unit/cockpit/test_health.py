@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from cockpit.facts import confirmed_at
-from cockpit.health import HEARTBEAT_LIMIT, judge
-from resources.rows import OperationalEvent
-from tests.unit.cockpit.facts_of import NOW, facts_of, snapshot_of
+from cockpit.health import HEARTBEAT_LIMIT, judge, stale_reasons
+from resources.rows import Completeness, OperationalEvent
+from tests.unit.cockpit.facts_of import NOW, facts_of, read_of, snapshot_of
 
 
 def test_a_healthy_house_is_ready_without_reasons():
@@ -70,3 +70,15 @@ def test_a_confirmation_of_another_day_does_not_count():
             ]
 
     assert confirmed_at(Remembered(), snapshot_of()).hour == 18
+
+
+def test_what_is_shown_says_why_it_may_be_stale():
+    """Too old, and a later read that failed, are each a reason of their own; a fresh state has none."""
+    failed = read_of("firestore", "batches", 0, completeness=Completeness.FAILED, reason="Access was denied.")
+    assert stale_reasons(facts_of()) == ()
+    (old,) = stale_reasons(facts_of(minutes_ago=61))
+    assert "61 minutes ago" in old
+    (broken,) = stale_reasons(facts_of(newest_reads=[failed]))
+    assert "batches" in broken
+    assert broken.endswith("(failed), so no new numbers were derived: Access was denied.")
+    assert len(stale_reasons(facts_of(minutes_ago=61, newest_reads=[failed]))) == 2
