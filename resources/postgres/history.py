@@ -40,6 +40,7 @@ from resources.postgres.history_rows import (
     event_from,
     read_from,
     read_values,
+    shows_later,
     snapshot_from,
 )
 from resources.postgres.tables import (
@@ -120,13 +121,16 @@ class History:
         return found[0] if found else None
 
     def latest_reads(
-        self, *, completeness: Completeness | None = None, snapshot_date: date | None = None
+        self,
+        *,
+        completeness: Completeness | None = None,
+        snapshot_date: date | None = None,
+        run_id: str | None = None,
     ) -> list[SourceRead]:
-        """Return the newest read of every collection, in order of source and name."""
-        columns = SOURCE_READS.c
+        """Return the newest read of every collection, in order of source and name; of one run if given."""
+        columns, reads = SOURCE_READS.c, self._reads(completeness, snapshot_date, run_id)
         newest = (
-            self._reads(completeness, snapshot_date)
-            .where(columns.source == _COLLECTIONS.c.source, columns.name == _COLLECTIONS.c.name)
+            reads.where(columns.source == _COLLECTIONS.c.source, columns.name == _COLLECTIONS.c.name)
             .order_by(desc(columns.read_at), desc(columns.revision))
             .limit(1)
             .lateral()
@@ -135,13 +139,13 @@ class History:
         query = select(newest).select_from(_COLLECTIONS).join(newest, true()).where(mine)
         return self._read_all(query.order_by(newest.c.source, newest.c.name))
 
-    def _reads(self, completeness: Completeness | None, snapshot_date: date | None) -> Select[Any]:
-        query = self._mine(SOURCE_READS)
-        if completeness is not None:
-            query = query.where(SOURCE_READS.c.completeness == completeness.value)
-        if snapshot_date is not None:
-            query = query.where(SOURCE_READS.c.snapshot_date == snapshot_date)
-        return query
+    def _reads(
+        self, completeness: Completeness | None, snapshot_date: date | None, run_id: str | None = None
+    ) -> Select[Any]:
+        wanted = {"completeness": completeness, "snapshot_date": snapshot_date, "run_id": run_id}
+        return self._mine(
+            SOURCE_READS, **{name: value for name, value in wanted.items() if value is not None}
+        )
 
     def _read_all(self, query: Select[Any]) -> list[SourceRead]:
         with self._transaction("a look at the reads") as connection:
@@ -175,15 +179,14 @@ class History:
         run_id: str,
         code_version: str,
     ) -> tuple[Snapshot, bool]:
-        """Keep the state of a day unless its newest revision already says the same.
+        """Keep the state of a day unless its newest revision says the same, or shows a later instant.
 
         Args:
             snapshot_date: Studio-local day.
             content_hash: SHA-256 (hex) over what the cloud says; decides whether this is new.
             payload: The whole StudioState document.
             counters: Counter name -> (value, unit).
-            observed_at: When the state was computed, aware.
-            run_id: Dagster run.
+            observed_at: When the state was computed, aware; ``run_id``: by which Dagster run.
             code_version: Version of the computing code.
 
         Returns:
@@ -194,7 +197,7 @@ class History:
             revision = self._next_revision(connection, SNAPSHOTS, key)
             if revision > 1:
                 row = connection.execute(self._mine(SNAPSHOTS, **key, revision=revision - 1)).mappings().one()
-                if row["content_hash"] == content_hash:
+                if row["content_hash"] == content_hash or shows_later(row["payload"], payload):
                     return snapshot_from(row), False
             mine = {"studio_id": self.studio_id, "revision": revision, **key}
             snapshot = Snapshot(

@@ -116,3 +116,11 @@ def _diff_hash(diff: SnapshotDiff) -> str:
 
 def _sha256(value: Any) -> str:
     return hashlib.sha256(orjson.dumps(value)).hexdigest()
+
+
+def shows_later(kept: Mapping[str, Any], offered: Mapping[str, Any]) -> bool:
+    """Say whether a kept state shows a later instant; runs overtake one another, a day never goes back.
+
+    Instants are text of one length, in UTC.
+    """
+    return str(kept.get("asOf", "")) > str(offered.get("asOf", ""))

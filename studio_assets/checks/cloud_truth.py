@@ -58,11 +58,10 @@ def build_cloud_truth_checks(settings: Settings) -> dg.AssetChecksDefinition:
         names = {key.path[-1] for key, _ in wanted}
         with run_book.timed("import"):
             import_engine()
-        reads = {
-            read.name: read
-            for read in history.latest_reads(completeness=Completeness.FULL, snapshot_date=day)
-            if read.name in names
-        }
+        run_id = context.op_execution_context.run_id
+        newest = history.latest_reads(completeness=Completeness.FULL, snapshot_date=day)
+        own = history.latest_reads(completeness=Completeness.FULL, snapshot_date=day, run_id=run_id)
+        reads = {read.name: read for read in (*newest, *own) if read.name in names}
         judgements = run_book.timed_each("checks", judge(reads, raw, settings))
         for done, judged in enumerate(judgements, start=1):
             key = cloud_truth_key(settings.studio_id, judged.collection)

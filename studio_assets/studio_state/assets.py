@@ -27,7 +27,7 @@ from studio_assets.studio_state import events
 from studio_assets.studio_state.counters import COUNTERS, count_state
 from studio_assets.studio_state.diff import compare
 from studio_assets.studio_state.drift import DriftReport, ask_source, drift_event, measure
-from studio_assets.studio_state.inputs import read_tables, spread_warning, usable_reads
+from studio_assets.studio_state.inputs import newest_reads, read_tables, spread_warning, usable_reads
 from studio_assets.studio_state.snapshot import (
     IncompleteSourcesError,
     as_of_reads,
@@ -35,6 +35,7 @@ from studio_assets.studio_state.snapshot import (
     content_hash,
     flat_counters,
     instant_text,
+    parse_instant,
 )
 
 OWNERS = ("team:studio-operations",)
@@ -97,7 +98,8 @@ def _build_snapshot(settings: Settings) -> dg.AssetsDefinition:
         run_id = context.op_execution_context.run_id
         with run_book.timed("snapshot"):
             try:
-                reads, payload = _derive(settings, day, history, raw, clock, run_book)
+                newest = newest_reads(history, day, run_id)
+                reads, payload = _derive(settings, day, newest, raw, clock, run_book)
             except IncompleteSourcesError as error:
                 run_book.problems.extend(error.problems)
                 history.record_event(
@@ -116,7 +118,9 @@ def _build_snapshot(settings: Settings) -> dg.AssetsDefinition:
                 run_id=run_id,
                 code_version=SNAPSHOT_VERSION,
             )
-            as_of = as_of_reads(reads.values())
+            if stored.content_hash != digest:  # another run has kept a later state of this day meanwhile
+                digest, payload = stored.content_hash, dict(stored.payload)
+            as_of = parse_instant(payload["asOf"])
             history.record_event(
                 events.confirmed(stored, as_of=as_of, is_new=is_new, at=clock.now(), run_id=run_id)
             )
@@ -132,11 +136,11 @@ def _build_snapshot(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _derive(  # noqa: PLR0917 - the doors of one step, in one order everywhere
-    settings: Settings, day: date, history: History, raw: RawStore, clock: Clock, run_book: RunBook
+    settings: Settings, day: date, newest: list[SourceRead], raw: RawStore, clock: Clock, run_book: RunBook
 ) -> tuple[dict[str, SourceRead], dict[str, Any]]:
     """Return the reads of a day and the document derived from them."""
     reads = usable_reads(
-        history.latest_reads(snapshot_date=day),
+        newest,
         day,
         now=clock.now(),
         timezone=settings.timezone,
@@ -238,8 +242,10 @@ def _build_drift(settings: Settings) -> dg.AssetsDefinition:
         run_id = context.op_execution_context.run_id
         with run_book.timed("drift"):
             snapshot = _stored(history, day)
-            newest = history.latest_reads(completeness=Completeness.FULL, snapshot_date=day)
-            reads = {read.name: read for read in newest}
+            newest = newest_reads(history, day, run_id)
+            if as_of_reads(newest) < parse_instant(snapshot.payload["asOf"]):
+                newest = history.latest_reads(snapshot_date=day)  # the snapshot is another run's, and later
+            reads = {read.name: read for read in newest if read.completeness is Completeness.FULL}
             as_of = as_of_reads(reads.values())
             report = measure(
                 flat_counters(snapshot.payload),
@@ -308,7 +314,7 @@ def _snapshot_metadata(
     ]
     return {
         "origin": f"Derived from cloud: {len(reads)} sources as of {payload['asOf']}",
-        "as_of": dg.MetadataValue.timestamp(as_of_reads(reads.values())),
+        "as_of": dg.MetadataValue.timestamp(parse_instant(payload["asOf"])),
         "revision": stored.revision,
         "is_new_revision": is_new,
         "content_hash": stored.content_hash,

@@ -6,10 +6,23 @@ from datetime import date, datetime, timedelta
 import pyarrow as pa
 
 from resources.clock import day_end
+from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.rows import SourceRead
 from studio_assets.studio_state.counters import required_columns
-from studio_assets.studio_state.snapshot import IncompleteSourcesError, instant_text, problems_of
+from studio_assets.studio_state.snapshot import REQUIRED, IncompleteSourcesError, instant_text, problems_of
+
+
+def newest_reads(history: History, day: date, run_id: str) -> list[SourceRead]:
+    """Return what a run goes by: its own reads when it read everything, else the newest of each collection.
+
+    Another run may be reading the same day meanwhile; reads of both together would show no state that ever
+    was.
+    """
+    own = history.latest_reads(snapshot_date=day, run_id=run_id)
+    if {read.name for read in own}.issuperset(REQUIRED):
+        return own
+    return history.latest_reads(snapshot_date=day)
 
 
 def usable_reads(
