@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from resources.clock import day_start
 from resources.settings import Settings
 from studio_assets.jobs import PARTITION_TAG, RETENTION_JOB, SNAPSHOT_JOB
 from studio_assets.partitions import studio_days
 
-CLOSING_HOUR = 1
-"""Until this hour of the new day the old one may be closed: Firestore keeps past versions for an hour."""
+CLOSING_TIME = timedelta(hours=1)
+"""How long into the new day the old one may be closed: Firestore keeps past versions for an hour."""
 RETENTION_CRON = "40 3 * * *"  # when nobody is at the studio
 
 _UNDER_WAY = [
@@ -84,5 +85,5 @@ def _request(run_key: str, day: str, mode: str) -> dg.RunRequest:
 
 
 def is_closing(tick: datetime) -> bool:
-    """Say whether a local tick may still close the day before."""
-    return tick.hour < CLOSING_HOUR
+    """Say whether a local tick may still close the day before; some days begin at one, not at midnight."""
+    return tick - day_start(tick.date(), str(tick.tzinfo)) < CLOSING_TIME

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from sensors.refresh import build_refresh_schedule, build_retention_schedule, cron_of_minutes
+from sensors.refresh import build_refresh_schedule, build_retention_schedule, cron_of_minutes, is_closing
 
 PHOENIX = ZoneInfo("America/Phoenix")
 
@@ -51,6 +51,14 @@ def test_the_first_hour_also_closes_the_day_before(settings, instance, hour, min
     for request in closing:
         assert request.partition_key == "2026-11-19"
         assert request.run_config["ops"]["read_cloud_truth"]["config"]["mode"] == "full"
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "closes"), [(24, 1, True), (24, 2, False), (25, 0, True), (25, 1, False)]
+)
+def test_a_day_is_closed_also_when_the_next_begins_without_a_midnight(day, hour, closes):
+    """Cairo skips from midnight to one o'clock on 24 April 2026; the hour after that is the first."""
+    assert is_closing(datetime(2026, 4, day, hour, 15, tzinfo=ZoneInfo("Africa/Cairo"))) is closes
 
 
 def test_a_day_before_history_begins_is_not_closed(settings, instance):
