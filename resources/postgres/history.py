@@ -186,7 +186,8 @@ class History:
             content_hash: SHA-256 (hex) over what the cloud says; decides whether this is new.
             payload: The whole StudioState document.
             counters: Counter name -> (value, unit).
-            observed_at: When the state was computed, aware; ``run_id``: by which Dagster run.
+            observed_at: When the state was computed, aware.
+            run_id: Dagster run.
             code_version: Version of the computing code.
 
         Returns:
@@ -227,11 +228,8 @@ class History:
 
     def current_snapshot(self, snapshot_date: date | None = None) -> Snapshot | None:
         """Return the newest snapshot of a day, by default of the newest day; None when there is none."""
-        return self._first_snapshot(
-            self._mine(SNAPSHOTS)
-            if snapshot_date is None
-            else self._mine(SNAPSHOTS, snapshot_date=snapshot_date)
-        )
+        key = {} if snapshot_date is None else {"snapshot_date": snapshot_date}
+        return self._first_snapshot(self._mine(SNAPSHOTS, **key))
 
     def previous_snapshot(self, before: Snapshot) -> Snapshot | None:
         """Return the latest snapshot of an earlier revision or an earlier day; None for the first."""
