@@ -114,6 +114,14 @@ def test_broken_stream_is_taken_up_after_the_last_document(code):
     assert stats.resumes == 2
 
 
+def test_break_at_the_end_of_a_page_asks_once():
+    """A page that came whole and then broke is not asked for twice."""
+    with ScriptedServer(queries=[[*documents("a", "b"), UNAVAILABLE], documents("c")]) as server:
+        ids, stats = scan(server, page_size=2)
+    assert ids == ["a", "b", "c"]
+    assert (len(server.requests), stats.resumes) == (2, 1)
+
+
 def test_break_between_bounded_batches_does_not_end_the_scan(monkeypatch):
     """A stream that breaks after part of a page was already handed out is taken up too."""
     monkeypatch.setattr("resources.firestore.live_pages.RUN_BYTES", 1)

@@ -195,25 +195,34 @@ def test_the_last_of_two_equal_fields_counts():
     assert columns["a"].numbers.tolist() == [2]
 
 
-def test_instants_beyond_the_calendar_stay_odd():
+@pytest.mark.parametrize("seconds", [2**45, 2**54, 2**62])
+def test_instants_beyond_the_calendar_stay_odd(seconds):
     """Seconds that no calendar holds do not wrap around into a plausible instant."""
     value = PlainValue()
-    value.timestamp_value.seconds = 2**62
+    value.timestamp_value.seconds = seconds
     _, columns = reader().read([response_of(entry(b"a", value.SerializeToString()))])
     assert columns["a"].types.tolist() == [CellType.OTHER]
-    assert columns["a"].value(0) == 2**62
+    assert columns["a"].value(0) == seconds
 
 
 @pytest.mark.parametrize(
     "message",
-    [b"", b"\x12\x00", response_of(entry(b"a", b"\x10\x01"))[:-1], response_of(b"\x12\x02\x12\x00")],
-    ids=["empty", "no document", "cut", "no key"],
+    [
+        b"",
+        b"\x12\x00",
+        response_of(entry(b"a", b"\x10\x01"))[:-1],
+        response_of(b"\x12\x02\x12\x00"),
+        response_of(b"\x12\x02\x0a\x7f"),
+    ],
+    ids=["empty", "no document", "cut", "no key", "key beyond the end"],
 )
 def test_unknown_layouts_are_declined(message):
     """Rather than guess, the reader leaves such a batch to the vendor's parser."""
     good = response_of(entry(b"a", b"\x10\x01"))
     with pytest.raises(UnexpectedShapeError):
         reader().read([good, message, good])
+    with pytest.raises(UnexpectedShapeError):
+        reader().read([good, message])
 
 
 def test_no_documents_are_no_rows():

@@ -84,3 +84,7 @@ def test_quantities_hash_by_value():
     )
     assert one == same
     assert len({one, other, another}) == 3
+    zero = rows(contract, {"estimatedHalfShelves": 0})
+    place = zero.schema.names.index("estimated_half_shelves")
+    negative_zero = zero.set_column(place, zero.schema.field(place), pa.array([-0.0]))
+    assert digest(contract, zero) == digest(contract, negative_zero)

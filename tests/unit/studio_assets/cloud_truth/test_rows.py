@@ -6,6 +6,7 @@ import pytest
 
 from resources.firestore.gateway import DocumentBatch
 from resources.rows import QuarantinedDocument
+from studio_assets.cloud_truth.cell_rules import cents_of
 from studio_assets.cloud_truth.rows import RowReader
 from studio_assets.contracts.catalog import collection
 
@@ -81,6 +82,15 @@ def test_a_batch_without_columns_is_read_from_its_records():
     """Sources need not offer columns."""
     batch = DocumentBatch(["k"], [{"name": "Kiln A"}])
     assert RowReader(collection("kilns")).read_batch(batch).column("name").to_pylist() == ["Kiln A"]
+
+
+def test_dollars_round_alike_in_bulk_and_one_by_one():
+    """Halves of a cent fall where their decimal text says, however many values are read at once."""
+    amounts = [mills / 1000 for mills in range(20_000)]
+    rows = RowReader(collection("reservations")).read(
+        [f"{number:05}" for number in range(len(amounts))], [{"estimatedCost": amount} for amount in amounts]
+    )
+    assert rows.column("estimated_cost_cents").to_pylist() == [cents_of(amount) for amount in amounts]
 
 
 def test_reading_twice_gives_equal_rows():
