@@ -119,8 +119,9 @@ json.dump(sorted(found), sys.stdout)
 
 def test_the_product_did_run(outcome):
     """The search below means something: a snapshot was made, and there was something to leak."""
-    _, said, personal, _ = outcome
+    house, said, personal, _ = outcome
     assert said[0].returncode == 0, said[0].stderr[-2000:]
+    assert not (house.home / "postgres").exists(), "a database by URL replaces the embedded one"
     assert json.loads(said[0].stdout)["contentHash"]
     assert said[-1].returncode != 0
     assert "restricted key" in said[-1].stdout + said[-1].stderr
@@ -147,7 +148,7 @@ def test_no_file_of_the_home_holds_a_secret_or_personal_data(outcome):
 def test_no_row_of_either_database_holds_a_secret_or_personal_data(outcome):
     """Every row of every table, our own and Dagster's: metadata, tags, events, run configuration."""
     _, _, personal, server = outcome
-    rows = 0
+    rows, starts = 0, []
     for database in ("leaks", "leaks_dagster"):
         with psycopg2.connect(
             server.url(database).replace("postgresql+psycopg2", "postgresql")
@@ -162,7 +163,10 @@ def test_no_row_of_either_database_holds_a_secret_or_personal_data(outcome):
                 for (row,) in cursor.fetchall():
                     rows += 1
                     assert _found_in(row, personal) == [], table
+                    if "studio:instance:started" in row:
+                        starts.append(row)
     assert rows > 500
+    assert any("read-only" in start for start in starts), "the start-up event records the posture"
 
 
 def _text_of(path):
