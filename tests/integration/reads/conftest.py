@@ -1,9 +1,13 @@
-"""Both document sources behind one face, so that the same tests run against either."""
+"""Several document sources behind one face, so that the same tests run against each."""
+
+import uuid
 
 import pytest
 
 from resources.firestore.live import LiveDocumentSource
 from resources.raw_store import RawStore
+from tests.contract.firestore import official
+from tests.contract.firestore.conftest import client_of
 from tests.unit.studio_assets.cloud_truth.documents import InMemoryDocuments
 from twins.firestore.server import FirestoreTwin
 
@@ -39,14 +43,23 @@ class WireCloud:
         self.twin.store.delete(name(collection, document_id))
 
 
+class OfficialCloud:
+    """The live door over gRPC to Google's own emulator, written to with the vendor's client."""
+
+    def __init__(self, host):
+        project = f"reads-{uuid.uuid4().hex[:12]}"
+        self.client = client_of(host, project)
+        self.source = LiveDocumentSource(project, emulator_host=host, page_size=3, sleep=lambda _: None)
+
+    def put(self, collection, document_id, fields):
+        self.client.collection(collection).document(document_id).set(fields)
+
+    def delete(self, collection, document_id):
+        self.client.collection(collection).document(document_id).delete()
+
+
 def name(collection, document_id):
     return f"projects/{PROJECT}/databases/(default)/documents/{collection}/{document_id}"
-
-
-@pytest.fixture(scope="session")
-def shared_twin():
-    with FirestoreTwin() as twin:
-        yield twin
 
 
 @pytest.fixture
@@ -63,13 +76,29 @@ def wire(twin):
     cloud.source.close()
 
 
-@pytest.fixture(params=["memory", "wire"])
+@pytest.fixture(scope="session")
+def official_host():
+    """Google's emulator, started once; skipped with the reason where a machine has none."""
+    try:
+        found = official.find()
+    except official.NotFoundError as reason:
+        pytest.skip(f"official Firestore emulator not run: {reason}")
+    with official.running(found) as host:
+        yield host
+
+
+@pytest.fixture(params=["memory", "wire", "official"])
 def cloud(request):
-    """Either source, empty."""
+    """Each source in turn, empty."""
     if request.param == "memory":
         yield InMemoryCloud()
-        return
-    yield request.getfixturevalue("wire")
+    elif request.param == "wire":
+        yield request.getfixturevalue("wire")
+    else:
+        cloud = OfficialCloud(request.getfixturevalue("official_host"))
+        yield cloud
+        cloud.source.close()
+        cloud.client.close()
 
 
 @pytest.fixture

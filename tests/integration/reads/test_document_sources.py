@@ -1,4 +1,4 @@
-"""What a document source promises, asked of the live door over the wire and of the fake alike."""
+"""What a document source promises, asked of the fake, and of the live door with every server there is."""
 
 import random
 from datetime import timedelta
@@ -9,6 +9,7 @@ from resources.firestore.gateway import CollectionQuery, ScanStats, Where
 from studio_assets.cloud_truth.incremental import read_changes
 from studio_assets.cloud_truth.read import read_collection
 from studio_assets.contracts.catalog import collection
+from tests.integration.reads.conftest import InMemoryCloud
 
 KILNS = collection("kilns")
 
@@ -147,3 +148,17 @@ def test_changes_end_where_the_whole_ends(cloud, raw, seed):
         base = read_changes(cloud.source, contract, raw, base=base, **request)
         assert base.content_hash == whole.content_hash is not None
         assert base.quarantined == whole.quarantined
+
+
+def test_no_known_server_needs_the_slow_parser(cloud):
+    """The bytes of the twin and of Google's emulator have the shape that is read column by column."""
+    if isinstance(cloud, InMemoryCloud):
+        pytest.skip("the fake has no bytes")
+    for number in range(20):
+        cloud.put(
+            "kilns", f"k{number:02}", {"name": "n" * number * 20, "window": {"status": "open"}, "odd": [1]}
+        )
+    query = CollectionQuery("kilns", ("name", "window.status", "odd"))
+    batches = list(cloud.source.scan(query, read_time=cloud.source.read_time(), stats=ScanStats()))
+    assert all(batch.columns is not None for batch in batches)
+    assert sum(len(batch.ids) for batch in batches) == 20
