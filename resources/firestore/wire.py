@@ -68,15 +68,16 @@ class Wire:
         return self.varints(at + 1)
 
     def fields(
-        self, starts: Ints, ends: Ints, wanted: int, others: Sequence[int] = ()
+        self, starts: Ints, ends: Ints, wanted: int, others: Sequence[int] = (), numbers: Sequence[int] = ()
     ) -> tuple[Ints, Ints, Ints]:
-        """Walk messages made of length-delimited fields only, and find every occurrence of one of them.
+        """Walk messages field by field, and find every occurrence of one of them.
 
         Args:
             starts: Where each message begins.
             ends: Where each message ends.
-            wanted: Tag byte of the field looked for.
-            others: Tag bytes of fields to pass over; any further one is unexpected.
+            wanted: Tag byte of the field looked for, which has a length.
+            others: Tag bytes of fields with a length to pass over.
+            numbers: Tag bytes of numbers to pass over. Any further field is unexpected.
 
         Returns:
             For every occurrence: which message, where its content starts, where it ends. Message by message
@@ -88,16 +89,18 @@ class Wire:
         while len(messages):
             heads = self.words[at]
             lengths, content = self.contents(heads, at)
+            tags = heads & _U(0xFF)
+            for tag in numbers:
+                lengths[tags == _U(tag)] = 0  # what was read as a length was the number itself
             at = content + lengths
             if (lengths < 0).any() or (at > stop).any():
                 raise UnexpectedShapeError
-            tags = heads & _U(0xFF)
             is_wanted = tags == _U(wanted)
             if is_wanted.all():
                 found.append((messages, content, at))
             else:
                 is_known = is_wanted.copy()
-                for tag in others:
+                for tag in (*others, *numbers):
                     is_known |= tags == _U(tag)
                 if not is_known.all():
                     raise UnexpectedShapeError

@@ -17,7 +17,7 @@ from resources.firestore.wire import Bytes, Ints, Names, UnexpectedShapeError, W
 DecodeValue = Callable[[bytes], Any]
 
 # Tag bytes: field number << 3 | wire type.
-_RESPONSE_DOCUMENT, _RESPONSE_TRANSACTION, _RESPONSE_READ_TIME = 0x0A, 0x12, 0x1A
+_RESPONSE_DOCUMENT, _TRANSACTION, _READ_TIME, _SKIPPED, _DONE = 0x0A, 0x12, 0x1A, 0x20, 0x30
 _DOCUMENT_NAME, _DOCUMENT_FIELD, _DOCUMENT_TIMES = 0x0A, 0x12, (0x1A, 0x22)
 _MAP_FIELD = 0x0A
 _U = np.uint64
@@ -97,7 +97,9 @@ class WireColumns:
         """
         wire = Wire(messages)
         starts, ends = _first(wire, wire.starts, wire.ends, _RESPONSE_DOCUMENT)
-        wire.fields(ends, wire.ends, _RESPONSE_READ_TIME, (_RESPONSE_TRANSACTION,))  # nothing else may follow
+        wire.fields(
+            ends, wire.ends, _READ_TIME, (_TRANSACTION,), (_SKIPPED, _DONE)
+        )  # nothing else may follow
         name_starts, name_ends = _first(wire, starts, ends, _DOCUMENT_NAME)
         ids = _texts(wire, name_starts + self._prefix, name_ends, np.ones(len(starts), dtype=np.bool_))
         columns: list[Cells | None] = [None] * len(self._paths)

@@ -79,6 +79,10 @@ def responses(draw, document_id):
     if draw(st.booleans()):
         response.document.update_time.seconds = 1
         response.read_time.seconds = 2
+    if draw(st.integers(0, 4)) == 0:
+        response.transaction = b"t" * 200
+        response.skipped_results = draw(st.integers(0, 2**31 - 1))
+        response.done = True
     return response.SerializeToString()
 
 
