@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = studio.main(given or ["--help"], prog_name="./studio", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+        return _refuse(given, "Interrupted; what was finished is kept.", "", INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has enough of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

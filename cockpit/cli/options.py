@@ -8,8 +8,20 @@ from typing import Any
 import click
 
 JSON_OPTION = click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
+
+
+class _HomePath(click.Path):
+    """A path that is not empty: an unset shell variable must not mean the current directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if not str(value).strip():
+            self.fail("the home directory is empty; leave --home out for .studio in the checkout", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 HOME_OPTION = click.option(
-    "--home", type=click.Path(path_type=Path), help="Home directory (default: .studio in the checkout)."
+    "--home", type=_HomePath(path_type=Path), help="Home directory (default: .studio in the checkout)."
 )
 
 

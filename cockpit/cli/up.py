@@ -162,6 +162,8 @@ def _problems(supervisor: Supervisor) -> list[str]:
 def _report(house: House, supervisor: Supervisor, problems: Sequence[str], *, is_json: bool) -> int:
     home, timezone = house.home, house.settings.timezone
     if supervisor.stop_signal is not None:
+        if is_json:
+            print_json({"ok": False, "error": "Interrupted; what was finished is kept."})
         return INTERRUPTED
     summary = read_json(home.run / "snapshot.json") or {}
     came_up = {f"{running.name}_ready": running.ready_after for running in supervisor.running}

@@ -39,7 +39,7 @@ def failing(monkeypatch):
         (SettingsError(["STUDIO_X is wrong."]), 3, "STUDIO_X is wrong."),
         (OSError(36, "File name too long", "/far"), 3, "/far cannot be used: File name too long."),
         (RuntimeError("canary rk_live_abcdefgh"), 1, "RuntimeError: canary [redacted]"),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "Interrupted"),
     ],
 )
 def test_every_error_is_plain_words_and_an_exit_code(failing, capsys, error, code, said):
@@ -52,7 +52,13 @@ def test_every_error_is_plain_words_and_an_exit_code(failing, capsys, error, cod
     assert shown.out == ""
     assert main(["status", "--json"]) == code
     out = capsys.readouterr().out
-    assert said in json.loads(out)["error"] if said else out == ""
+    assert said in json.loads(out)["error"]
+
+
+def test_an_empty_home_is_not_the_current_directory(capsys):
+    """``--home ""``, as an unset shell variable gives it, is refused and makes nothing."""
+    assert main(["up", "--once", "--home", ""]) == 2
+    assert "home" in capsys.readouterr().err
 
 
 def test_a_misspelt_command_or_option_is_exit_code_2(capsys):
