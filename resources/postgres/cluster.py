@@ -163,6 +163,11 @@ def _initdb(fresh: Path, binaries: Path, account: Account, major: int) -> None:
             f"initdb did not finish within {_INITDB_SECONDS} s; nothing was kept. Try again."
         ) from error
     if done.returncode != 0:
+        if "No space left on device" in done.stderr:
+            raise ServerStartError(
+                f"The disk of {fresh.parent} is full, so the database could not be created; nothing was kept. "
+                "Free at least 1 GB and try again, or choose another --home."
+            )
         words = " ".join(done.stderr.split())[-600:]
         raise ServerStartError(
             f"The database could not be created in {fresh.parent}; nothing was kept. It says: {words} "
