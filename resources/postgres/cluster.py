@@ -165,7 +165,7 @@ def _initdb(fresh: Path, binaries: Path, account: Account, major: int) -> None:
     if done.returncode != 0:
         if "No space left on device" in done.stderr:
             raise ServerStartError(
-                f"The disk of {fresh.parent} is full, so the database could not be created; nothing was kept. "
+                f"The disk of {fresh.parent} is full, so no database was created; nothing was kept. "
                 "Free at least 1 GB and try again, or choose another --home."
             )
         words = " ".join(done.stderr.split())[-600:]
