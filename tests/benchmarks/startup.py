@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,19 @@ def _memory(house: House, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, f
     }
     weights = {}
     for name, pid in roots.items():
-        process = psutil.Process(pid)
-        family = [process, *([] if name == "supervisor" else process.children(recursive=True))]
-        weights[name] = round(sum(each.memory_full_info().pss for each in family) / 1e6, 1)
+        # A step may end while it is being weighed; then it weighs nothing.
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            family = [process, *([] if name == "supervisor" else process.children(recursive=True))]
+            weights[name] = round(sum(_weight(each) for each in family) / 1e6, 1)
     return weights
+
+
+def _weight(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def _seconds_to_import() -> float:
