@@ -17,7 +17,7 @@ from resources.firestore.live_faults import Patience
 
 Cursor = Sequence[Any]
 
-RUN_BYTES = 2 << 20  # documents of a megabyte must not pile up by the thousand
+RUN_BYTES = 4 << 20  # documents of a megabyte must not pile up by the thousand
 _DOCUMENT_TAG = b"\n"  # field 1 of a response: the document
 _OPEN = object()
 

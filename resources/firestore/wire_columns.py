@@ -58,9 +58,8 @@ class WireCells:
     @property
     def texts(self) -> pa.Array:
         """See :class:`resources.firestore.cells.Cells`."""
-        # For a TEXT value ``numbers`` says where its text starts; it ends where the value ends.
-        is_text = self.types == CellType.TEXT
-        return _texts(self._values.wire, self.numbers, self._values.ends[self._entries], is_text)
+        spans = self.numbers
+        return _texts(self._values.wire, spans >> 32, spans & 0xFFFF_FFFF, self.types == CellType.TEXT)
 
     def value(self, index: int) -> Any:
         """See :class:`resources.firestore.cells.Cells`."""
@@ -146,7 +145,9 @@ class _Branch:
         sizes, starts = wire.contents(heads, at)
         if (starts + sizes != ends).any():
             raise UnexpectedShapeError
-        values = _Values(wire, starts, ends)
+        # Behind a tag and a length of one byte each, the word looked at holds six bytes of the value already.
+        is_short = not (heads & _U(0x8000)).any()
+        values = _Values(wire, starts, ends, heads >> _U(16) if is_short else wire.words[starts])
         # Where each document's value of each name is found; the entry after the last one means: nowhere.
         table = np.full((self._width + 1, documents), len(owners), dtype=np.int64)
         table.reshape(-1)[names * documents + owners] = np.arange(len(owners))  # unknown names: the spare row
@@ -161,12 +162,15 @@ class _Branch:
 
 
 class _Values:
-    """Type and number of many serialised values, and after the last of them one that is absent."""
+    """Type and number of many serialised values, and after the last of them one that is absent.
 
-    def __init__(self, wire: Wire, starts: Ints, ends: Ints) -> None:
+    The number of a TEXT value says where its text lies: start in the upper half, end in the lower.
+    """
+
+    def __init__(self, wire: Wire, starts: Ints, ends: Ints, heads: Words) -> None:
+        """Look at values; the low six bytes of ``heads`` are those at ``starts``."""
         self.wire = wire
-        self.starts, self.ends = starts, np.append(ends, 0)
-        heads = wire.words[starts]
+        self.starts, self.ends = starts, ends
         self.tags = np.append(heads.astype(np.uint8), np.uint8(0))  # the lowest byte
         self.types = _TYPE_OF_TAG[self.tags]
         self.types[:-1][starts == ends] = CellType.OTHER
@@ -212,9 +216,10 @@ def _instants(wire: Wire, heads: Words, starts: Ints) -> tuple[Ints, Ints]:
     return np.where(is_usual, seconds, 0) * 1_000_000 + nanos // 1000, np.where(is_usual, at, -1)
 
 
-def _text_starts(wire: Wire, heads: Words, starts: Ints) -> tuple[Ints, Ints]:
+def _text_spans(wire: Wire, heads: Words, starts: Ints) -> tuple[Ints, Ints]:
     lengths, content = wire.contents(heads >> _U(8), starts + 1)
-    return content, np.where((heads & _U(0xFF00)) == _TEXT_TAG_SECOND_BYTE, content + lengths, -1)
+    ends = content + lengths
+    return (content << 32) | ends, np.where((heads & _U(0xFF00)) == _TEXT_TAG_SECOND_BYTE, ends, -1)
 
 
 _READERS = (
@@ -222,7 +227,7 @@ _READERS = (
     (CellType.INTEGER, _integers),
     (CellType.DOUBLE, _doubles),
     (CellType.INSTANT, _instants),
-    (CellType.TEXT, _text_starts),
+    (CellType.TEXT, _text_spans),
 )
 
 
