@@ -25,6 +25,7 @@ import orjson
 
 from studio_assets.cloud_truth.rows import RowReader
 from studio_assets.contracts.catalog import collection
+from tests.benchmarks import read_stripe
 from tests.benchmarks.sample_documents import sample_fields, sample_ids
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,8 +37,8 @@ _SLOW_LIMIT = 10_000  # beyond this, the vendor's stream() is measured for the f
 _MEGABYTE = 1e6
 
 
-def run(sizes: Sequence[int] | int = (10_000, 100_000)) -> dict[str, Any]:
-    """Measure every contract at every size (one, or several), and return the report.
+def run(sizes: Sequence[int] | int = (10_000, 100_000), stripe_objects: int = 60_000) -> dict[str, Any]:
+    """Measure every contract at every size (one, or several), then Stripe, and return the report.
 
     ``results`` has one entry per server, contract and size: documents per second, CPU microseconds per
     document and memory above the imports, for the product's path (``ours``), the bare stream (``raw``), with
@@ -45,7 +46,8 @@ def run(sizes: Sequence[int] | int = (10_000, 100_000)) -> dict[str, Any]:
     vendor's way (``stream``). The ratios above them are the worst of all cases, ``stream_ratio`` of those
     where the server is not the limit. ``memory_growth_mb`` is how much more a whole read of the largest size
     needs than one of the smallest, and ``kept_growth_mb`` how much more its kept columns would take if they
-    were held in memory, both for the contract that grows most.
+    were held in memory, both for the contract that grows most. Cases that begin with ``stripe`` are objects
+    per second beside a loop of bare HTTP requests; ``auto_paging_ratio`` is the worst against the SDK's own.
     """
     sizes = (sizes,) if isinstance(sizes, int) else sizes
     results = [
@@ -58,11 +60,13 @@ def run(sizes: Sequence[int] | int = (10_000, 100_000)) -> dict[str, Any]:
         contract: _memory(results, contract, max(sizes)) - _memory(results, contract, min(sizes))
         for contract in CONTRACTS
     }
+    stripe = read_stripe.run(stripe_objects)
     hungriest = max(growth, key=lambda contract: growth[contract])
     return {
         "bench": "read",
-        "unit": "documents/s",
-        "ratio": min(result["ratio"] for result in results),
+        "unit": "documents/s, and objects/s of Stripe",
+        "ratio": min(result["ratio"] for result in (*results, *stripe["results"])),
+        "auto_paging_ratio": min(stripe["vs_auto_paging"].values()),
         "cpu_ratio": min(result["cpu_ratio"] for result in results),
         "stream_ratio": min(
             result["stream_ratio"]
@@ -71,7 +75,7 @@ def run(sizes: Sequence[int] | int = (10_000, 100_000)) -> dict[str, Any]:
         ),
         "memory_growth_mb": round(growth[hungriest], 1),
         "kept_growth_mb": round(_kept_bytes(hungriest) * (max(sizes) - min(sizes)) / _MEGABYTE, 1),
-        "results": results,
+        "results": results + [{**each, "case": f"stripe {each['case']}"} for each in stripe["results"]],
         "machine": {
             "cores": os.cpu_count(),
             "python": platform.python_version(),
