@@ -28,7 +28,7 @@ from resources.firestore.live_decode import SerialisedRecords, decode_value
 from resources.firestore.live_faults import Patience
 from resources.firestore.live_pages import Cursor, bad_response, pages, parse
 from resources.firestore.live_query import COUNT_ALIAS, QueryBuilder
-from resources.firestore.wire import UnexpectedShapeError
+from resources.firestore.wire import UnexpectedShapeError, Wire
 from resources.firestore.wire_columns import WireColumns
 
 _AggregationResponse = types.RunAggregationQueryResponse.pb()
@@ -132,7 +132,10 @@ class LiveDocumentSource:
             patience=patience,
             stats=stats,
         ):
-            yield _batch(reader, messages)
+            batch = _batch(reader, messages)
+            messages.clear()  # the batch has its own copy, and the next run needs the room
+            yield batch
+            del batch
 
     def close(self) -> None:
         """Close the connection; a later read opens it again."""
@@ -198,8 +201,8 @@ def _serialise(request: Any) -> bytes:
 
 def _batch(reader: WireColumns, messages: Sequence[bytes]) -> DocumentBatch:
     try:
-        ids, columns = reader.read(messages)
+        wire, ids, columns = reader.read(messages)
     except UnexpectedShapeError:
         names = [parse(message).document.name for message in messages]
-        return DocumentBatch([name.rpartition("/")[2] for name in names], SerialisedRecords(messages))
-    return DocumentBatch(ids, SerialisedRecords(messages), columns)
+        return DocumentBatch([name.rpartition("/")[2] for name in names], SerialisedRecords(Wire(messages)))
+    return DocumentBatch(ids, SerialisedRecords(wire), columns)

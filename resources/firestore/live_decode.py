@@ -12,6 +12,8 @@ from typing import Any, overload
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.types.document import Value
 
+from resources.firestore.wire import Wire
+
 RunQueryResponse = types.RunQueryResponse.pb()
 _Value = Value.pb()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,11 +56,11 @@ def plain_fields(fields: Any) -> dict[str, Any]:
 class SerialisedRecords(Sequence[Mapping[str, Any]]):
     """The records of some serialised responses, decoded when looked at."""
 
-    def __init__(self, messages: Sequence[bytes]) -> None:
-        self._messages = messages
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return len(self._wire.starts)
 
     @overload
     def __getitem__(self, index: int) -> Mapping[str, Any]: ...
@@ -66,8 +68,9 @@ class SerialisedRecords(Sequence[Mapping[str, Any]]):
     def __getitem__(self, index: slice) -> Sequence[Mapping[str, Any]]: ...
     def __getitem__(self, index: int | slice) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
         if isinstance(index, slice):
-            return SerialisedRecords(self._messages[index])
-        return plain_fields(RunQueryResponse.FromString(self._messages[index]).document.fields)
+            return [self[place] for place in range(*index.indices(len(self)))]
+        message = self._wire.data[self._wire.starts[index] : self._wire.ends[index]]
+        return plain_fields(RunQueryResponse.FromString(message).document.fields)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         return (self[index] for index in range(len(self)))

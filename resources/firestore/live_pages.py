@@ -59,6 +59,7 @@ def pages(
                 stream, sent = None if is_last else ask(after), 0
             if messages:
                 yield messages
+            del messages  # the reader may be done with them; the next run needs the room
             if is_broken:
                 stats.resumes += 1
                 patience.failed(end)

@@ -86,8 +86,8 @@ class WireColumns:
         self._decode_value = decode_value
         self._tree = _Branch([(path.split("."), index) for index, path in enumerate(self._paths)])
 
-    def read(self, messages: Sequence[bytes]) -> tuple[list[str], Mapping[str, Cells]]:
-        """Return the ids and the columns of the documents in some responses, in order.
+    def read(self, messages: Sequence[bytes]) -> tuple[Wire, list[str], Mapping[str, Cells]]:
+        """Return the bytes, the ids and the columns of the documents in some responses, in order.
 
         Every response must hold exactly one document.
 
@@ -96,17 +96,15 @@ class WireColumns:
         """
         wire = Wire(messages)
         starts, ends = _first(wire, wire.starts, wire.ends, _RESPONSE_DOCUMENT)
-        wire.fields(
-            ends, wire.ends, _READ_TIME, (_TRANSACTION,), (_SKIPPED, _DONE)
-        )  # nothing else may follow
+        # Behind the document may stand what the response says about itself, and nothing else.
+        wire.fields(ends, wire.ends, _READ_TIME, (_TRANSACTION,), (_SKIPPED, _DONE))
         name_starts, name_ends = _first(wire, starts, ends, _DOCUMENT_NAME)
         ids = _texts(wire, name_starts + self._prefix, name_ends, np.ones(len(starts), dtype=np.bool_))
         columns: list[Cells | None] = [None] * len(self._paths)
         entries = wire.fields(name_ends, ends, _DOCUMENT_FIELD, _DOCUMENT_TIMES)
         self._tree.read(wire, entries, len(messages), self._decode_value, columns)
-        return ids.to_pylist(), {
-            path: cells for path, cells in zip(self._paths, columns, strict=True) if cells
-        }
+        by_path = {path: cells for path, cells in zip(self._paths, columns, strict=True) if cells}
+        return wire, ids.to_pylist(), by_path
 
 
 class _Branch:

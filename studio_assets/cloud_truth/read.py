@@ -103,7 +103,9 @@ def scan_rows(
             if not (all(map(lt, ids, ids[1:])) or _is_rising(ids)):
                 raise ReadFaultError("The source sent a document twice or out of order.")
             last_id = batch.ids[-1]
-        yield reader.read_batch(batch)
+        rows = reader.read_batch(batch)
+        del batch  # the next one needs the room
+        yield rows
 
 
 def is_numbered(document_id: str) -> bool:

@@ -52,6 +52,7 @@ def ours(host: str, contract: Collection, count: int) -> int:
         query = CollectionQuery(contract.path, contract.field_paths)
         for batch in source.scan(query, read_time=READ_AT, stats=ScanStats()):
             rows += reader.read_batch(batch).num_rows
+            del batch
     return rows
 
 
@@ -62,6 +63,7 @@ def hashed(host: str, contract: Collection, count: int) -> int:
         query = CollectionQuery(contract.path, contract.field_paths)
         for batch in source.scan(query, read_time=READ_AT, stats=ScanStats()):
             found = reader.read_batch(batch)
+            del batch
             content.update(found)
             rows += found.num_rows
     return rows

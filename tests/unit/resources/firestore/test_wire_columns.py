@@ -105,10 +105,10 @@ def same(one, other):
 def test_columns_hold_what_the_vendors_parser_finds(drawn):
     """Every value of every requested path, whatever stands around it."""
     expected_ids, messages = drawn
-    ids, columns = reader().read(messages)
+    wire, ids, columns = reader().read(messages)
     assert ids == expected_ids
     assert list(columns) == list(PATHS)
-    records = SerialisedRecords(messages)
+    records = SerialisedRecords(wire)
     for path, cells in columns.items():
         plain = [pick(record, path) for record in records]
         assert all(same(cells.value(place), value) for place, value in enumerate(plain))
@@ -149,8 +149,8 @@ def test_rows_from_columns_equal_rows_from_records(contract, data):
     ids = [f"d{number}" for number in range(len(found))]
     messages = [serialise(*pair) for pair in zip(ids, found, strict=True)]
     fast, plain = RowReader(contract), RowReader(contract)
-    read_ids, columns = reader(contract.field_paths, "c").read(messages)
-    records = SerialisedRecords(messages)
+    wire, read_ids, columns = reader(contract.field_paths, "c").read(messages)
+    records = SerialisedRecords(wire)
     fast_rows = fast.read_batch(DocumentBatch(read_ids, records, columns))
     assert fast_rows.equals(plain.read(ids, list(records)))
     assert fast.quarantined == plain.quarantined
@@ -185,7 +185,7 @@ def response_of(*entries):
 def test_unusual_encodings_are_read_as_the_vendor_reads_them(value):
     """Legal bytes that no server is known to send are exact too."""
     messages = [response_of(entry(b"a", value))]
-    _, columns = reader().read(messages)
+    _, _, columns = reader().read(messages)
     cells, expected = columns["a"], decode_value(value)
     assert cells.value(0) == expected
     if cells.types[0] not in {CellType.NULL, CellType.OTHER, CellType.DOUBLE}:
@@ -195,7 +195,7 @@ def test_unusual_encodings_are_read_as_the_vendor_reads_them(value):
 def test_the_last_of_two_equal_fields_counts():
     """As in every reader of this encoding."""
     messages = [response_of(entry(b"a", b"\x10\x01"), entry(b"a", b"\x10\x02"))]
-    _, columns = reader().read(messages)
+    _, _, columns = reader().read(messages)
     assert columns["a"].numbers.tolist() == [2]
 
 
@@ -204,7 +204,7 @@ def test_instants_beyond_the_calendar_stay_odd(seconds):
     """Seconds that no calendar holds do not wrap around into a plausible instant."""
     value = PlainValue()
     value.timestamp_value.seconds = seconds
-    _, columns = reader().read([response_of(entry(b"a", value.SerializeToString()))])
+    _, _, columns = reader().read([response_of(entry(b"a", value.SerializeToString()))])
     assert columns["a"].types.tolist() == [CellType.OTHER]
     assert columns["a"].value(0) == seconds
 
@@ -230,7 +230,7 @@ def test_unknown_layouts_are_declined(message):
 
 
 def test_no_documents_are_no_rows():
-    ids, columns = reader().read([])
+    _, ids, columns = reader().read([])
     assert ids == []
     assert len(columns["a"].types) == 0
     assert columns["a"].texts.to_pylist() == []
