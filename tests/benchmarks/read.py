@@ -31,7 +31,7 @@ from tests.benchmarks.sample_documents import sample_fields, sample_ids
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ("batches", "reservations", "materials_orders")
 _DOCUMENTS_PER_MODE = 200_000  # turns are repeated until about so many documents were read...
-_FEWEST_TURNS = 4  # ...and at least so often
+_FEWEST_TURNS = 8  # ...and at least so often
 _TIMEOUT_SECONDS = 600
 _SLOW_LIMIT = 10_000  # beyond this, the vendor's stream() is measured for the first contract only
 _MEGABYTE = 1e6
