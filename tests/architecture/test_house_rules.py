@@ -104,7 +104,7 @@ def test_locks_pin_every_package_with_hashes_and_name_no_index(lock):
     """Lock files work with whatever index a machine is set up for, and accept only known files."""
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert "--hash=sha256:" in text
-    assert not re.search(r"https?://|--(extra-)?index-url|--find-links|@ file:", text)
+    assert not re.search(r"https?://|--\S*index|--find|@ file:", text)
     pins = [line for line in text.splitlines() if re.match(r"^[A-Za-z0-9]", line)]
     assert pins
     assert all("==" in line for line in pins)
