@@ -47,7 +47,7 @@ class LiveDocumentSource:
         emulator_host: str | None = None,
         credentials_path: Path | None = None,
         deadline_seconds: float = 120.0,
-        page_size: int = 10_000,
+        page_size: int = 5000,
         attempts: int = 8,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -253,7 +253,7 @@ def _texts(wire: Wire, starts: Ints, ends: Ints, is_text: npt.NDArray[np.bool_])
     edges[0 : 2 * count : 2] = starts
     edges[1 : 2 * count : 2] = ends
     edges[2 * count] = ends[-1] if count else 0
-    if (np.diff(edges) < 0).any():
+    if (edges[1:] < edges[:-1]).any():
         raise UnexpectedShapeError
     pieces = pa.Array.from_buffers(
         pa.binary(), 2 * count, [None, pa.py_buffer(edges), pa.py_buffer(wire.data)]

@@ -36,7 +36,7 @@ class NewestInstants:
     def add(self, rows: pa.RecordBatch) -> None:
         """Take the rows of a batch into account."""
         for name, place in self._columns.items():
-            newest = pc.max(rows.column(place)).cast(pa.int64()).as_py()
+            newest = pc.max(rows.column(place)).value
             if newest is not None:
                 self._micros[name] = max(newest, self._micros.get(name, newest))
 
