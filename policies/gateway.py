@@ -1,0 +1,113 @@
+"""The one door to every change: proposals, approvals, executions and the policies themselves.
+
+Each method is one decision and, if it is yes, one transaction that changes rows and appends the event that
+explains them. A no is itself recorded, in a transaction of its own, and raised as ``DeniedError``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from policies.actors import Actor
+from policies.decisions import Decision, Exemption, Operation, QuotaUse, SwitchState
+from policies.proposals import Evidence, Execution, Proposal
+
+
+class DeniedError(Exception):
+    """The rules say no. ``decision`` says which, why, and when to try again. The denial is in the audit."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.sentence)
+        self.decision = decision
+
+
+class GatewayContract(Protocol):
+    """What ``Gateway`` offers; every method may raise ``DeniedError`` and the ledger's own errors."""
+
+    def open_studio(self) -> None:
+        """Write the first event and the kill switch's first state (off); repeating changes nothing."""
+
+    def propose(
+        self,
+        actor: Actor,
+        capability_id: str,
+        input_: Mapping[str, Any],
+        rationale: str,
+        *,
+        owner_id: str | None = None,
+        dedupe_key: str | None = None,
+        evidence: Sequence[Evidence] = (),
+        predicted_effects: Sequence[str] = (),
+        is_draft: bool = False,
+    ) -> Proposal:
+        """Keep a proposal (a draft if asked); the same dedupe key returns the live one there is."""
+
+    def submit(self, actor: Actor, proposal_id: str) -> Proposal:
+        """Ask for approval of a draft."""
+
+    def edit(
+        self,
+        actor: Actor,
+        proposal_id: str,
+        *,
+        version: int,
+        input_: Mapping[str, Any] | None = None,
+        rationale: str | None = None,
+    ) -> Proposal:
+        """Make the next version; approvals of older versions bind nothing any more."""
+
+    def dry_run(self, actor: Actor, proposal_id: str) -> Proposal:
+        """Ask the target what would happen, and keep the answer with the proposal."""
+
+    def approve(self, actor: Actor, proposal_id: str, reason: str, *, input_hash: str) -> Proposal:
+        """Say yes to what ``input_hash`` names; with the last yes needed the proposal is approved."""
+
+    def reject(self, actor: Actor, proposal_id: str, reason: str) -> Proposal:
+        """Say no; also possible after approval, until execution begins."""
+
+    def reopen(self, actor: Actor, proposal_id: str, reason: str) -> Proposal:
+        """Make a new version of a rejected, failed or expired proposal, awaiting approval again."""
+
+    def override_intake(self, actor: Actor, proposal_id: str, reason_code: str, reason: str) -> Proposal:
+        """Let a screened proposal go on."""
+
+    def execute(self, actor: Actor, proposal_id: str, *, executor_id: str) -> Execution:
+        """Carry an approved proposal out, once. Only inside the execution run."""
+
+    def request_rollback(self, actor: Actor, proposal_id: str, reason: str) -> Proposal:
+        """Approve that an executed proposal be undone."""
+
+    def rollback(self, actor: Actor, proposal_id: str, *, executor_id: str) -> Execution:
+        """Undo an executed proposal whose rollback was approved. Only inside the execution run."""
+
+    def recover(self, actor: Actor, *, executor_id: str) -> Sequence[Execution]:
+        """Find out what became of abandoned executions, by asking their targets; never repeat a call."""
+
+    def expire(self, actor: Actor) -> int:
+        """Move everything overdue to its expired state; return how many things expired."""
+
+    def halt(self, actor: Actor, reason: str) -> SwitchState:
+        """Throw the kill switch."""
+
+    def request_resume(self, actor: Actor, reason: str) -> SwitchState:
+        """Ask that writes go on; somebody else must confirm."""
+
+    def resume(self, actor: Actor, reason: str) -> SwitchState:
+        """Confirm another person's request; writes go on."""
+
+    def grant_exemption(
+        self, actor: Actor, capability_id: str, *, owner_id: str | None, seconds: int, justification: str
+    ) -> Exemption:
+        """Let a capability be executed without approval for a while."""
+
+    def revoke_exemption(self, actor: Actor, exemption_id: str, reason: str) -> Exemption:
+        """End an exemption now."""
+
+    def reset_quota(
+        self, actor: Actor, capability_id: str, scope: str, subject_id: str, reason: str
+    ) -> QuotaUse:
+        """Set one quota's use to none."""
+
+    def explain(
+        self, actor: Actor, operation: Operation, capability_id: str, proposal_id: str | None = None
+    ) -> Decision:
+        """Return the decision the operation would get now; changes and records nothing."""
