@@ -156,14 +156,16 @@ class LedgerTransaction(Protocol):
     def begin_call(self, execution: Execution) -> SwitchState:
         """Hold the execution and the kill switch still until the transaction ends, and return the switch.
 
-        Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when the lease was taken over (the fence moved on). While the
-        transaction is open nobody can take the lease over, and a halt waits for it (a short while).
+        Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when the lease was taken over (the fence moved on).
+        While the transaction is open nobody can take the lease over, and a halt waits for it (a short
+        while).
         """
 
     def take_over(self, execution: Execution, executor_id: str, until: datetime, now: datetime) -> Execution:
         """Return the execution with the next fence and a new lease.
 
-        Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when its executor is still at it or its lease has not ended.
+        Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when its executor is still at it or its lease has
+        not ended.
         """
 
     def hold_switch(self) -> int:
