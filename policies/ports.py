@@ -122,6 +122,21 @@ class LedgerRefusedError(Exception):
         self.code = code
 
 
+class OutcomeUnknownError(Exception):
+    """A commit was sent and its answer never came: the change is there whole, or not at all.
+
+    Whoever gets it reads again before doing anything else. ``transaction`` raises it on leaving; doors may
+    raise a subclass that says more.
+    """
+
+
+class Clock(Protocol):
+    """Tells the current instant."""
+
+    def now(self) -> datetime:
+        """Return the current instant, aware, in UTC."""
+
+
 class LedgerTransaction(Protocol):
     """One transaction. Leaving it normally commits durably; leaving it by an exception changes nothing."""
 
@@ -184,7 +199,10 @@ class Ledger(Protocol):
     studio_id: str
 
     def transaction(self) -> AbstractContextManager[LedgerTransaction]:
-        """Give one transaction. Raises the door's own error when the database does not answer."""
+        """Give one transaction. Raises the door's own error when the database does not answer.
+
+        Leaving raises ``OutcomeUnknownError`` when the answer to the commit was lost.
+        """
 
     def proposals(
         self,
