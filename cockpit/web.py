@@ -15,7 +15,8 @@ from resources.clock import SystemClock
 from resources.logs import configure_logs, known_secrets
 from resources.postgres.engine import app_engine
 from resources.postgres.history import History
-from resources.settings import Settings, SettingsError, is_loopback, load_settings
+from resources.settings import Settings, SettingsError, load_settings
+from resources.settings_rules import is_loopback
 
 
 def main() -> int:

@@ -8,41 +8,47 @@ Nothing here reads the process environment; the caller hands the mapping in.
 import difflib
 import re
 from collections.abc import Mapping
-from datetime import date
-from ipaddress import ip_address
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
-RESTRICTED_KEY: Final = re.compile(r"rk_(test|live)_[A-Za-z0-9_]{8,}")
+from resources.settings_rules import identity_problems, is_https_url, is_loopback_url, key_problems
+
 STUDIO_ID: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 EMULATOR_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 
-# INVARIANT: read by the launcher, the twins or tests: no typing errors, and no fields either.
-OTHER_VARIABLES: Final = frozenset(
-    {"STUDIO_PYTHON", "STUDIO_OFFICIAL_FIRESTORE_EMULATOR", "STUDIO_TWINS_CONTROL"}
+GOOGLE_KEYS_URL: Final = (
+    "https://www.googleapis.com/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
 )
 
-_KEY_KINDS: Final = (
-    ("sk_live_", "a full-access LIVE secret key"),
-    ("sk_test_", "a full-access test secret key"),
-    ("sk_", "a full-access secret key"),
-    ("pk_", "a publishable key"),
-    ("rk_", "a malformed restricted key"),
-    ("whsec_", "a webhook secret"),
-    ("ek_", "an ephemeral key"),
+# INVARIANT: read by the launcher, the commands, the twins or tests: no typing errors, and no fields either.
+OTHER_VARIABLES: Final = frozenset(
+    {"STUDIO_PYTHON", "STUDIO_OFFICIAL_FIRESTORE_EMULATOR", "STUDIO_TWINS_CONTROL", "STUDIO_AS"}
 )
+
 _PLAIN: Final = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "date_from_datetime_inexact": "must be a date such as 2026-09-22",
     "date_from_datetime_parsing": "must be a date such as 2026-09-22",
     "date_parsing": "must be a date such as 2026-09-22",
+    "datetime_from_date_parsing": "must be an instant such as 2026-09-22T15:00:00Z",
+    "datetime_parsing": "must be an instant such as 2026-09-22T15:00:00Z",
+    "timezone_aware": "must be an instant with its offset from UTC, such as 2026-09-22T15:00:00Z",
     "float_parsing": "must be a number",
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
@@ -114,6 +120,16 @@ class Settings(BaseModel):
     stripe_key: SecretStr | None = Field(None, validation_alias=AliasChoices("STUDIO_STRIPE_KEY"))
     stripe_api_base: str | None = Field(None, validation_alias=AliasChoices("STUDIO_STRIPE_API_BASE"))
 
+    # Identity
+    token_project: str | None = Field(None, validation_alias=AliasChoices("STUDIO_IDENTITY_PROJECT"))
+    identity_keys_url: str | None = Field(None, validation_alias=AliasChoices("STUDIO_IDENTITY_KEYS_URL"))
+    identity_accounts_url: str | None = Field(
+        None, validation_alias=AliasChoices("STUDIO_IDENTITY_ACCOUNTS_URL")
+    )
+    tokens_valid_since: AwareDatetime | None = Field(
+        None, validation_alias=AliasChoices("STUDIO_TOKENS_VALID_SINCE")
+    )
+
     # The desk
     host: str = Field("127.0.0.1", validation_alias=AliasChoices("STUDIO_HOST"))
     port: Annotated[int, Field(ge=1, le=65535)] = Field(3000, validation_alias=AliasChoices("STUDIO_PORT"))
@@ -144,6 +160,11 @@ class Settings(BaseModel):
     def posture(self) -> str:
         """``read-only`` (anchor mode, the default) or ``writes-enabled``."""
         return "writes-enabled" if self.is_write_enabled else "read-only"
+
+    @property
+    def identity_project(self) -> str:
+        """The project whose signed tokens are believed; that of Firestore unless another one is named."""
+        return self.token_project or self.firestore_project
 
     @property
     def raw_root(self) -> str:
@@ -181,12 +202,24 @@ class Settings(BaseModel):
     @field_validator("stripe_api_base")
     @classmethod
     def _stripe_api_base(cls, value: str | None) -> str | None:
-        if value is not None and not _is_loopback_url(value):
+        if value is not None and not is_loopback_url(value):
             raise ValueError(
                 "must be a loopback address of a twin, such as http://127.0.0.1:8081;"
                 " leave it unset for Stripe itself"
             )
         return value.rstrip("/") if value else value
+
+    @field_validator("identity_keys_url", "identity_accounts_url")
+    @classmethod
+    def _identity_url(cls, value: str | None) -> str | None:
+        if value is not None and not (is_loopback_url(value) or is_https_url(value)):
+            raise ValueError("must be an https:// address, or the loopback address of a twin")
+        return value.rstrip("/") if value else value
+
+    @field_validator("tokens_valid_since")
+    @classmethod
+    def _in_utc(cls, value: datetime | None) -> datetime | None:
+        return value.astimezone(UTC) if value else value
 
     @field_validator("raw_url")
     @classmethod
@@ -220,7 +253,8 @@ def load_settings(environment: Mapping[str, str], *, dotenv: Path | None = None)
     given = {**_read_dotenv(dotenv, problems), **environment}
     given = {name: value.strip() for name, value in given.items() if value and value.strip()}
     problems += _typos(given)
-    problems += _key_problems(given)
+    problems += key_problems(given)
+    problems += identity_problems(given)
     settings = None
     try:
         settings = Settings.model_validate({name: given[name] for name in variables() if name in given})
@@ -252,24 +286,6 @@ def secret_variables() -> frozenset[str]:
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address means this machine only."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _is_loopback_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        return (
-            parts.scheme in {"http", "https"} and parts.username is None and is_loopback(parts.hostname or "")
-        )
-    except ValueError:
-        return False
-
-
 def _read_dotenv(path: Path | None, problems: list[str]) -> dict[str, str]:
     if path is None or not path.exists():
         return {}
@@ -289,35 +305,6 @@ def _typos(given: Mapping[str, str]) -> list[str]:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "no setting has that name."
             problems.append(f"{name} is not a setting; {hint}")
-    return problems
-
-
-def _key_problems(given: Mapping[str, str]) -> list[str]:
-    key, base = given.get("STUDIO_STRIPE_KEY", ""), given.get("STUDIO_STRIPE_API_BASE")
-    is_stripe_twin, is_firestore_twin = base is not None, "FIRESTORE_EMULATOR_HOST" in given
-    problems = []
-    if is_stripe_twin and "_live_" in key[:12]:
-        problems.append(
-            "STUDIO_STRIPE_KEY is a live key, but STUDIO_STRIPE_API_BASE names a twin; unset one of them."
-        )
-    if key and not is_stripe_twin:
-        if not RESTRICTED_KEY.fullmatch(key):
-            kind = next((words for prefix, words in _KEY_KINDS if key.startswith(prefix)), "not a Stripe key")
-            problems.append(
-                f"STUDIO_STRIPE_KEY is {kind} and was refused: Studio OS only reads, so it takes a"
-                " restricted key (rk_...). Make one with read permissions at"
-                " https://dashboard.stripe.com/apikeys."
-            )
-        elif is_firestore_twin:
-            problems.append(
-                "STUDIO_STRIPE_KEY is for Stripe itself, but FIRESTORE_EMULATOR_HOST names a twin;"
-                " a state mixed from a real and a pretend source would be false. Unset one of them."
-            )
-    if is_stripe_twin and not is_firestore_twin and "STUDIO_FIRESTORE_PROJECT" in given:
-        problems.append(
-            "STUDIO_STRIPE_API_BASE names a twin, but STUDIO_FIRESTORE_PROJECT a real project;"
-            " a state mixed from a real and a pretend source would be false. Unset one of them."
-        )
     return problems
 
 

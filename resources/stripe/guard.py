@@ -16,7 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 import stripe
 import urllib3
 
-from resources.settings import RESTRICTED_KEY
+from resources.settings_rules import RESTRICTED_KEY
 
 STRIPE_API_BASE = "https://api.stripe.com"
 CONNECT_SECONDS = 10.0

@@ -1,6 +1,7 @@
 """The settings contract: all problems at once, no secret anywhere, nothing read behind the caller's back."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from resources.settings import (
     OTHER_VARIABLES,
     Settings,
     SettingsError,
-    is_loopback,
     load_settings,
     secret_variables,
     variables,
 )
+from resources.settings_rules import is_loopback
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 TWIN = {
@@ -133,6 +134,38 @@ def test_a_stripe_base_beyond_this_machine_is_refused(base):
     """A key is never sent to an address that is neither Stripe nor a twin on this machine."""
     (problem,) = problems({"STUDIO_STRIPE_API_BASE": base})
     assert "loopback" in problem
+
+
+ISSUER = "http://127.0.0.1:9"
+
+
+def test_identities_are_of_the_same_project_unless_another_one_is_named():
+    """The tokens that count are those of the studio's own project."""
+    assert load_settings({}).identity_project == "monsoonfire-portal"
+    assert load_settings({"STUDIO_FIRESTORE_PROJECT": "p-1"}).identity_project == "p-1"
+    both = {"STUDIO_FIRESTORE_PROJECT": "p-1", "STUDIO_IDENTITY_PROJECT": "p-2"}
+    assert load_settings(both).identity_project == "p-2"
+
+
+@pytest.mark.parametrize("name", ["STUDIO_IDENTITY_KEYS_URL", "STUDIO_IDENTITY_ACCOUNTS_URL"])
+def test_real_and_pretended_identities_are_never_mixed(name):
+    """An issuer on this machine only with a twin, a real one only without; nothing but https beyond it."""
+    field = variables()[name]
+    assert getattr(load_settings(TWIN | {name: ISSUER + "/"}), field) == ISSUER
+    assert getattr(load_settings({name: "https://keys.example/x"}), field) == "https://keys.example/x"
+    assert "on this machine" in problems({name: ISSUER})[0]
+    assert "real issuer" in problems(TWIN | {name: "https://keys.example/x"})[0]
+    for url in ("http://keys.example", "https://user:pw@keys.example", "https://", "ftp://127.0.0.1", "x"):
+        for environment in ({}, TWIN):
+            assert any(name in problem for problem in problems(environment | {name: url}))
+
+
+def test_a_cut_off_is_an_instant_with_its_offset():
+    """A time that could mean two instants is refused."""
+    settings = load_settings({"STUDIO_TOKENS_VALID_SINCE": "2026-09-22T08:00:00-07:00"})
+    assert settings.tokens_valid_since == datetime(2026, 9, 22, 15, tzinfo=UTC)
+    for value in ("2026-09-22T08:00:00", "2026-09-22", "now"):
+        assert "must be an instant" in problems({"STUDIO_TOKENS_VALID_SINCE": value})[0]
 
 
 def test_the_dotenv_file_is_read_and_the_environment_wins(tmp_path):

@@ -7,7 +7,7 @@ import stripe
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from resources.settings import RESTRICTED_KEY
+from resources.settings_rules import RESTRICTED_KEY
 from resources.stripe.guard import KeyRefusedError, WriteRefusedError, check_key, read_only_client
 
 NOWHERE = "http://127.0.0.1:9"  # nothing answers there: what is not refused first fails otherwise
