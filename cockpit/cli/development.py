@@ -13,6 +13,8 @@ PACKAGES = ("policies", "resources", "studio_assets", "sensors", "cockpit", "twi
 FAST = ("tests/unit", "tests/architecture")
 # Generated cases are worth their minute before a commit, not at every key stroke.
 QUICKLY = ("--ignore-glob=*_by_property.py", "-n", "2")
+# Two processes fill the smallest machine we promise times for; a file's own servers stay in one of them.
+WHOLE = ("-n", "2", "--dist", "loadfile")
 RINGS = ("unit", "architecture", "contract", "integration", "acceptance")
 
 
@@ -30,7 +32,7 @@ def test(*, is_fast: bool, arguments: tuple[str, ...]) -> int:
     left_out = " (without the property tests)" if is_fast else ""
     print(f"Rings: {', '.join(ring.removeprefix('tests/') for ring in rings)}{left_out}", flush=True)
     paths = () if any(Path(argument.split("::")[0]).exists() for argument in arguments) else rings
-    return _run("pytest", *paths, *(QUICKLY if is_fast else ()), *arguments)
+    return _run("pytest", *paths, *(QUICKLY if is_fast else WHOLE), *arguments)
 
 
 @click.command(short_help="Format, lint, types, import law and the quick tests.")
