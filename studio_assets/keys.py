@@ -7,6 +7,8 @@ import dagster as dg
 
 CLOUD_TRUTH = "cloud_truth"
 STUDIO_STATE = "studio_state"
+GOVERNANCE = "governance"
+EXECUTION = "execution"
 
 
 def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:
@@ -17,3 +19,8 @@ def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:
 def studio_state_key(studio_id: str, thing: str) -> dg.AssetKey:
     """Return the key of ``snapshot``, ``diff`` or ``drift``."""
     return dg.AssetKey([studio_id, STUDIO_STATE, thing])
+
+
+def governance_key(studio_id: str, thing: str) -> dg.AssetKey:
+    """Return the key of ``proposals`` or ``audit_log``."""
+    return dg.AssetKey([studio_id, GOVERNANCE, thing])

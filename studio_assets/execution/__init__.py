@@ -1,0 +1,1 @@
+"""The one job that acts: it carries out what people approved, through the gateway, and nothing else."""
