@@ -1,0 +1,150 @@
+"""What a capability is asked to do: the check of its fields, its canonical bytes, and the hash people approve.
+
+An input is plain JSON data: text, whole numbers, booleans, null, lists and objects. Text is kept as it was
+written; it is data and nothing else. What cannot be stored and hashed the same way everywhere is refused
+with a sentence: fractions, numbers beyond 53 bits, control characters, broken Unicode, great size.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from policies.registry import Capability, InputField
+
+LARGEST_INPUT_BYTES: Final = 64 * 1024
+LARGEST_INTEGER: Final = 2**53 - 1  # beyond it JSON readers disagree about the value
+DEEPEST_INPUT: Final = 8
+LONGEST_TEXT: Final = 4000  # characters of a rationale or reason
+_UNSTORABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+class InvalidInputError(Exception):
+    """An input or text that cannot be taken. Nothing was kept; ``problems`` are sentences for a person."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = tuple(problems)
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Return the one JSON spelling of a value: sorted keys, no whitespace, UTF-8, no fractions.
+
+    Raises ``InvalidInputError`` for anything that has none.
+    """
+    problems = tuple(_data_problems(value, "The input", 0))
+    if problems:
+        raise InvalidInputError(problems)
+    return _dump(value)
+
+
+def input_hash(capability_id: str, input_: Mapping[str, Any]) -> str:
+    """Return SHA-256 hex over the canonical bytes of capability id and input. Raises ``InvalidInputError``."""
+    return hashlib.sha256(canonical_bytes({"capability": capability_id, "input": input_})).hexdigest()
+
+
+def text_problem(text: object, *, most: int = LONGEST_TEXT) -> str | None:
+    """Return why a text cannot be kept (not text, too long, unstorable characters); null if it can."""
+    if not isinstance(text, str):
+        return "Text is wanted."
+    if len(text) > most:
+        return f"The text has {len(text):,} characters; at most {most:,} are kept."
+    found = _UNSTORABLE.search(text)
+    if found is not None:
+        return f"The text has a character that cannot be kept (U+{ord(found[0]):04X}, place {found.start() + 1})."
+    found = _REORDERING.search(text)
+    if found is not None:
+        # It would show approvers another order of words than what is stored.
+        return f"The text has a character that reorders others (U+{ord(found[0]):04X}); leave it out."
+    return None
+
+
+def input_problems(capability: Capability, input_: Any) -> tuple[str, ...]:
+    """Return every reason the input does not fit the capability, as sentences; empty if it fits."""
+    if not isinstance(input_, Mapping):
+        return ("The input is an object with named fields.",)
+    problems = list(_data_problems(input_, "The input", 0))
+    if not problems and len(_dump(dict(input_))) > LARGEST_INPUT_BYTES:
+        problems.append(f"The input is larger than {LARGEST_INPUT_BYTES:,} bytes.")
+    if problems:
+        return tuple(problems)
+    fields = {field.name: field for field in capability.inputs}
+    unknown = sorted(set(input_) - set(fields))
+    problems += [f"{_shown(name)} is not a field of {capability.capability_id}." for name in unknown]
+    for name, field in fields.items():
+        if input_.get(name) is None:
+            problems += [f"{name} is missing."] if field.is_required else []
+            continue
+        problem = _field_problem(field, input_[name])
+        problems += [f"{name}: {problem}"] if problem is not None else []
+    return tuple(problems)
+
+
+def validate_input(capability: Capability, input_: Any) -> dict[str, Any]:
+    """Return the input as a plain dict in the registry's field order, optional nulls left out.
+
+    Raises ``InvalidInputError`` with every problem at once.
+    """
+    problems = input_problems(capability, input_)
+    if problems:
+        raise InvalidInputError(problems)
+    return {
+        field.name: input_[field.name] for field in capability.inputs if input_.get(field.name) is not None
+    }
+
+
+def _field_problem(field: InputField, value: Any) -> str | None:
+    if field.kind == "integer":
+        if not isinstance(value, int) or isinstance(value, bool):
+            return "a whole number is wanted."
+        return None if field.least <= value <= field.most else f"from {field.least} to {field.most}."
+    if not isinstance(value, str):
+        return "text is wanted."
+    if field.kind == "choice":
+        return None if value in field.choices else f"one of {', '.join(field.choices)}."
+    # Blank text would pass a bare count; what counts is what a person reads.
+    if len(value.strip()) < field.least or len(value) > field.most:
+        return f"{field.least} to {field.most} characters."
+    if field.pattern is not None and re.fullmatch(field.pattern, value, re.ASCII) is None:
+        return "it has characters this field does not take."
+    return None
+
+
+def _data_problems(value: Any, where: str, depth: int) -> Iterator[str]:
+    if depth > DEEPEST_INPUT:
+        yield f"{where} is nested deeper than {DEEPEST_INPUT} levels."
+    elif value is None or isinstance(value, bool):
+        return
+    elif isinstance(value, str):
+        problem = text_problem(value, most=LARGEST_INPUT_BYTES)
+        if problem is not None:
+            yield f"{where}: {problem}"
+    elif isinstance(value, int):
+        if abs(value) > LARGEST_INTEGER:
+            yield f"{where}: the number is too large."
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            if not isinstance(name, str):
+                yield f"{where}: field names are text."
+            elif (problem := text_problem(name, most=200)) is not None:
+                yield f"{where}, a field name: {problem}"
+            else:
+                yield from _data_problems(item, f"{where}, {_shown(name)}", depth + 1)
+    elif isinstance(value, list | tuple):
+        for place, item in enumerate(value, 1):
+            yield from _data_problems(item, f"{where}, item {place}", depth + 1)
+    else:
+        yield f"{where}: {type(value).__name__} is not data that can be kept; use text or whole numbers."
+
+
+def _shown(name: str) -> str:
+    """Return a name as an error may repeat it: it came from outside."""
+    return json.dumps(name[:40])
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
