@@ -1,4 +1,4 @@
-"""What a capability is asked to do: the check of its fields, its canonical bytes, and the hash people approve.
+"""What a capability is asked to do: the check of its fields, its canonical bytes, the hash people approve.
 
 An input is plain JSON data: text, whole numbers, booleans, null, lists and objects. Text is kept as it was
 written; it is data and nothing else. What cannot be stored and hashed the same way everywhere is refused
@@ -41,7 +41,10 @@ def canonical_bytes(value: Any) -> bytes:
 
 
 def input_hash(capability_id: str, input_: Mapping[str, Any]) -> str:
-    """Return SHA-256 hex over the canonical bytes of capability id and input. Raises ``InvalidInputError``."""
+    """Return SHA-256 hex over the canonical bytes of capability id and input.
+
+    Raises ``InvalidInputError``.
+    """
     return hashlib.sha256(canonical_bytes({"capability": capability_id, "input": input_})).hexdigest()
 
 
@@ -53,7 +56,8 @@ def text_problem(text: object, *, most: int = LONGEST_TEXT) -> str | None:
         return f"The text has {len(text):,} characters; at most {most:,} are kept."
     found = _UNSTORABLE.search(text)
     if found is not None:
-        return f"The text has a character that cannot be kept (U+{ord(found[0]):04X}, place {found.start() + 1})."
+        shown = f"U+{ord(found[0]):04X}, place {found.start() + 1}"
+        return f"The text has a character that cannot be kept ({shown})."
     found = _REORDERING.search(text)
     if found is not None:
         # It would show approvers another order of words than what is stored.
@@ -97,16 +101,16 @@ def validate_input(capability: Capability, input_: Any) -> dict[str, Any]:
 
 def _field_problem(field: InputField, value: Any) -> str | None:
     if field.kind == "integer":
-        if not isinstance(value, int) or isinstance(value, bool):
-            return "a whole number is wanted."
-        return None if field.least <= value <= field.most else f"from {field.least} to {field.most}."
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        fits = is_whole and field.least <= value <= field.most
+        return None if fits else f"a whole number from {field.least} to {field.most} is wanted."
     if not isinstance(value, str):
         return "text is wanted."
     if field.kind == "choice":
-        return None if value in field.choices else f"one of {', '.join(field.choices)}."
-    # Blank text would pass a bare count; what counts is what a person reads.
+        return None if value in field.choices else f"one of {', '.join(field.choices)} is wanted."
+    # Blanks at the ends do not count towards the least: what counts is what a person reads.
     if len(value.strip()) < field.least or len(value) > field.most:
-        return f"{field.least} to {field.most} characters."
+        return f"{field.least} to {field.most} characters are wanted."
     if field.pattern is not None and re.fullmatch(field.pattern, value, re.ASCII) is None:
         return "it has characters this field does not take."
     return None
@@ -115,28 +119,30 @@ def _field_problem(field: InputField, value: Any) -> str | None:
 def _data_problems(value: Any, where: str, depth: int) -> Iterator[str]:
     if depth > DEEPEST_INPUT:
         yield f"{where} is nested deeper than {DEEPEST_INPUT} levels."
-    elif value is None or isinstance(value, bool):
-        return
-    elif isinstance(value, str):
-        problem = text_problem(value, most=LARGEST_INPUT_BYTES)
-        if problem is not None:
-            yield f"{where}: {problem}"
-    elif isinstance(value, int):
-        if abs(value) > LARGEST_INTEGER:
-            yield f"{where}: the number is too large."
     elif isinstance(value, Mapping):
         for name, item in value.items():
-            if not isinstance(name, str):
-                yield f"{where}: field names are text."
-            elif (problem := text_problem(name, most=200)) is not None:
-                yield f"{where}, a field name: {problem}"
-            else:
+            problem = text_problem(name, most=200)
+            if problem is None:
                 yield from _data_problems(item, f"{where}, {_shown(name)}", depth + 1)
+            else:
+                yield f"{where}, a field name: {problem}"
     elif isinstance(value, list | tuple):
         for place, item in enumerate(value, 1):
             yield from _data_problems(item, f"{where}, item {place}", depth + 1)
     else:
-        yield f"{where}: {type(value).__name__} is not data that can be kept; use text or whole numbers."
+        problem = _scalar_problem(value)
+        if problem is not None:
+            yield f"{where}: {problem}"
+
+
+def _scalar_problem(value: Any) -> str | None:
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return text_problem(value, most=LARGEST_INPUT_BYTES)
+    if isinstance(value, int):
+        return None if abs(value) <= LARGEST_INTEGER else "The number is too large."
+    return f"{type(value).__name__} is not data that can be kept; use text or whole numbers."
 
 
 def _shown(name: str) -> str:

@@ -121,7 +121,13 @@ _DURATIONS: Final = {
     "approval_ttl": "approval_ttl_seconds",
     "snapshot_max_age": "snapshot_max_age_seconds",
 }
-_NULLABLE: Final = frozenset({"adapter", "snapshot_max_age_seconds"})
+_TYPES: Final[Mapping[Any, str]] = {
+    str: "text",
+    int: "a whole number",
+    bool: "true or false",
+    str | None: "text or null",
+    int | None: "a whole number or null",
+}
 
 
 class RegistryError(Exception):
@@ -185,7 +191,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the library's signature
         """Return the mapping. Raises ``RegistryError`` for a doubled key."""
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
         for name in names:
             if names.count(name) > 1:
                 raise RegistryError(f"The key {name} is given twice, line {node.start_mark.line + 1}.")
@@ -257,23 +263,22 @@ def _input(name: str, document: Mapping[str, Any]) -> InputField:
 
 def _require_keys(where: str, given: Mapping[str, Any], kind: type) -> None:
     """Raise unless exactly the fields of a dataclass are given, each of the type its annotation says."""
-    wanted = {field.name: field.type for field in fields(kind)}
+    wanted: dict[str, Any] = {field.name: field.type for field in fields(kind)}
     problems = [f"{key} is missing" for key in wanted if key not in given]
     problems += [f"{key} is unknown" for key in given if key not in wanted]
-    types: dict[Any, type] = {str: str, int: int, bool: bool}
-    for key, annotation in wanted.items():
-        value = given.get(key)
-        plain = types.get(annotation, int if key == "snapshot_max_age_seconds" else None)
-        if plain is None or key not in given or (value is None and key in _NULLABLE):
+    for key in wanted.keys() & given.keys():
+        name, value = _TYPES.get(wanted[key]), given[key]
+        if name is None:
             continue
-        if not isinstance(value, plain) or (plain is int and (isinstance(value, bool) or value < 0)):
-            # Bounds of an integer input may be negative; nothing else may.
-            if not (kind is InputField and isinstance(value, int) and not isinstance(value, bool)):
-                problems.append(f"{key} is not of type {plain.__name__} or is negative")
+        is_flag = isinstance(value, bool)
+        if not isinstance(value, wanted[key]) or is_flag is not (wanted[key] is bool):
+            problems.append(f"{key} is not {name}")
+        elif isinstance(value, int) and value < 0 and kind is not InputField:
+            problems.append(f"{key} is negative")  # only bounds of an input may be
     if kind is Capability and given.get("target") not in _TARGETS:
         problems.append(f"target is not one of {', '.join(_TARGETS)}")
     if problems:
-        raise RegistryError(f"{where}: {'; '.join(problems)}.")
+        raise RegistryError(f"{where}: {'; '.join(sorted(problems))}.")
 
 
 def _texts(where: str, key: str, value: Any) -> list[str]:
