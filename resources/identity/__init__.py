@@ -1,0 +1,1 @@
+"""Who somebody is: signed tokens in, verified identities and actors out."""
