@@ -1,0 +1,171 @@
+"""What the standing checks and the observations of governance ask the database, as the runtime does.
+
+Reads only. Every rule is one statement whose rows are what breaks it; no row is no violation. What the rules
+mean is in ``policies.standing_checks``; the statements are in ``governance_rules``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from policies.audit import GENESIS, entry_hash
+from policies.standing_checks import StandingCheck, Violation
+from resources.postgres.engine import unreachable
+from resources.postgres.errors import DatabaseRefusedError
+from resources.postgres.governance_rules import RULES
+
+PAGE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """Where the audit log ends: ``seq`` counts its entries (0: none yet), ``at`` is null for none."""
+
+    seq: int
+    hash: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """How far the audit's chain holds: up to entry ``seq`` with its hash, and what is broken, if anything."""
+
+    seq: int
+    hash: str
+    broken: Sequence[Violation]
+
+
+class GovernanceReads:
+    """Reads the ledger of one studio for checks and observations.
+
+    Args:
+        engine: The runtime's engine for the studio.
+        studio_id: The studio.
+    """
+
+    def __init__(self, engine: Engine, studio_id: str) -> None:
+        self._engine, self._studio = engine, studio_id
+
+    def proposal_counts(self) -> Mapping[str, int]:
+        """Return how many proposals are in each state; states without any are absent."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT state, count(*) FROM studio.proposals WHERE studio_id = :studio "
+                    "GROUP BY state ORDER BY state"
+                ),
+                {"studio": self._studio},
+            )
+            return {str(state): int(count) for state, count in rows}
+
+    def newest_change(self) -> int:
+        """Return the sequence number of the newest event any proposal rests on; 0 when there is none."""
+        with self._reading() as connection:
+            return int(
+                connection.scalar(
+                    text(
+                        "SELECT coalesce(max(audit_seq), 0) FROM studio.proposals WHERE studio_id = :studio"
+                    ),
+                    {"studio": self._studio},
+                )
+                or 0
+            )
+
+    def audit_head(self) -> AuditHead:
+        """Return the last entry of the audit log."""
+        with self._reading() as connection:
+            row = connection.execute(
+                text(
+                    "SELECT seq, encode(hash, 'hex') AS hash, at FROM studio.audit_events "
+                    "WHERE studio_id = :studio ORDER BY seq DESC LIMIT 1"
+                ),
+                {"studio": self._studio},
+            ).one_or_none()
+            return AuditHead(0, GENESIS, None) if row is None else AuditHead(row.seq, row.hash, row.at)
+
+    def violations(self, check: StandingCheck, limit: int = 20) -> Sequence[Violation]:
+        """Return what breaks a rule that one statement can look for, at most ``limit`` rows of it.
+
+        Raises ``KeyError`` for a check that is not one of ``governance_rules.RULES``.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(
+                text(f"{RULES[check]} LIMIT :most"), {"studio": self._studio, "most": limit}
+            )
+            return [Violation(str(subject), str(what)) for subject, what in rows]
+
+    def verify_chain(self, after: int = 0, after_hash: str = GENESIS) -> ChainReport:
+        """Recompute the audit's chain from behind an entry that is known to be good.
+
+        Args:
+            after: Number of that entry; 0 recomputes everything.
+            after_hash: Its hash as it was verified. An entry that has another one now is the first violation.
+        """
+        seq, known = after, after_hash
+        with self._reading() as connection:
+            if after:
+                found = connection.scalar(
+                    text(
+                        "SELECT encode(hash, 'hex') FROM studio.audit_events "
+                        "WHERE studio_id = :studio AND seq = :seq"
+                    ),
+                    {"studio": self._studio, "seq": after},
+                )
+                if found != after_hash:
+                    what = "is gone" if found is None else "has another hash than when it was verified"
+                    return ChainReport(0, GENESIS, [Violation(str(after), what)])
+            for number, payload, prev_hash, stored in self._entries(connection, after):
+                what = _break_of(seq, known, number, payload, prev_hash, stored)
+                if what:
+                    return ChainReport(seq, known, [Violation(str(number), what)])
+                seq, known = number, stored
+        return ChainReport(seq, known, [])
+
+    def _entries(self, connection: Connection, after: int) -> Iterator[tuple[int, str, str, str]]:
+        while True:
+            rows = connection.execute(
+                text(
+                    "SELECT seq, payload, encode(prev_hash, 'hex'), encode(hash, 'hex') "
+                    "FROM studio.audit_events WHERE studio_id = :studio AND seq > :after "
+                    "ORDER BY seq LIMIT :most"
+                ),
+                {"studio": self._studio, "after": after, "most": PAGE},
+            ).all()
+            for row in rows:
+                yield row[0], row[1], row[2], row[3]
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][0]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Give a transaction that sees one instant and cannot write."""
+        try:
+            with self._engine.connect() as connection:
+                connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+                yield connection
+        except OperationalError as error:
+            raise unreachable(str(self._engine.url), error) from error
+        except DBAPIError as error:
+            said = str(error.orig).strip().splitlines()
+            raise DatabaseRefusedError(
+                f"The ledger could not be read: {said[0] if said else 'no reason given'}. Nothing was "
+                "changed. Start again to bring the database up to date: ./studio up"
+            ) from error
+
+
+def _break_of(  # noqa: PLR0917 - an entry beside the one before it, both in the order of their columns
+    seq: int, known: str, number: int, payload: str, prev_hash: str, stored: str
+) -> str:
+    """Return what is wrong with an entry that follows entry ``seq``; empty when nothing is."""
+    if number != seq + 1:
+        return f"follows entry {seq}: entries between are missing"
+    if prev_hash != known:
+        return "does not name the hash of the entry before it"
+    if entry_hash(number, prev_hash, payload) != stored:
+        return "does not hash to its own hash"
+    return ""
