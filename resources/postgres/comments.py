@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from resources.postgres.tables import METADATA
+from resources.postgres.tables_governance import ALL_TABLES
 from resources.postgres.views import ANALYTICS, VIEWS, column_type
 
 _SCHEMAS = {
@@ -40,7 +40,7 @@ def describe() -> Sequence[Relation]:
 
 
 def _tables() -> Iterator[Relation]:
-    for table in METADATA.tables.values():
+    for table in ALL_TABLES:
         columns = [
             DescribedColumn(c.name, column_type(table, c.name), bool(c.nullable), str(c.comment))
             for c in table.columns

@@ -1,6 +1,8 @@
 """Whether the database can be relied on now: for ``/readyz`` and for ``./studio doctor``."""
 
-from sqlalchemy import Connection, Engine, text
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Engine, RowMapping, Table, text
 from sqlalchemy.exc import DBAPIError
 
 from resources.postgres.engine import unreachable
@@ -13,7 +15,14 @@ from resources.postgres.migrate import (
     refuse_unusable,
 )
 from resources.postgres.roles import APP
-from resources.postgres.tables import METADATA, SCHEMA
+from resources.postgres.tables import SCHEMA
+from resources.postgres.tables_governance import (
+    ALL_TABLES,
+    CHANGING_TABLES,
+    GOVERNANCE_TABLES,
+    REGISTRY_TABLES,
+    WRITTEN_BY_DATABASE,
+)
 
 _OLDEST_SERVER = 150000
 
@@ -22,7 +31,13 @@ _PROTECTION = """
 SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AS is_walled,
     EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid
             AND t.tgname = c.relname || '_append_only' AND t.tgenabled = 'A') AS is_append_only,
-    has_table_privilege(:app, c.oid, 'SELECT') AND has_table_privilege(:app, c.oid, 'INSERT') AS is_usable,
+    EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid
+            AND t.tgname = c.relname || '_kept' AND t.tgenabled = 'A') AS is_kept,
+    EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+            AND t.tgenabled <> 'A') AS is_rule_off,
+    has_table_privilege(:app, c.oid, 'SELECT') AS is_readable,
+    has_table_privilege(:app, c.oid, 'INSERT') AS is_appendable,
+    has_any_column_privilege(:app, c.oid, 'UPDATE') AS is_changing,
     has_table_privilege(:app, c.oid, 'UPDATE') OR has_table_privilege(:app, c.oid, 'DELETE')
         OR has_table_privilege(:app, c.oid, 'TRUNCATE') AS is_changeable
 FROM pg_class AS c
@@ -69,18 +84,31 @@ def _protection_problems(connection: Connection) -> list[str]:
     rows = connection.execute(text(_PROTECTION), {"app": APP, "schema": SCHEMA}).mappings()
     state = {row["name"]: row for row in rows}
     found = []
-    for table in METADATA.tables.values():
+    for table in ALL_TABLES:
         row = state.get(table.name)
         name = f"{SCHEMA}.{table.name}"
         if row is None:
             found.append(f"The table {name} is missing. Restore a backup, or use an empty database.")
-            continue
-        if not row["is_walled"]:
-            found.append(f"{name} has no row-level security: studios could see each other. Turn it on again.")
-        if not row["is_append_only"]:
-            found.append(f"{name} has no append-only trigger: history could be changed. Turn it on again.")
-        if row["is_changeable"]:
-            found.append(f"The role {APP} may change {name}. Revoke UPDATE, DELETE and TRUNCATE from it.")
-        if not row["is_usable"]:
-            found.append(f"The role {APP} may not read and append to {name}. Grant SELECT and INSERT to it.")
+        else:
+            found.extend(_table_problems(table, name, row))
     return found
+
+
+def _table_problems(table: Table, name: str, row: RowMapping) -> Iterator[str]:
+    """Yield what is wrong with one table's protection."""
+    is_ours_to_append = table not in (*REGISTRY_TABLES, *WRITTEN_BY_DATABASE)
+    if not row["is_walled"]:
+        yield f"{name} has no row-level security: studios could see each other. Turn it on again."
+    if table in CHANGING_TABLES:
+        if not row["is_kept"]:
+            yield f"{name} has no trigger that keeps its rows: they could be removed. Turn it on again."
+    elif table not in REGISTRY_TABLES and not row["is_append_only"]:
+        yield f"{name} has no append-only trigger: history could be changed. Turn it on again."
+    if table in GOVERNANCE_TABLES and row["is_rule_off"]:
+        yield f"{name} has a rule that is turned off. Turn its triggers on again: ENABLE ALWAYS TRIGGER."
+    if row["is_changeable"] or (row["is_changing"] and table not in CHANGING_TABLES):
+        yield f"The role {APP} may change {name}. Revoke UPDATE, DELETE and TRUNCATE from it."
+    if not row["is_readable"] or (is_ours_to_append and not row["is_appendable"]):
+        yield f"The role {APP} may not read and append to {name}. Grant SELECT and INSERT to it."
+    if not is_ours_to_append and row["is_appendable"]:
+        yield f"The role {APP} may write {name} itself. Revoke INSERT from it."

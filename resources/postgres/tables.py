@@ -14,7 +14,6 @@ from sqlalchemy import (
     Computed,
     Date,
     Double,
-    FetchedValue,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from resources.postgres.table_parts import described, recorded_at_column, studio_column
 from resources.postgres.values import ForeignText, Instant
 
 SCHEMA = "studio"
@@ -34,37 +34,20 @@ VERSION_TABLE = "alembic_version"  # Alembic's own, in the schema above
 METADATA = MetaData(schema=SCHEMA)
 
 
-def _column(name: str, kind: Any, comment: str, *rest: Any, null: bool = False, **more: Any) -> Column[Any]:
-    return Column(name, kind, *rest, nullable=null, comment=comment, **more)
-
-
-def _studio() -> Column[Any]:
-    return _column("studio_id", Text, "The studio the row belongs to; row-level security shows no other's.")
-
-
 def _provenance() -> tuple[Column[Any], ...]:
     return (
-        _column("run_id", Text, "Dagster run that wrote the row."),
-        _column("code_version", Text, "Version of the code that computed the row."),
-        _recorded_at(),
-    )
-
-
-def _recorded_at() -> Column[Any]:
-    return _column(
-        "recorded_at",
-        Instant,
-        "When the row was written, by the database's clock, UTC.",
-        server_default=FetchedValue(),
+        described("run_id", Text, "Dagster run that wrote the row."),
+        described("code_version", Text, "Version of the code that computed the row."),
+        recorded_at_column(),
     )
 
 
 def _revision(of: str) -> Column[Any]:
-    return _column("revision", Integer, f"Counts from 1 without gaps; the highest is the current {of}.")
+    return described("revision", Integer, f"Counts from 1 without gaps; the highest is the current {of}.")
 
 
 def _previous_revision() -> Column[Any]:
-    return _column(
+    return described(
         "previous_revision",
         Integer,
         "The revision before this one; null for the first. Lets the database refuse gaps.",
@@ -76,31 +59,35 @@ def _previous_revision() -> Column[Any]:
 SOURCE_READS = Table(
     "source_reads",
     METADATA,
-    _studio(),
-    _column("source", Text, "Where the collection lives: firestore or stripe."),
-    _column("name", Text, "Asset name of the collection, snake_case."),
-    _column("read_at", Instant, "The instant the read shows, UTC; Firestore's pinned read time."),
+    studio_column(),
+    described("source", Text, "Where the collection lives: firestore or stripe."),
+    described("name", Text, "Asset name of the collection, snake_case."),
+    described("read_at", Instant, "The instant the read shows, UTC; Firestore's pinned read time."),
     _revision("read of that instant"),
     _previous_revision(),
-    _column("snapshot_date", Date, "Studio-local day the read belongs to."),
-    _column("mode", Text, "full, or incremental since the last watermark."),
-    _column("completeness", Text, "full only when proven; partial and failed reads derive nothing."),
-    _column("documents", BigInteger, "Documents kept, without quarantined ones."),
-    _column(
+    described("snapshot_date", Date, "Studio-local day the read belongs to."),
+    described("mode", Text, "full, or incremental since the last watermark."),
+    described("completeness", Text, "full only when proven; partial and failed reads derive nothing."),
+    described("documents", BigInteger, "Documents kept, without quarantined ones."),
+    described(
         "expected_documents", BigInteger, "The source's own count; null where it cannot count.", null=True
     ),
-    _column("quarantined", BigInteger, "Violations set aside; one row each in quarantined_documents."),
-    _column("warnings", JSONB, 'What was tolerated: {"column: what": how many times}.'),
-    _column("billed_reads", BigInteger, "Document reads (Firestore) or requests (Stripe) the source counts."),
-    _column("resumes", Integer, "How often a broken stream was taken up again."),
-    _column(
+    described("quarantined", BigInteger, "Violations set aside; one row each in quarantined_documents."),
+    described("warnings", JSONB, 'What was tolerated: {"column: what": how many times}.'),
+    described(
+        "billed_reads", BigInteger, "Document reads (Firestore) or requests (Stripe) the source counts."
+    ),
+    described("resumes", Integer, "How often a broken stream was taken up again."),
+    described(
         "newest_source_at", Instant, "Newest change seen, by the source's clock; null if empty.", null=True
     ),
-    _column("watermark_at", Instant, "Where the next incremental read starts; null without one.", null=True),
-    _column("content_hash", Text, "SHA-256 of the canonical kept rows; null unless full.", null=True),
-    _column("raw_url", Text, "Where the kept rows lie as Parquet; null unless full.", null=True),
-    _column("seconds", Double, "Wall time of the read, seconds."),
-    _column("reason", ForeignText, "Why the read is not full, for a person; null when it is.", null=True),
+    described(
+        "watermark_at", Instant, "Where the next incremental read starts; null without one.", null=True
+    ),
+    described("content_hash", Text, "SHA-256 of the canonical kept rows; null unless full.", null=True),
+    described("raw_url", Text, "Where the kept rows lie as Parquet; null unless full.", null=True),
+    described("seconds", Double, "Wall time of the read, seconds."),
+    described("reason", ForeignText, "Why the read is not full, for a person; null when it is.", null=True),
     *_provenance(),
     PrimaryKeyConstraint("studio_id", "source", "name", "read_at", "revision", name="source_reads_pkey"),
     ForeignKeyConstraint(
@@ -118,15 +105,15 @@ SOURCE_READS = Table(
 QUARANTINED_DOCUMENTS = Table(
     "quarantined_documents",
     METADATA,
-    _studio(),
-    _column("source", Text, "Source of the read."),
-    _column("name", Text, "Collection of the read."),
-    _column("read_at", Instant, "Instant of the read, UTC."),
-    _column("revision", Integer, "Revision of the read."),
-    _column("position", Integer, "Place within the read, from 1."),
-    _column("document_id", ForeignText, "Id of the document in its source."),
-    _column("field_path", ForeignText, "Field that violates the contract."),
-    _column("reason", ForeignText, "The rule that was broken; never the value, which may be personal."),
+    studio_column(),
+    described("source", Text, "Source of the read."),
+    described("name", Text, "Collection of the read."),
+    described("read_at", Instant, "Instant of the read, UTC."),
+    described("revision", Integer, "Revision of the read."),
+    described("position", Integer, "Place within the read, from 1."),
+    described("document_id", ForeignText, "Id of the document in its source."),
+    described("field_path", ForeignText, "Field that violates the contract."),
+    described("reason", ForeignText, "The rule that was broken; never the value, which may be personal."),
     PrimaryKeyConstraint(
         *("studio_id", "source", "name", "read_at", "revision", "position"), name="quarantined_documents_pkey"
     ),
@@ -141,13 +128,13 @@ QUARANTINED_DOCUMENTS = Table(
 SNAPSHOTS = Table(
     "studio_state_snapshots",
     METADATA,
-    _studio(),
-    _column("snapshot_date", Date, "Studio-local day the snapshot describes."),
+    studio_column(),
+    described("snapshot_date", Date, "Studio-local day the snapshot describes."),
     _revision("state of that day"),
     _previous_revision(),
-    _column("content_hash", Text, "SHA-256 of counters and source hashes: same cloud state, same hash."),
-    _column("payload", JSONB, "The whole StudioState document, schema v3.1."),
-    _column("observed_at", Instant, "When the state was computed, UTC."),
+    described("content_hash", Text, "SHA-256 of counters and source hashes: same cloud state, same hash."),
+    described("payload", JSONB, "The whole StudioState document, schema v3.1."),
+    described("observed_at", Instant, "When the state was computed, UTC."),
     *_provenance(),
     PrimaryKeyConstraint("studio_id", "snapshot_date", "revision", name="studio_state_snapshots_pkey"),
     ForeignKeyConstraint(
@@ -167,12 +154,12 @@ _SNAPSHOT_KEY = ("studio_id", "snapshot_date", "revision")
 COUNTERS = Table(
     "studio_state_counters",
     METADATA,
-    _studio(),
-    _column("snapshot_date", Date, "Studio-local day of the snapshot."),
-    _column("revision", Integer, "Revision of the snapshot."),
-    _column("counter", Text, "Name of the counter as in the payload, e.g. counts.batchesActive."),
-    _column("value", BigInteger, "The counter's value, in its unit."),
-    _column("unit", Text, "What is counted: documents, cents, and so on."),
+    studio_column(),
+    described("snapshot_date", Date, "Studio-local day of the snapshot."),
+    described("revision", Integer, "Revision of the snapshot."),
+    described("counter", Text, "Name of the counter as in the payload, e.g. counts.batchesActive."),
+    described("value", BigInteger, "The counter's value, in its unit."),
+    described("unit", Text, "What is counted: documents, cents, and so on."),
     PrimaryKeyConstraint(*_SNAPSHOT_KEY, "counter", name="studio_state_counters_pkey"),
     ForeignKeyConstraint(
         list(_SNAPSHOT_KEY),
@@ -186,18 +173,22 @@ COUNTERS = Table(
 DIFFS = Table(
     "studio_state_diffs",
     METADATA,
-    _studio(),
-    _column("to_date", Date, "Day of the newer snapshot."),
-    _column("to_revision", Integer, "Revision of the newer snapshot."),
+    studio_column(),
+    described("to_date", Date, "Day of the newer snapshot."),
+    described("to_revision", Integer, "Revision of the newer snapshot."),
     _revision("comparison of that snapshot"),
     _previous_revision(),
-    _column("to_read_at", Instant, "As-of time of the newer snapshot, UTC."),
-    _column("from_date", Date, "Day of the older snapshot; null for the first ever.", null=True),
-    _column("from_revision", Integer, "Revision of the older snapshot; null for the first ever.", null=True),
-    _column("from_read_at", Instant, "As-of time of the older snapshot, UTC; null for the first.", null=True),
-    _column("sources_changed", ARRAY(Text), "Collections whose content hash differs."),
-    _column("content_hash", Text, "SHA-256 of the comparison: the same comparison is written once."),
-    _column("observed_at", Instant, "When the two were compared, UTC."),
+    described("to_read_at", Instant, "As-of time of the newer snapshot, UTC."),
+    described("from_date", Date, "Day of the older snapshot; null for the first ever.", null=True),
+    described(
+        "from_revision", Integer, "Revision of the older snapshot; null for the first ever.", null=True
+    ),
+    described(
+        "from_read_at", Instant, "As-of time of the older snapshot, UTC; null for the first.", null=True
+    ),
+    described("sources_changed", ARRAY(Text), "Collections whose content hash differs."),
+    described("content_hash", Text, "SHA-256 of the comparison: the same comparison is written once."),
+    described("observed_at", Instant, "When the two were compared, UTC."),
     *_provenance(),
     PrimaryKeyConstraint("studio_id", "to_date", "to_revision", "revision", name="studio_state_diffs_pkey"),
     ForeignKeyConstraint(
@@ -226,14 +217,14 @@ _DIFF_KEY = ("studio_id", "to_date", "to_revision", "revision")
 DIFF_CHANGES = Table(
     "studio_state_diff_changes",
     METADATA,
-    _studio(),
-    _column("to_date", Date, "Day of the newer snapshot."),
-    _column("to_revision", Integer, "Revision of the newer snapshot."),
-    _column("revision", Integer, "Revision of the comparison."),
-    _column("counter", Text, "Counter that differs."),
-    _column("old_value", BigInteger, "Value in the older snapshot; 0 where it had none."),
-    _column("new_value", BigInteger, "Value in the newer snapshot; 0 where it has none."),
-    _column(
+    studio_column(),
+    described("to_date", Date, "Day of the newer snapshot."),
+    described("to_revision", Integer, "Revision of the newer snapshot."),
+    described("revision", Integer, "Revision of the comparison."),
+    described("counter", Text, "Counter that differs."),
+    described("old_value", BigInteger, "Value in the older snapshot; 0 where it had none."),
+    described("new_value", BigInteger, "Value in the newer snapshot; 0 where it has none."),
+    described(
         "delta",
         BigInteger,
         "new_value minus old_value.",
@@ -251,25 +242,25 @@ DIFF_CHANGES = Table(
 DRIFT = Table(
     "studio_state_drift",
     METADATA,
-    _studio(),
-    _column("snapshot_date", Date, "Day of the snapshot that was checked."),
-    _column("snapshot_revision", Integer, "Revision of the snapshot that was checked."),
+    studio_column(),
+    described("snapshot_date", Date, "Day of the snapshot that was checked."),
+    described("snapshot_revision", Integer, "Revision of the snapshot that was checked."),
     _revision("check of that snapshot"),
-    _column("metric", Text, "Counter that the source recomputed."),
-    _column("source", Text, "Source that recomputed it."),
-    _column("expected", BigInteger, "The source's own answer."),
-    _column("observed", BigInteger, "Our snapshot's value."),
-    _column(
+    described("metric", Text, "Counter that the source recomputed."),
+    described("source", Text, "Source that recomputed it."),
+    described("expected", BigInteger, "The source's own answer."),
+    described("observed", BigInteger, "Our snapshot's value."),
+    described(
         "delta",
         BigInteger,
         "observed minus expected.",
         Computed("observed - expected", persisted=True),
     ),
-    _column("is_drift", Boolean, "Whether the difference is beyond the threshold."),
-    _column("confidence", Double, "0 to 1: how far the two can be compared; 1 when read at one instant."),
-    _column("note", ForeignText, "What limits the comparison; empty when nothing does."),
-    _column("content_hash", Text, "SHA-256 of the whole check: the same result is written once."),
-    _column("observed_at", Instant, "When the check was made, UTC."),
+    described("is_drift", Boolean, "Whether the difference is beyond the threshold."),
+    described("confidence", Double, "0 to 1: how far the two can be compared; 1 when read at one instant."),
+    described("note", ForeignText, "What limits the comparison; empty when nothing does."),
+    described("content_hash", Text, "SHA-256 of the whole check: the same result is written once."),
+    described("observed_at", Instant, "When the check was made, UTC."),
     *_provenance(),
     PrimaryKeyConstraint(
         *("studio_id", "snapshot_date", "snapshot_revision", "revision", "metric"),
@@ -289,13 +280,13 @@ DRIFT = Table(
 OPERATIONAL_EVENTS = Table(
     "operational_events",
     METADATA,
-    _studio(),
-    _column("event_id", BigInteger, "Number of the event, rising; may have gaps.", Identity(always=True)),
-    _column("name", Text, "What happened, subject:object:action."),
-    _column("at", Instant, "When it happened, UTC."),
-    _column("payload", JSONB, "Details; never secrets or personal data."),
-    _column("run_id", Text, "Dagster run it happened in; null outside of runs.", null=True),
-    _recorded_at(),
+    studio_column(),
+    described("event_id", BigInteger, "Number of the event, rising; may have gaps.", Identity(always=True)),
+    described("name", Text, "What happened, subject:object:action."),
+    described("at", Instant, "When it happened, UTC."),
+    described("payload", JSONB, "Details; never secrets or personal data."),
+    described("run_id", Text, "Dagster run it happened in; null outside of runs.", null=True),
+    recorded_at_column(),
     PrimaryKeyConstraint("studio_id", "event_id", name="operational_events_pkey"),
     Index("operational_events_by_time", "studio_id", "at"),
     comment="One row per thing that happened to the system itself: start-up posture, drift, a failed read.",

@@ -7,12 +7,13 @@ from sqlalchemy.exc import DBAPIError
 from resources.postgres.engine import owner_engine
 from resources.postgres.roles import OWNER
 from resources.postgres.tables import METADATA
+from resources.postgres.tables_governance import GOVERNANCE_TABLES
 from resources.rows import CounterChange, DriftMetric, OperationalEvent, SnapshotDiff
 from tests.integration.postgres.samples import DAY, NOON, make_read
 
 pytestmark = pytest.mark.integration
 
-_TABLES = [table.fullname for table in METADATA.tables.values()]
+_TABLES = [table.fullname for table in METADATA.tables.values() if table not in GOVERNANCE_TABLES]
 _CHANGES = ["UPDATE {} SET studio_id = 'other'", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
 
 
