@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from twins.control import FIRESTORE_KINDS, STRIPE_KINDS
+from twins.control import FIRESTORE_KINDS, IDENTITY_KINDS, STRIPE_KINDS
 from twins.process import DEFAULT_DAYS, DEFAULT_SEED, PortTakenError, TwinsWish, run
 from twins.world import almanac
 from twins.world.incidents import Label
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_world_options(up)
     up.add_argument("--empty", action="store_true", help="no world: the twins hold nothing")
     up.add_argument("--live", action="store_true", help="go on living after the history is written")
-    for name in ("firestore", "stripe", "control"):
+    for name in ("firestore", "stripe", "control", "identity"):
         up.add_argument(
             f"--{name}-port", type=int, default=0, metavar="N", help="port on 127.0.0.1; 0 is any"
         )
@@ -50,10 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     world.add_argument("--json", action="store_true", help="print the labels as one JSON object")
     world.set_defaults(command=_world)
     fault = commands.add_parser("fault", help="let something go wrong in running twins")
-    fault.add_argument("target", choices=("firestore", "stripe", "clear"))
-    fault.add_argument(
-        "kind", nargs="?", help=f"firestore: {', '.join(FIRESTORE_KINDS)}; stripe: {', '.join(STRIPE_KINDS)}"
-    )
+    fault.add_argument("target", choices=("firestore", "stripe", "identity", "clear"))
+    kinds = (("firestore", FIRESTORE_KINDS), ("stripe", STRIPE_KINDS), ("identity", IDENTITY_KINDS))
+    fault.add_argument("kind", nargs="?", help="; ".join(f"{at}: {', '.join(of)}" for at, of in kinds))
     fault.add_argument(
         "--collection", "--path", dest="where", metavar="NAME", help="only this collection or list"
     )
@@ -102,6 +101,7 @@ def _up(given: argparse.Namespace) -> int:
         firestore_port=given.firestore_port,
         stripe_port=given.stripe_port,
         control_port=given.control_port,
+        identity_port=given.identity_port,
     )
 
     def announce(environment: Mapping[str, str]) -> None:

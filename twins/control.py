@@ -1,7 +1,8 @@
 """The control server: how another process asks how the twins are, and lets something go wrong.
 
-Plain HTTP on loopback: ``GET /status``, ``POST /faults`` with a JSON object, ``DELETE /faults``. It changes
-nothing but faults; documents and payments are reached only through the twins' own protocols.
+Plain HTTP on loopback: ``GET /status``, ``POST /faults`` with a JSON object, ``DELETE /faults``; and for the
+pretend issuer of identities ``POST /tokens`` and ``POST /identity``. Documents and payments are reached only
+through the twins' own protocols. Whoever can reach this port can be anybody in the pretend studio.
 """
 
 import json
@@ -15,11 +16,14 @@ from typing import Any, Self
 from twins.firestore.faults import Fault as FirestoreFault
 from twins.firestore.faults import FaultKind
 from twins.firestore.server import FirestoreTwin
+from twins.identity.requests import act, issue
+from twins.identity.server import IdentityTwin
 from twins.stripe.faults import Fault as StripeFault
 from twins.stripe.faults import FaultAction
 from twins.stripe.server import StripeTwin
 
 LARGEST_BODY = 64 * 1024
+PATHS = "there is /status, /faults, /tokens and /identity"
 # Reads only: the world itself writes through Commit and must not be what a fault strikes.
 _READ_METHODS = ("RunQuery", "RunAggregationQuery", "ListDocuments", "GetDocument", "BatchGetDocuments")
 _STRIPE_STATUSES = {
@@ -30,6 +34,7 @@ _STRIPE_STATUSES = {
     "unauthorized": 401,
 }
 FIRESTORE_KINDS = tuple(kind.value for kind in FaultKind)
+IDENTITY_KINDS = ("unavailable", "garbled", "latency")
 STRIPE_KINDS = (*_STRIPE_STATUSES, *(a.value for a in FaultAction if a is not FaultAction.STATUS), "latency")
 
 
@@ -42,8 +47,8 @@ class FaultRequest:
     """What shall go wrong.
 
     Attributes:
-        target: ``firestore`` or ``stripe``.
-        kind: One of ``FIRESTORE_KINDS`` or ``STRIPE_KINDS``.
+        target: ``firestore``, ``stripe`` or ``identity``.
+        kind: One of ``FIRESTORE_KINDS``, ``STRIPE_KINDS`` or ``IDENTITY_KINDS``.
         where: Collection (``batches``) or Stripe list (``charges``); empty for everything.
         count: How many calls it strikes; null until cleared.
         after_documents: Firestore: documents that pass first in a stream. Stripe: requests that pass first.
@@ -78,9 +83,9 @@ class FaultRequest:
         if unknown := sorted(set(given) - known):
             raise FaultRequestError(f"unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}")
         target, kind = str(given.get("target")), str(given.get("kind"))
-        kinds = {"firestore": FIRESTORE_KINDS, "stripe": STRIPE_KINDS}.get(target)
+        kinds = {"firestore": FIRESTORE_KINDS, "stripe": STRIPE_KINDS, "identity": IDENTITY_KINDS}.get(target)
         if kinds is None:
-            raise FaultRequestError(f"target is firestore or stripe, not {target!r}")
+            raise FaultRequestError(f"target is firestore, stripe or identity, not {target!r}")
         if kind not in kinds:
             raise FaultRequestError(f"{target} has no fault {kind!r}; it has: {', '.join(kinds)}")
         count, after = given.get("count"), given.get("after_documents", 0)
@@ -112,6 +117,7 @@ class Control:
         firestore: The Firestore twin.
         stripe: The Stripe twin.
         describe_world: Returns the world's part of the status; null while there is no world.
+        identity: The issuer's twin; nobody can be signed in when null.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
@@ -124,8 +130,11 @@ class Control:
         stripe: StripeTwin,
         describe_world: Callable[[], Mapping[str, Any] | None],
         port: int = 0,
+        *,
+        identity: IdentityTwin | None = None,
     ) -> None:
         self._firestore = firestore
+        self._identity = identity
         self._stripe = stripe
         self._describe_world = describe_world
         self._timers: list[threading.Timer] = []
@@ -176,6 +185,7 @@ class Control:
                 "requests": sum(self._stripe.stats.requests.values()),
                 "refusedWrites": self._stripe.stats.refused_writes,
             },
+            "identity": {"keysUrl": self._identity.keys_url} if self._identity else None,
         }
 
     def inject(self, fault: FaultRequest) -> None:
@@ -192,6 +202,8 @@ class Control:
                         seconds=fault.seconds,
                     )
                 )
+        elif fault.target == "identity":
+            self._strike_identity(fault)
         elif fault.kind == "latency":
             self._stripe.faults.latency_seconds = fault.seconds or 0.0
         else:
@@ -206,16 +218,43 @@ class Control:
                 )
             )
         if fault.for_seconds is not None:
-            target = self._firestore.faults if fault.target == "firestore" else self._stripe.faults
-            timer = threading.Timer(fault.for_seconds, target.clear)
+            timer = threading.Timer(fault.for_seconds, self._clearing(fault.target))
             timer.daemon = True
             timer.start()
             self._timers.append(timer)
 
     def clear(self) -> None:
         """Take every fault back."""
-        self._firestore.faults.clear()
-        self._stripe.faults.clear()
+        for target in ("firestore", "stripe", "identity"):
+            self._clearing(target)()
+
+    def post(self, path: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Do what was posted to a path and return the answer; null when there is no such path.
+
+        Raises:
+            ValueError: when it cannot be done; the message is a sentence for the person who asked.
+        """
+        if path == "/faults":
+            self.inject(FaultRequest.parse(given))
+            return {"ok": True}
+        if self._identity is not None and path == "/tokens":
+            return issue(self._identity.issuer, given)
+        if self._identity is not None and path == "/identity":
+            return act(self._identity.issuer, given)
+        return None
+
+    def _clearing(self, target: str) -> Callable[[], None]:
+        if target == "identity":
+            return self._identity.faults.clear if self._identity else lambda: None
+        return self._firestore.faults.clear if target == "firestore" else self._stripe.faults.clear
+
+    def _strike_identity(self, fault: FaultRequest) -> None:
+        if self._identity is None:
+            raise FaultRequestError("no issuer runs here")
+        if fault.kind == "latency":
+            self._identity.faults.seconds = fault.seconds or 0.0
+        self._identity.faults.is_unavailable |= fault.kind == "unavailable"
+        self._identity.faults.is_garbled |= fault.kind == "garbled"
 
 
 class _Server(ThreadingHTTPServer):
@@ -233,12 +272,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/status":
             self._answer(HTTPStatus.OK, self.server.control.status())
         else:
-            self._refuse(HTTPStatus.NOT_FOUND, "there is /status and /faults")
+            self._refuse(HTTPStatus.NOT_FOUND, PATHS)
 
     def do_POST(self) -> None:
-        """Inject a fault."""
-        if self.path != "/faults":
-            self._refuse(HTTPStatus.NOT_FOUND, "there is /status and /faults")
+        """Do what is asked in a JSON object."""
+        if "Origin" in self.headers:
+            # A page in a browser has no business here; it could sign itself in as anybody.
+            self._refuse(HTTPStatus.FORBIDDEN, "not for pages in a browser")
             return
         try:
             length = int(self.headers.get("Content-Length") or 0)
@@ -247,16 +287,19 @@ class _Handler(BaseHTTPRequestHandler):
             given = json.loads(self.rfile.read(length))
             if not isinstance(given, dict):
                 raise FaultRequestError("send a JSON object")
-            self.server.control.inject(FaultRequest.parse(given))
+            said = self.server.control.post(self.path, given)
         except ValueError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         else:
-            self._answer(HTTPStatus.OK, {"ok": True})
+            if said is None:
+                self._refuse(HTTPStatus.NOT_FOUND, PATHS)
+            else:
+                self._answer(HTTPStatus.OK, said)
 
     def do_DELETE(self) -> None:
         """Take every fault back."""
         if self.path != "/faults":
-            self._refuse(HTTPStatus.NOT_FOUND, "there is /status and /faults")
+            self._refuse(HTTPStatus.NOT_FOUND, PATHS)
             return
         self.server.control.clear()
         self._answer(HTTPStatus.OK, {"ok": True})

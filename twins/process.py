@@ -19,6 +19,7 @@ from google.cloud import firestore
 
 from twins.control import Control
 from twins.firestore.server import FirestoreTwin
+from twins.identity.server import IdentityTwin
 from twins.stripe.access import READER_KEY, WORLD_KEY
 from twins.stripe.server import StripeTwin
 from twins.world import almanac
@@ -54,6 +55,7 @@ class TwinsWish:
     firestore_port: int = 0
     stripe_port: int = 0
     control_port: int = 0
+    identity_port: int = 0
 
     def settings(self, today: date) -> WorldSettings:
         """Return the settings of the world, as seen from a studio-local day."""
@@ -80,10 +82,13 @@ class TwinsProcess:
         if not wish.is_empty:
             self._clock.set(opening_of(settings) - timedelta(days=WARM_UP_DAYS + 1))
         self.stripe = StripeTwin(wish.stripe_port, now=self._clock.now)
+        self.identity = _bind("--identity-port", wish.identity_port, lambda port: IdentityTwin(PROJECT, port))
         self.control = _bind(
             "--control-port",
             wish.control_port,
-            lambda port: Control(self.firestore, self.stripe, self._describe_world, port),
+            lambda port: Control(
+                self.firestore, self.stripe, self._describe_world, port, identity=self.identity
+            ),
         )
         self._wish = wish
         self._settings = settings
@@ -93,6 +98,7 @@ class TwinsProcess:
         """Open the ports and begin the world; returns at once."""
         self.firestore.start()
         _bind("--stripe-port", self._wish.stripe_port, lambda _: self.stripe.start())
+        self.identity.start()
         self.control.start()
         if not self._wish.is_empty:
             self.runner = self._begin_world()
@@ -103,6 +109,7 @@ class TwinsProcess:
         if self.runner:
             self.runner.stop()
         self.control.stop()
+        self.identity.stop()
         self.stripe.stop()
         self.firestore.stop()
 
@@ -121,6 +128,8 @@ class TwinsProcess:
             "STUDIO_STRIPE_KEY": READER_KEY,
             "STUDIO_FIRESTORE_PROJECT": PROJECT,
             "STUDIO_TWINS_CONTROL": self.control.url,
+            "STUDIO_IDENTITY_KEYS_URL": self.identity.keys_url,
+            "STUDIO_IDENTITY_ACCOUNTS_URL": self.identity.accounts_url,
         }
 
     def _begin_world(self) -> WorldRunner:

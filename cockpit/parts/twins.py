@@ -23,11 +23,11 @@ class TwinsPart(PythonPart):
     """
 
     def __init__(self, world: World, environment: Environment, *, told: MutableMapping[str, str]) -> None:
-        firestore, stripe, control = _free_ports(3)
+        firestore, stripe, control, identity = _free_ports(4)
         argv = [
             "twins", "up", "--seed", str(world.seed), "--size", world.size, "--first-day", world.first_day,
             "--firestore-port", str(firestore), "--stripe-port", str(stripe), "--control-port", str(control),
-            "--live",
+            "--identity-port", str(identity), "--live",
         ]  # fmt: skip
         super().__init__("twins", "Pretend studio", argv, environment, start_limit_seconds=900.0)
         self._told = told
