@@ -57,6 +57,34 @@ class ScanStats:
     resumes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class FoundDocument:
+    """One document looked up by its id: the requested fields it has, and when it was last written, UTC."""
+
+    document_id: str
+    record: Mapping[str, Any]
+    update_time: datetime
+
+
+class DocumentLookup(Protocol):
+    """Looks single documents up by their ids; reads only."""
+
+    def lookup(
+        self,
+        collection: str,
+        ids: Sequence[str],
+        field_paths: Sequence[str],
+        *,
+        read_time: datetime | None = None,
+        deadline_seconds: float | None = None,
+    ) -> Mapping[str, FoundDocument]:
+        """Return the documents that exist, by id; as they are now unless ``read_time`` is given.
+
+        Raises:
+            SourceUnreadableError: when the source cannot be asked, or knows no such id.
+        """
+
+
 class DocumentSource(Protocol):
     """A read-only view of a document database."""
 

@@ -9,7 +9,7 @@ Source: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
@@ -22,9 +22,9 @@ from google.cloud.firestore_v1 import types
 from google.protobuf.message import DecodeError
 
 from resources.errors import SourceUnreadableError
-from resources.firestore.gateway import CollectionQuery, DocumentBatch, ScanStats, Where
+from resources.firestore.gateway import CollectionQuery, DocumentBatch, FoundDocument, ScanStats, Where
 from resources.firestore.live_channel import open_channel, streaming_call
-from resources.firestore.live_decode import SerialisedRecords, decode_value
+from resources.firestore.live_decode import SerialisedRecords, decode_value, plain_fields
 from resources.firestore.live_faults import Patience
 from resources.firestore.live_pages import Cursor, bad_response, pages, parse
 from resources.firestore.live_query import COUNT_ALIAS, QueryBuilder
@@ -32,6 +32,7 @@ from resources.firestore.wire import UnexpectedShapeError, Wire
 from resources.firestore.wire_columns import WireColumns
 
 _AggregationResponse = types.RunAggregationQueryResponse.pb()
+_LookupResponse = types.BatchGetDocumentsResponse.pb()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_COLLECTION = "studio_os_clock"  # holds nothing: asking it for a count tells the source's time
 
@@ -84,9 +85,7 @@ class LiveDocumentSource:
     def read_time(self) -> datetime:
         """Return the source's own present, at which everything can be read consistently."""
         answer = self._aggregate(_CLOCK_COLLECTION, (), None, up_to=1, subject="the source's clock")
-        return _EPOCH + timedelta(
-            seconds=answer.read_time.seconds, microseconds=answer.read_time.nanos // 1000
-        )
+        return _instant(answer.read_time)
 
     def count(self, collection: str, *, read_time: datetime, where: Sequence[Where] = ()) -> int:
         """Return the source's own count of matching documents at ``read_time``.
@@ -136,6 +135,43 @@ class LiveDocumentSource:
             messages.clear()  # the batch has its own copy, and the next run needs the room
             yield batch
             del batch
+
+    def lookup(
+        self,
+        collection: str,
+        ids: Sequence[str],
+        field_paths: Sequence[str],
+        *,
+        read_time: datetime | None = None,
+        deadline_seconds: float | None = None,
+    ) -> Mapping[str, FoundDocument]:
+        """Return the documents of these ids that exist, by id; as they are now unless ``read_time`` is given.
+
+        Raises:
+            SourceUnreadableError: when the source cannot be asked, or an id is none.
+        """
+        subject = f"documents of {collection}"
+        patience = Patience(
+            deadline_seconds or self._deadline_seconds, self._attempts, subject=subject, sleep=self._sleep
+        )
+        run = streaming_call(self._open(), "BatchGetDocuments", serialise=_serialise)
+        request = self._queries.lookup(collection, ids, field_paths, read_time)
+        while True:
+            stream = run(request, metadata=self._metadata, timeout=patience.call_seconds())
+            try:
+                answers = [_LookupResponse.FromString(message) for message in stream]
+            except grpc.RpcError as error:
+                patience.failed(error)
+                continue
+            except DecodeError:
+                raise bad_response(subject) from None
+            found = [_found(answer.found) for answer in answers if answer.WhichOneof("result") == "found"]
+            # Not a word about a document is not the same as the word that there is none.
+            if len(found) + sum(answer.WhichOneof("result") == "missing" for answer in answers) < len(
+                set(ids)
+            ):
+                raise bad_response(subject)
+            return {document.document_id: document for document in found}
 
     def close(self) -> None:
         """Close the connection; a later read opens it again."""
@@ -193,6 +229,16 @@ class LiveDocumentSource:
                 if answer.HasField("result"):
                     return answer
             raise bad_response(subject)
+
+
+def _instant(timestamp: Any) -> datetime:
+    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
+
+
+def _found(document: Any) -> FoundDocument:
+    return FoundDocument(
+        document.name.rpartition("/")[2], plain_fields(document.fields), _instant(document.update_time)
+    )
 
 
 def _serialise(request: Any) -> bytes:

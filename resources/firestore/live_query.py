@@ -12,10 +12,11 @@ from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.types.document import Value
 
 from resources.firestore.gateway import CollectionQuery, Where
-from resources.firestore.live_decode import Reference
+from resources.firestore.live_decode import Place, Reference
 
 RunQueryRequest = types.RunQueryRequest.pb()
 RunAggregationQueryRequest = types.RunAggregationQueryRequest.pb()
+BatchGetDocumentsRequest = types.BatchGetDocumentsRequest.pb()
 _Value = Value.pb()
 
 NAME = "__name__"
@@ -70,6 +71,17 @@ class QueryBuilder:
         wanted.count.SetInParent()
         if up_to is not None:
             wanted.count.up_to.value = up_to
+        return request
+
+    def lookup(
+        self, collection: str, ids: Sequence[str], field_paths: Sequence[str], read_time: datetime | None
+    ) -> Any:
+        """Return the request for single documents; without ``read_time`` they come as they are now."""
+        request = BatchGetDocumentsRequest(database=self.database_path)
+        request.documents.extend(self.name_prefix(collection) + one for one in ids)
+        request.mask.field_paths.extend(field_paths)
+        if read_time is not None:
+            set_instant(request.read_time, read_time)
         return request
 
     def cursor(self, query: CollectionQuery, document: Any) -> Sequence[Any]:
@@ -133,8 +145,17 @@ def set_value(target: Any, value: Any) -> None:
         target.string_value = value
     elif isinstance(value, datetime):
         set_instant(target.timestamp_value, value)
+    else:
+        _set_rarer_value(target, value)
+
+
+def _set_rarer_value(target: Any, value: Any) -> None:
+    if isinstance(value, bytes):
+        target.bytes_value = value
     elif isinstance(value, Reference):
         target.reference_value = value.path
+    elif isinstance(value, Place):
+        target.geo_point_value.latitude, target.geo_point_value.longitude = value.latitude, value.longitude
     elif isinstance(value, Mapping):
         target.map_value.SetInParent()
         for name, item in value.items():
@@ -144,4 +165,4 @@ def set_value(target: Any, value: Any) -> None:
         for item in value:
             set_value(target.array_value.values.add(), item)
     else:
-        raise TypeError(f"Firestore queries take no {type(value).__name__}")
+        raise TypeError(f"Firestore holds no {type(value).__name__}")
