@@ -39,6 +39,7 @@ _CREATED: Final = {
             "rolledBackAt",
             "actionType",
             "closeReason",
+            "note",
             "previous",
             "written",
         }

@@ -1,0 +1,189 @@
+"""The records our writes leave in the cloud: one action document for every idempotency key.
+
+The action document is created with the effect in one commit, and only if it does not exist. So it is at once
+the proof that the effect happened and what keeps it from happening twice.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from policies.ports import AdapterError
+from policies.proposals import Proposal
+from resources.errors import SourceUnreadableError
+from resources.firestore.gateway import DocumentLookup, FoundDocument
+
+ACTIONS: Final = "studioBrainPilotActions"
+NOTES: Final = "studioBrainPilotOpsNotes"
+BATCHES: Final = "batches"
+EXECUTOR_UID: Final = "system:executor"
+SERVER_TIME: Final = "<time of the commit>"
+UNKNOWN_APPROVAL: Final[Mapping[str, str]] = {
+    "approvedBy": "<who approves it>",
+    "approvedAt": "<when it is approved>",
+}
+ACTIVE, ROLLED_BACK = "active", "rolled_back"
+
+READ_SECONDS: Final = 10.0
+# The longest way: look, commit (20 s), look again; rollback looks twice before.
+ADAPTER_SECONDS: Final = 60.0
+
+_LEGAL_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,80}")
+_LONGEST_NOTE_ID_DIGITS: Final = 20
+# Refusals that our own earlier commit may have caused: look before believing them.
+_PERHAPS_OURS: Final = frozenset({"ALREADY_EXISTS", "PRECONDITION_FAILED", "NOT_FOUND", "CONTENTION"})
+_SHORTEST_REASON, _LONGEST_REASON = 10, 500
+
+IDENTITY: Final = ("proposalId", "idempotencyKey", "ownerUid", "resourceCollection", "resourceId", "noteId")
+ACTION_FIELDS: Final = (*IDENTITY, "rollbackState", "previous", "written")
+
+
+def action_id(proposal_id: str, key: str) -> str:
+    """Return the id of the action document.
+
+    The cloud strips characters from keys and cuts them; keys that would be changed by that are refused here,
+    so two keys never meet in one document.
+
+    Raises:
+        AdapterError: ``INVALID``, certain.
+    """
+    if not _LEGAL_KEY.fullmatch(proposal_id) or not _LEGAL_KEY.fullmatch(key):
+        raise invalid("proposal ids and idempotency keys are 8 to 80 letters, digits, _ and -")
+    return f"{proposal_id}__{key}"
+
+
+def note_id(proposal_id: str, key: str) -> str:
+    """Return the id of the note: always the same for a key, in the form of the cloud's own ids."""
+    digest = hashlib.sha256(f"opsnote:{proposal_id}:{key}".encode()).hexdigest()
+    return f"opsnote-{digest[:_LONGEST_NOTE_ID_DIGITS]}"
+
+
+def find(
+    reader: DocumentLookup, collection: str, document_id: str, fields: Sequence[str], *, is_certain: bool
+) -> FoundDocument | None:
+    """Return a document as it is now, or null.
+
+    Args:
+        reader: The door that reads.
+        collection: Top-level collection.
+        document_id: Its id.
+        fields: The only fields that are read.
+        is_certain: Whether it is certain, if the cloud cannot be asked, that nothing was written.
+
+    Raises:
+        AdapterError: ``UNREADABLE`` when the cloud cannot be asked.
+    """
+    try:
+        return reader.lookup(collection, [document_id], fields, deadline_seconds=READ_SECONDS).get(
+            document_id
+        )
+    except SourceUnreadableError as error:
+        raise AdapterError(str(error), code="UNREADABLE", is_certain=is_certain) from None
+
+
+def find_action(
+    reader: DocumentLookup, proposal_id: str, key: str, *, is_certain: bool
+) -> FoundDocument | None:
+    """Return the action document of a key, or null. Raises ``AdapterError`` ``UNREADABLE``."""
+    return find(reader, ACTIONS, action_id(proposal_id, key), ACTION_FIELDS, is_certain=is_certain)
+
+
+def require_ours(action: FoundDocument, expected: Mapping[str, Any]) -> None:
+    """Raise unless the action document says the same as we would have written.
+
+    Raises:
+        AdapterError: ``KEY_CONFLICT``, not certain: something is recorded under our key that nobody approved,
+            and a person has to look.
+    """
+    differing = [name for name in IDENTITY if action.record.get(name) != expected.get(name)]
+    if differing:
+        raise AdapterError(
+            f"The cloud holds another action under this key (differs in {', '.join(differing)})."
+            f" Nothing was written now. Look at {ACTIONS}/{action.document_id}.",
+            code="KEY_CONFLICT",
+            is_certain=False,
+        )
+
+
+def is_rolled_back(action: FoundDocument) -> bool:
+    """Return whether the effect was undone. What is not said to be active counts as undone."""
+    return action.record.get("rollbackState") != ACTIVE
+
+
+def refuse_rolled_back() -> AdapterError:
+    """Return the error for executing under a key whose effect was undone."""
+    return AdapterError(
+        "What was done under this key has been rolled back; it is not done again.",
+        code="ROLLED_BACK",
+        is_certain=True,
+    )
+
+
+def may_be_ours(error: AdapterError) -> bool:
+    """Return whether a refused commit may have been refused because an earlier one of ours went through."""
+    return error.is_certain and error.code in _PERHAPS_OURS
+
+
+def owner_of(proposal: Proposal) -> str:
+    """Return the member whose things are touched; raises ``AdapterError`` ``INVALID`` when nobody's are."""
+    if not proposal.owner_id:
+        raise invalid("the proposal names no owner")
+    return proposal.owner_id
+
+
+def text_between(text: Any, least: int, most: int, name: str) -> str:
+    """Return a text if it is one of the right length, counted as the cloud counts it (UTF-16 units).
+
+    Raises:
+        AdapterError: ``INVALID``, certain.
+    """
+    try:
+        length = len(text.encode("utf-16-le")) // 2
+    except (AttributeError, UnicodeEncodeError):
+        raise invalid(f"the {name} is no text") from None
+    if not least <= length <= most:
+        raise invalid(f"the {name} has {length} characters; it must have {least} to {most}")
+    return str(text)
+
+
+def rollback_marks(reason: str) -> Mapping[str, Any]:
+    """Return what an action document says after a rollback. Raises ``AdapterError`` ``INVALID``."""
+    return {
+        "rollbackState": ROLLED_BACK,
+        "rollbackReason": text_between(reason, _SHORTEST_REASON, _LONGEST_REASON, "reason"),
+        "rolledBackByUid": EXECUTOR_UID,
+    }
+
+
+def nothing_to_roll_back() -> AdapterError:
+    """Return the error for undoing what was never done."""
+    return AdapterError("There is nothing under this key to roll back.", code="NOT_FOUND", is_certain=True)
+
+
+def no_write_door() -> AdapterError:
+    """Return the error for acting without the writing credential."""
+    return AdapterError(
+        "This process may not write; only the execution run may. Nothing was sent.",
+        code="READ_ONLY",
+        is_certain=True,
+    )
+
+
+def invalid(why: str) -> AdapterError:
+    """Return the error for an input that cannot be carried out."""
+    return AdapterError(f"This cannot be done: {why}. Nothing was written.", code="INVALID", is_certain=True)
+
+
+def shown(value: Any) -> Any:
+    """Return a value of a document as plain JSON data, for people to read."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return {str(name): shown(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(item) for item in value]
+    return str(value)
