@@ -3,6 +3,8 @@
 None of them carries a password or a row: URLs are shown redacted, constraint names stand for values.
 """
 
+from policies.ports import OutcomeUnknownError
+
 
 class PostgresError(Exception):
     """Base of every error this door raises on purpose."""
@@ -26,3 +28,7 @@ class DatabaseRefusedError(PostgresError):
 
 class HistoryRefusedError(PostgresError):
     """History did not accept a row: a rule of the database was broken. Nothing was kept. Permanent."""
+
+
+class LedgerOutcomeUnknownError(PostgresError, OutcomeUnknownError):
+    """The answer to a commit was lost: the change is there whole, or not at all. Read again."""

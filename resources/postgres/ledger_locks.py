@@ -7,5 +7,7 @@ the audit log's head; nobody waits in a circle.
 
 from typing import Final
 
-SWITCH_LOCK: Final = 0x5357  # "SW": shared while a target is being called, exclusive while the switch changes
-AUDIT_LOCK: Final = 0x4155  # "AU": held from the appending of an event to the end of its transaction
+# "STSW": shared while a target is being called, exclusive while the switch changes.
+SWITCH_LOCK: Final = 0x5354_5357
+# "STAU": held from the appending of an event to the end of its transaction; append_audit_v1 takes it.
+AUDIT_LOCK: Final = 0x5354_4155

@@ -1,0 +1,348 @@
+"""The gateway's storage in PostgreSQL: proposals, approvals, attempts, policies, and the log of why.
+
+What may follow what is the database's own business (triggers, constraints); here is how little has to be said
+to it. A transaction is three or four messages: the first begins it, the last commits and flushes it. How
+that is durable although nobody waits for the disk in line is told in ``ledger_wire``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Engine
+
+from policies import audit
+from policies.decisions import Exemption, Facts, QuotaUse, Switch, SwitchState
+from policies.ports import AuditDraft, LedgerRefusedError, QuotaReset, Row, SwitchChange
+from policies.proposals import Approval, ApprovalKind, Execution, ExecutionState, Proposal, ProposalState
+from resources.postgres import ledger_rows as rows_of
+from resources.postgres import ledger_statements as sql
+from resources.postgres.errors import PostgresError
+from resources.postgres.ledger_engine import require_ledger_engine
+from resources.postgres.ledger_errors import RULE, STATE_CHANGED
+from resources.postgres.ledger_record import record_statement, row_arguments, row_key
+from resources.postgres.ledger_wire import Wire
+
+_Row = TypeVar("_Row")
+
+HOLD_SECONDS: Final = 2  # how long a halt waits for calls that have begun; it halts whether they end or not
+_HOLD: Final = f"SAVEPOINT hold;SET LOCAL lock_timeout TO '{HOLD_SECONDS}s'"
+_HELD: Final = "RELEASE hold;SET LOCAL lock_timeout TO DEFAULT"
+_NOT_HELD: Final = "ROLLBACK TO hold;RELEASE hold"
+
+
+class LedgerSession:
+    """One transaction of ``PostgresLedger``; implements ``policies.ports.LedgerTransaction``.
+
+    A refusal ends it: whatever is tried afterwards raises the same error, and leaving keeps nothing.
+    """
+
+    __slots__ = ("_is_visible_late", "_seen", "_studio_id", "_wire")
+
+    def __init__(self, wire: Wire, studio_id: str) -> None:
+        self._wire = wire
+        self._studio_id = studio_id
+        self._is_visible_late = False
+        # Id of a proposal or attempt -> the event that made it what this transaction last saw or wrote.
+        self._seen: dict[str, int] = {}
+
+    def facts(
+        self,
+        *,
+        now: datetime,
+        capability_id: str | None,
+        proposal_id: str | None = None,
+        lock: bool = False,
+        quotas: Sequence[tuple[str, str]] = (),
+    ) -> Facts:
+        """Return everything a decision rests on, read by one statement (after another's wait for the lock).
+
+        ``is_write_enabled`` is false and ``delegation`` null: they are not the database's to know.
+        """
+        scopes, subjects = [scope for scope, _ in quotas], [subject for _, subject in quotas]
+        call = (sql.FACTS, (self._studio_id, capability_id, proposal_id, scopes, subjects))
+        if lock and proposal_id is not None:
+            found = self._wire.ask((sql.LOCK_PROPOSAL, (self._studio_id, proposal_id)), call)
+        else:
+            found = self._wire.ask(call)
+        return self._facts(now, rows_of.parse(found[0] if found else None))
+
+    def live_duplicate(self, capability_id: str, dedupe_key: str) -> Proposal | None:
+        """Return the live proposal with this key; null when there is none."""
+        found = self._wire.ask((sql.LIVE_DUPLICATE, (self._studio_id, capability_id, dedupe_key)))
+        if found is None:
+            return None
+        proposal = rows_of.proposal_from(rows_of.parse(found[0]))
+        self._seen[proposal.proposal_id] = proposal.audit_seq
+        return proposal
+
+    def use_quotas(self, uses: Sequence[QuotaUse], at: datetime) -> QuotaUse | None:
+        """Count one use against each quota, all or none; return the first that is exhausted, else null."""
+        if not uses:
+            return None
+        arguments = (
+            self._studio_id,
+            [use.capability_id for use in uses],
+            [use.scope for use in uses],
+            [use.subject_id for use in uses],
+            [use.limit for use in uses],
+            [use.window_seconds for use in uses],
+            at,
+        )
+        self._wire.wrote = True
+        spent, counted = self._wire.ask((sql.USE_QUOTAS, arguments)) or (None, 0)
+        if spent is None and counted != len(uses):
+            spent, counted = self._wire.ask((sql.ADD_QUOTAS, arguments), (sql.USE_QUOTAS, arguments)) or (
+                None,
+                0,
+            )
+        if spent is not None:
+            return self._exhausted(uses, rows_of.parse(spent))
+        if counted != len(uses):
+            raise self._refuse("The quotas could not be counted", RULE)
+        return None
+
+    def begin_call(self, execution: Execution) -> SwitchState:
+        """Hold the attempt and the kill switch still until the transaction ends, and return the switch.
+
+        Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when the lease was taken over or a result is there.
+        """
+        key = (self._studio_id, execution.execution_id)
+        found = self._wire.ask(
+            (sql.LOCK_EXECUTION, key), (sql.SHARE_SWITCH, (self._studio_id,)), (sql.BEGIN_CALL, key)
+        )
+        current = None if found is None else rows_of.execution_from(rows_of.parse(found[0]))
+        if current is None or current.state is not ExecutionState.INTENT or current.fence != execution.fence:
+            raise self._refuse("Another executor has the lease now, or the attempt has ended", STATE_CHANGED)
+        self._seen[current.execution_id] = current.audit_seq
+        return rows_of.switch_from(rows_of.parse(found[1] if found else None))
+
+    def take_over(self, execution: Execution, executor_id: str, until: datetime, now: datetime) -> Execution:
+        """Return the attempt with the next fence and a new lease, locked; ``record`` then writes it.
+
+        Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when its executor is still at it or was quicker.
+        """
+        found = self._wire.ask((sql.TAKE_OVER, (self._studio_id, execution.execution_id)))
+        current = None if found is None else rows_of.execution_from(rows_of.parse(found[0]))
+        if (
+            current is None
+            or current.state is not ExecutionState.INTENT
+            or current.fence != execution.fence
+            or current.lease_until > now
+        ):
+            raise self._refuse("Its executor is still at it, or was quicker", STATE_CHANGED)
+        self._seen[current.execution_id] = current.audit_seq
+        return replace(current, executor_id=executor_id, fence=current.fence + 1, lease_until=until)
+
+    def hold_switch(self) -> int:
+        """Wait for calls that have begun, at most ``HOLD_SECONDS``; return how many attempts have no result.
+
+        New calls wait until the transaction ends, unless the wait ran out: then those that go on began
+        before the switch changes.
+        """
+        self._wire.ask((sql.IN_FLIGHT, (self._studio_id,)))
+        self._wire.run(_HOLD)
+        try:
+            self._wire.ask((sql.HOLD_SWITCH, (self._studio_id,)))
+        except LedgerRefusedError as error:
+            if error.code != STATE_CHANGED:
+                raise
+            self._wire.forget()
+            self._wire.run(_NOT_HELD)
+        else:
+            self._wire.run(_HELD)
+        found = self._wire.ask((sql.IN_FLIGHT, (self._studio_id,)))
+        return int(found[0]) if found else 0
+
+    def record(self, event: AuditDraft, *rows: Row) -> int:
+        """Append the event and write the rows it explains, in one statement; return the event's number.
+
+        A proposal or attempt is new unless this transaction has seen it or its ``audit_seq`` says where it
+        is from. Raises ``LedgerRefusedError``: ``STATE_CHANGED`` when it is another by now.
+        """
+        try:
+            payload = audit.payload_of(event, self._studio_id)
+        except audit.NotCanonicalError as error:
+            raise self._refuse(str(error).rstrip("."), RULE) from error
+        seen = [self._seen_with(row) for row in rows]
+        statement = record_statement([(row, since > 0) for row, since in zip(rows, seen, strict=True)])
+        arguments: list[Any] = [self._studio_id, payload]
+        for row, since in zip(rows, seen, strict=True):
+            arguments += row_arguments(row, is_change=since > 0)
+            arguments += [since] if since else []
+        self._wire.wrote = True
+        if any(isinstance(row, SwitchChange) for row in rows):
+            # A call may begin on what it reads of the switch: nobody may read what a crash could take back.
+            self._is_visible_late = True
+        seq, *written = self._wire.ask((statement, arguments)) or (0,)
+        for row, count in zip(rows, written, strict=True):
+            if count != 1 and not isinstance(row, QuotaReset):
+                raise self._refuse(f"{type(row).__name__} was changed by somebody else", STATE_CHANGED)
+            key = row_key(row)
+            if key is not None:
+                self._seen[key] = seq
+        return int(seq)
+
+    @property
+    def is_visible_late(self) -> bool:
+        """Whether others may see this transaction's changes only when they are durable."""
+        return self._is_visible_late
+
+    def _seen_with(self, row: Row) -> int:
+        """Return the event a row that changes was seen with; 0 for a new row."""
+        key = row_key(row)
+        if key is None or isinstance(row, QuotaReset | SwitchChange):
+            return 0
+        return self._seen.get(key) or int(getattr(row, "audit_seq", 0))
+
+    def _facts(self, now: datetime, found: Any) -> Facts:
+        proposal = None if found["proposal"] is None else rows_of.proposal_from(found["proposal"])
+        executions = tuple(map(rows_of.execution_from, found["executions"] or ()))
+        if proposal is not None:
+            self._seen[proposal.proposal_id] = proposal.audit_seq
+        for execution in executions:
+            self._seen[execution.execution_id] = execution.audit_seq
+        return Facts(
+            now=now,
+            studio_id=self._studio_id,
+            switch=rows_of.switch_from(found["switch"]),
+            is_write_enabled=False,
+            proposal=proposal,
+            approvals=tuple(map(rows_of.approval_from, found["approvals"] or ())),
+            executions=executions,
+            exemptions=tuple(map(rows_of.exemption_from, found["exemptions"] or ())),
+            quotas=tuple(map(rows_of.quota_from, found["quotas"] or ())),
+            snapshot_read_at=rows_of.instant(found["snapshot_read_at"]),
+            red_checks=tuple(found["red_checks"] or ()),
+        )
+
+    def _exhausted(self, uses: Sequence[QuotaUse], row: Any) -> QuotaUse:
+        use: QuotaUse = uses[row["place"] - 1]
+        return replace(
+            use,
+            used=0 if row["is_over"] else row["used"],
+            window_started_at=rows_of.instant(row["window_started_at"]),
+            last_used_at=rows_of.instant(row["last_used_at"]),
+        )
+
+    def _refuse(self, what: str, code: str) -> LedgerRefusedError:
+        again = " Look at it again and decide again." if code == STATE_CHANGED else ""
+        return self._wire.refuse(LedgerRefusedError(f"{what}. Nothing was changed.{again}", code=code))
+
+
+class _Transaction:
+    """Begins with the first statement, ends with the ``with`` block."""
+
+    __slots__ = ("_engine", "_session", "_studio_id", "_wire")
+
+    def __init__(self, engine: Engine, studio_id: str) -> None:
+        self._engine = engine
+        self._studio_id = studio_id
+
+    def __enter__(self) -> LedgerSession:
+        self._wire = Wire(self._engine)
+        self._session = LedgerSession(self._wire, self._studio_id)
+        return self._session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._wire.commit(is_visible_late=self._session.is_visible_late)
+        else:
+            self._wire.rollback()
+
+
+class PostgresLedger:
+    """The ledger of one studio; implements ``policies.ports.Ledger``.
+
+    Methods raise ``ServerUnreachableError`` when PostgreSQL does not answer (transient, nothing was kept),
+    ``DatabaseRefusedError`` when the database is not set up, ``LedgerRefusedError`` when a rule is broken.
+
+    Args:
+        engine: Of ``ledger_engine`` for the same studio.
+        studio_id: The studio.
+    """
+
+    def __init__(self, engine: Engine, studio_id: str) -> None:
+        require_ledger_engine(engine, studio_id)
+        self._engine = engine
+        self.studio_id = studio_id
+
+    def transaction(self) -> _Transaction:
+        """Give one transaction: ``with ledger.transaction() as session``.
+
+        Leaving it raises ``LedgerRefusedError`` or ``LedgerOutcomeUnknownError`` when it cannot be kept, or
+        when nobody can tell.
+        """
+        return _Transaction(self._engine, self.studio_id)
+
+    def proposals(
+        self,
+        *,
+        states: Sequence[ProposalState] = (),
+        capability_id: str | None = None,
+        limit: int = 200,
+        before: str | None = None,
+    ) -> Sequence[Proposal]:
+        """Return proposals, newest first; ``before`` is the proposal id the previous page ended with."""
+        wanted = [state.value for state in states]
+        return self._rows(rows_of.proposal_from, sql.PROPOSALS, wanted, capability_id, before, limit)
+
+    def approvals(self, proposal_id: str) -> Sequence[Approval]:
+        """Return all approvals of a proposal, oldest first."""
+        return self._rows(rows_of.approval_from, sql.APPROVALS, proposal_id)
+
+    def executions(self, proposal_id: str) -> Sequence[Execution]:
+        """Return all attempts at a proposal, oldest first."""
+        return self._rows(rows_of.execution_from, sql.EXECUTIONS, proposal_id)
+
+    def ready(self, kind: ApprovalKind, limit: int = 100) -> Sequence[str]:
+        """Return ids of proposals waiting to be executed (or rolled back), oldest first.
+
+        A rollback waits until an attempt was made after its newest approval. Proposal-only capabilities
+        have nobody to wait for.
+        """
+        is_execute = kind is ApprovalKind.EXECUTE
+        return self._rows(str, sql.READY_TO_EXECUTE if is_execute else sql.READY_TO_ROLL_BACK, limit)
+
+    def abandoned(self, now: datetime, limit: int = 100) -> Sequence[Execution]:
+        """Return executions whose lease has ended without a result, oldest first."""
+        return self._rows(rows_of.execution_from, sql.ABANDONED, now, limit)
+
+    def overdue(self, now: datetime, limit: int = 500) -> Sequence[Proposal]:
+        """Return live proposals (and approved ones whose approvals have run out) that should expire."""
+        return self._rows(rows_of.proposal_from, sql.OVERDUE, now, limit)
+
+    def exemptions(self, *, only_live_at: datetime | None = None) -> Sequence[Exemption]:
+        """Return exemptions, newest first; only those live at an instant if given."""
+        return self._rows(rows_of.exemption_from, sql.EXEMPTIONS, only_live_at)
+
+    def quota_uses(self) -> Sequence[QuotaUse]:
+        """Return all quota counters that count something."""
+        return self._rows(rows_of.quota_from, sql.QUOTA_USES)
+
+    def switch(self) -> SwitchState:
+        """Return the kill switch; ``unreadable`` instead of an error."""
+        try:
+            found = self._ask(sql.SWITCH)
+        except (PostgresError, LedgerRefusedError):
+            return SwitchState(Switch.UNREADABLE)
+        return rows_of.switch_from(rows_of.parse(found))
+
+    def in_flight(self) -> int:
+        """Return how many executions have an intent and no result yet."""
+        return int(self._ask(sql.IN_FLIGHT) or 0)
+
+    def _rows(self, made_of: Callable[[Any], _Row], statement: sql.Statement, *arguments: Any) -> list[_Row]:
+        return [made_of(row) for row in rows_of.parse(self._ask(statement, *arguments)) or ()]
+
+    def _ask(self, statement: sql.Statement, *arguments: Any) -> Any:
+        wire = Wire(self._engine)
+        try:
+            found = wire.ask((statement, (self.studio_id, *arguments)), is_lone=True)
+        finally:
+            wire.release()
+        return found[0] if found else None

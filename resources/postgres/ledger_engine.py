@@ -1,0 +1,109 @@
+"""Connections of the ledger: like the runtime's, but with as few round trips as can be.
+
+A connection is not asked whether it lives before it is used, and it begins and ends transactions in the same
+message as their first and last statement. So these engines serve the ledger only.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import psycopg2
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from resources.postgres.errors import DatabaseRefusedError
+from resources.postgres.roles import APP, analyst_role
+from resources.postgres.urls import normalise_url, redacted
+
+POOL_SIZE: Final = 8
+_POOL_OVERFLOW: Final = 12
+_POOL_WAIT_SECONDS: Final = 30
+_RECYCLE_SECONDS: Final = 1800
+_CONNECT_SECONDS: Final = 10
+# Longer than any lease: an executor that hangs in its call gives its locks back at last.
+_IDLE_SECONDS: Final = 300
+_KEEPALIVE: Final = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+_IS_LEDGER: Final = "studio_ledger"
+_FLUSH: Final = "flush"
+# INVARIANT: sessions commit without waiting only because every commit is followed by a flush, in one message.
+_PREPARE_SESSION: Final = (
+    f"SELECT set_config('role', '{APP}', false), set_config('timezone', 'UTC', false), "
+    "set_config('studio.studio_id', %s, false), set_config('synchronous_commit', 'off', false), "
+    "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false), "
+    f"set_config('idle_in_transaction_session_timeout', '{_IDLE_SECONDS}s', false), "
+    "current_setting('server_version_num')::int, current_setting('synchronous_standby_names')"
+)
+_FLUSHES_WITH_MESSAGE_SINCE: Final = 170000
+_FLUSH_BY_MESSAGE: Final = "SELECT pg_logical_emit_message(false, 'studio', '', true)"
+# A transaction of its own that waits as the server's administrator wants commits to wait (standbys too).
+_FLUSH_BY_COMMIT: Final = (
+    "BEGIN;SET LOCAL synchronous_commit TO DEFAULT;SELECT pg_logical_emit_message(true, 'studio', '');COMMIT"
+)
+
+
+def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None] | None = None) -> Engine:
+    """Return a pooled engine for ``PostgresLedger``: acts as ``studio_app``, sees one studio only.
+
+    Args:
+        url: Of the database ``studio``.
+        studio_id: The studio that every connection is bound to.
+        on_connect: Is given every new psycopg2 connection; measurements count with it what is sent.
+    """
+    analyst_role(studio_id)  # refuses an impossible studio id
+    engine = create_engine(
+        normalise_url(url),
+        pool_size=POOL_SIZE,
+        max_overflow=_POOL_OVERFLOW,
+        pool_timeout=_POOL_WAIT_SECONDS,
+        pool_recycle=_RECYCLE_SECONDS,
+        pool_reset_on_return=None,  # the ledger ends its transactions itself
+        pool_use_lifo=True,  # the same few connections stay warm
+        hide_parameters=True,
+        execution_options={_IS_LEDGER: studio_id},
+        connect_args={
+            "connect_timeout": _CONNECT_SECONDS,
+            "application_name": f"studio-ledger-{studio_id}",
+            **_KEEPALIVE,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        try:
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute(_PREPARE_SESSION, (studio_id,))
+            version, standbys = (cursor.fetchone() or (0, ""))[-2:]
+            cursor.close()
+        except psycopg2.OperationalError:
+            raise
+        except psycopg2.Error as error:
+            connection.close()
+            raise DatabaseRefusedError(
+                f"The database at {redacted(url)} is not set up for Studio OS: the role {APP} is missing or "
+                "may not be taken. Nothing was changed. Start once with: ./studio up"
+            ) from error
+        is_message_enough = version >= _FLUSHES_WITH_MESSAGE_SINCE and not standbys
+        entry.info[_FLUSH] = _FLUSH_BY_MESSAGE if is_message_enough else _FLUSH_BY_COMMIT
+        if on_connect is not None:
+            on_connect(connection)
+
+    return engine
+
+
+def require_ledger_engine(engine: Engine, studio_id: str) -> None:
+    """Raise ``ValueError`` unless the engine was made by :func:`ledger_engine` for the studio."""
+    if engine.get_execution_options().get(_IS_LEDGER) != studio_id:
+        raise ValueError(f"The ledger of {studio_id} needs an engine of ledger_engine(url, {studio_id!r})")
+
+
+def flush_statement(info: Any) -> str:
+    """Return what makes everything committed so far durable, for a connection's ``info``."""
+    return str(info[_FLUSH])

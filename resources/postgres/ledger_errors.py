@@ -1,0 +1,81 @@
+"""What a refusal of PostgreSQL means for the ledger: somebody else was first, a duplicate, or a rule.
+
+Rows and values never reach a message: the names of constraints and our own functions' sentences do.
+"""
+
+from typing import Final
+
+import psycopg2
+
+from policies.ports import LedgerRefusedError
+from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
+from resources.postgres.urls import redacted
+
+STATE_CHANGED: Final = "STATE_CHANGED"
+DUPLICATE: Final = "DUPLICATE"
+RULE: Final = "RULE"
+
+_UNIQUE: Final = "23505"
+_RAISED_BY_RULES: Final = "P0001"
+# Another transaction was first: serialization, deadlock, a lock that was not free.
+_TOO_LATE: Final = frozenset({"40001", "40P01", "55P03"})
+_DEDUPE: Final = "dedupe"  # part of the name of the index that keeps dedupe keys apart
+# Broken rules, by SQLSTATE class: constraints and ours, values, rights, check options, exceptions raised.
+_RULE_CLASSES: Final = frozenset({"22", "23", "28", "42", "44", "P0", "SO"})
+_MISSING: Final = frozenset({"42P01", "42883", "42703", "3F000"})  # table, function, column, schema
+
+
+def refusal(error: psycopg2.Error) -> Exception | None:
+    """Return what a refusal means, or null when the server did not refuse but could not serve."""
+    code = error.pgcode or ""
+    if code in _MISSING:
+        return DatabaseRefusedError(
+            "The database lacks parts that this version of Studio OS needs. Nothing was changed. Start once "
+            "with: ./studio up"
+        )
+    if code in _TOO_LATE:
+        return LedgerRefusedError(
+            "Somebody else was changing the same thing. Nothing was changed. Look at it again, then decide.",
+            code=STATE_CHANGED,
+        )
+    if code == _UNIQUE:
+        return _not_unique(str(error.diag.constraint_name or ""))
+    if code[:2] in _RULE_CLASSES:
+        return LedgerRefusedError(
+            f"The database refused: {_sentence(error)}. Nothing was changed.", code=RULE
+        )
+    return None
+
+
+def is_rolled_back(error: psycopg2.Error) -> bool:
+    """Return whether a commit that failed with this error certainly kept nothing."""
+    code = error.pgcode or ""
+    return code in _TOO_LATE or code[:2] in _RULE_CLASSES
+
+
+def unreachable_ledger(url: str, error: psycopg2.Error) -> ServerUnreachableError:
+    """Return the plain error for a server that cannot serve now; its own first line says why."""
+    said = str(error).strip().splitlines()
+    return ServerUnreachableError(
+        f"PostgreSQL at {redacted(url)} cannot be used now: {said[0] if said else 'no reason given'}. "
+        "Nothing was changed. Check that the server runs and has room; then try again."
+    )
+
+
+def _not_unique(constraint: str) -> LedgerRefusedError:
+    if _DEDUPE in constraint:
+        return LedgerRefusedError(
+            "A live proposal already has this dedupe key. Nothing was changed. Look at that one.",
+            code=DUPLICATE,
+        )
+    return LedgerRefusedError(
+        f"Somebody else was first ({constraint}). Nothing was changed. Look at it again and decide again.",
+        code=STATE_CHANGED,
+    )
+
+
+def _sentence(error: psycopg2.Error) -> str:
+    """Return the rule's name, or the sentence of our own functions; never a row (DETAIL may hold one)."""
+    if error.pgcode and error.pgcode[:2] in {"23", "44"} and error.diag.constraint_name:
+        return f"it breaks the rule {error.diag.constraint_name}"
+    return str(error.diag.message_primary or error.pgcode)

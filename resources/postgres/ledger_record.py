@@ -1,0 +1,325 @@
+"""How an event and the rows it explains become one statement, which the database takes or refuses as a whole.
+
+The statement appends the event first and writes each row with the event's number. Rows that change name the
+event that made them what the caller saw: if another event came since, no row is written, and that is told.
+"""
+
+# ruff: noqa: S608 - the SQL is made of this module's constants; every value is an argument
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from policies.decisions import Exemption
+from policies.ports import CheckResult, ExemptionEnd, IntakeOverride, QuotaReset, Row, SwitchChange
+from policies.proposals import Approval, Execution, Proposal
+from resources.postgres.ledger_rows import evidence_json
+from resources.postgres.ledger_statements import Statement
+from resources.postgres.values import dump_json, storable_text
+
+_J: Final = "jsonb"
+_T: Final = "text"
+_I: Final = "timestamptz"
+_N: Final = "bigint"
+_B: Final = "boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How rows of one kind are written.
+
+    Attributes:
+        table: Where.
+        insert: Columns and types of a new row, in the order ``values`` gives them.
+        values: Takes a row to its values for ``insert``.
+        key: Column that identifies a row that changes; null for rows that never do.
+        update: Columns that may change.
+        revision: Column that counts the studio's rows, null for none.
+    """
+
+    table: str
+    insert: tuple[tuple[str, str], ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    key: str | None = None
+    update: tuple[str, ...] = ()
+    revision: str | None = None
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else storable_text(value)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else dump_json(value)
+
+
+_PROPOSAL: Final = _Shape(
+    "proposals",
+    (
+        ("proposal_id", _T),
+        ("capability_id", _T),
+        ("state", _T),
+        ("version", _N),
+        ("rationale", _T),
+        ("predicted_effects", _J),
+        ("evidence", _J),
+        ("input", _J),
+        ("input_hash", _T),
+        ("requester_id", _T),
+        ("requester_kind", _T),
+        ("requester_principal_id", _T),
+        ("owner_id", _T),
+        ("dedupe_key", _T),
+        ("dry_run", _J),
+        ("created_at", _I),
+        ("updated_at", _I),
+        ("expires_at", _I),
+        ("intake", _T),
+        ("is_intake_blocked", _B),
+        ("intake_classifier", _T),
+        ("state_reason", _T),
+    ),
+    lambda row: (
+        row.proposal_id,
+        row.capability_id,
+        row.state.value,
+        row.version,
+        _text(row.rationale),
+        dump_json(list(row.predicted_effects)),
+        dump_json(evidence_json(row.evidence)),
+        dump_json(row.input),
+        row.input_hash,
+        row.requester_id,
+        row.requester_kind,
+        row.requester_principal_id,
+        row.owner_id,
+        _text(row.dedupe_key),
+        _json(row.dry_run),
+        row.created_at,
+        row.updated_at,
+        row.expires_at,
+        row.intake,
+        row.is_intake_blocked,
+        row.intake_classifier,
+        _text(row.state_reason),
+    ),
+    key="proposal_id",
+    update=(
+        "state",
+        "version",
+        "rationale",
+        "predicted_effects",
+        "evidence",
+        "input",
+        "input_hash",
+        "dry_run",
+        "updated_at",
+        "expires_at",
+        "intake",
+        "is_intake_blocked",
+        "intake_classifier",
+        "state_reason",
+    ),
+)
+_EXECUTION: Final = _Shape(
+    "executions",
+    (
+        ("execution_id", _T),
+        ("proposal_id", _T),
+        ("version", _N),
+        ("kind", _T),
+        ("state", _T),
+        ("input_hash", _T),
+        ("idempotency_key", _T),
+        ("executor_id", _T),
+        ("fence", _N),
+        ("lease_until", _I),
+        ("started_at", _I),
+        ("finished_at", _I),
+        ("pointer", _J),
+        ("failure_code", _T),
+        ("failure", _T),
+        ("exemption_id", _T),
+    ),
+    lambda row: (
+        row.execution_id,
+        row.proposal_id,
+        row.version,
+        row.kind.value,
+        row.state.value,
+        row.input_hash,
+        row.idempotency_key,
+        row.executor_id,
+        row.fence,
+        row.lease_until,
+        row.started_at,
+        row.finished_at,
+        _json(row.pointer),
+        row.failure_code,
+        _text(row.failure),
+        row.exemption_id,
+    ),
+    key="execution_id",
+    update=(
+        "state",
+        "executor_id",
+        "fence",
+        "lease_until",
+        "finished_at",
+        "pointer",
+        "failure_code",
+        "failure",
+    ),
+)
+_SHAPES: Final[dict[type, _Shape]] = {
+    Proposal: _PROPOSAL,
+    Execution: _EXECUTION,
+    Approval: _Shape(
+        "approvals",
+        (
+            ("approval_id", _T),
+            ("proposal_id", _T),
+            ("version", _N),
+            ("kind", _T),
+            ("input_hash", _T),
+            ("approver_id", _T),
+            ("role", _T),
+            ("reason", _T),
+            ("at", _I),
+            ("expires_at", _I),
+        ),
+        lambda row: (
+            row.approval_id,
+            row.proposal_id,
+            row.version,
+            row.kind.value,
+            row.input_hash,
+            row.approver_id,
+            row.role,
+            _text(row.reason),
+            row.at,
+            row.expires_at,
+        ),
+    ),
+    SwitchChange: _Shape(
+        "kill_switch_changes",
+        (("kind", _T), ("actor_id", _T), ("reason", _T), ("at", _I)),
+        lambda row: (row.kind, row.actor_id, _text(row.reason), row.at),
+        revision="revision",
+    ),
+    Exemption: _Shape(
+        "exemptions",
+        (
+            ("exemption_id", _T),
+            ("capability_id", _T),
+            ("owner_id", _T),
+            ("justification", _T),
+            ("granted_by", _T),
+            ("granted_at", _I),
+            ("expires_at", _I),
+        ),
+        lambda row: (
+            row.exemption_id,
+            row.capability_id,
+            row.owner_id,
+            _text(row.justification),
+            row.granted_by,
+            row.granted_at,
+            row.expires_at,
+        ),
+    ),
+    ExemptionEnd: _Shape(
+        "exemption_ends",
+        (("exemption_id", _T), ("kind", _T), ("by", _T), ("reason", _T), ("at", _I)),
+        lambda row: (row.exemption_id, row.kind, row.by, _text(row.reason), row.at),
+    ),
+    IntakeOverride: _Shape(
+        "intake_overrides",
+        (("proposal_id", _T), ("version", _N), ("reason_code", _T), ("reason", _T), ("by", _T), ("at", _I)),
+        lambda row: (row.proposal_id, row.version, row.reason_code, _text(row.reason), row.by, row.at),
+    ),
+    CheckResult: _Shape(
+        "governance_checks",
+        (("name", _T), ("holds", _B), ("at", _I)),
+        lambda row: (row.name, row.holds, row.at),
+    ),
+}
+_RESET: Final = (("capability_id", _T), ("scope", _T), ("subject_id", _T))
+
+
+def row_key(row: Row) -> str | None:
+    """Return the id of a row that may change (a proposal or an attempt); null for rows that never do."""
+    shape = _SHAPES.get(type(row))
+    return None if shape is None or shape.key is None else str(getattr(row, shape.key))
+
+
+def record_statement(rows: Sequence[tuple[Row, bool]]) -> Statement:
+    """Return the statement for rows, each with whether it changes one that is there.
+
+    Arguments: the studio, the payload, then the values of each row and, where one is changed, the event it
+    was seen with. The answer is one row: the event's number, then how many rows each part wrote.
+    """
+    return _statement(tuple((type(row), is_change) for row, is_change in rows))
+
+
+def row_arguments(row: Row, *, is_change: bool) -> tuple[Any, ...]:
+    """Return the values of a row in the order of its statement; of a changed row only what may change."""
+    if isinstance(row, QuotaReset):
+        return (row.capability_id, row.scope, row.subject_id)
+    shape = _SHAPES[type(row)]
+    values = shape.values(row)
+    if not is_change:
+        return values
+    changed = {shape.key, *shape.update}
+    return tuple(value for value, (name, _) in zip(values, shape.insert, strict=True) if name in changed)
+
+
+@lru_cache(maxsize=64)
+def _statement(kinds: tuple[tuple[type, bool], ...]) -> Statement:
+    types = ["text", "text"]
+    parts = ["e AS MATERIALIZED (SELECT studio.append_audit_v1($2) AS seq)"]
+    words = []
+    for place, (kind, is_change) in enumerate(kinds):
+        # Each part waits for the one before it, so rules see rows in the order the event names them.
+        source = "e" if place == 0 else f"e, (SELECT count(*) FROM r{place - 1}) AS o{place}"
+        sql, more = _part(kind, is_change=is_change, source=source, first=len(types) + 1)
+        parts.append(f"r{place} AS ({sql} RETURNING 1)")
+        types += more
+        words.append(f"{kind.__name__.lower()}{'_change' if is_change else ''}")
+    counts = "".join(f", (SELECT count(*) FROM r{place})" for place in range(len(kinds)))
+    sql = f"WITH {', '.join(parts)} SELECT e.seq{counts} FROM e"
+    # $1 is used by every part but not by a lone event; naming it here gives it a place.
+    return Statement("_".join(["ledger_record", *words]), f"{sql} WHERE $1 <> ''", tuple(types))
+
+
+def _part(kind: type, *, is_change: bool, source: str, first: int) -> tuple[str, list[str]]:
+    if kind is QuotaReset:
+        return _reset(source, first)
+    shape = _SHAPES[kind]
+    changed = {shape.key, *shape.update}
+    given = [pair for pair in shape.insert if not is_change or pair[0] in changed]
+    marks = {name: f"${first + place}" for place, (name, _) in enumerate(given)}
+    types = [type_ for _, type_ in given]
+    if is_change:
+        seen = f"${first + len(types)}"
+        values = ", ".join(f"{name} = {marks[name]}" for name in shape.update)
+        where = f"t.studio_id = $1 AND t.{shape.key} = {marks[str(shape.key)]} AND t.audit_seq = {seen}"
+        sql = f"UPDATE studio.{shape.table} AS t SET {values}, audit_seq = e.seq FROM {source} WHERE {where}"
+        return sql, [*types, _N]
+    columns, values = ", ".join(marks), ", ".join(marks.values())
+    if shape.revision is not None:
+        columns += f", {shape.revision}"
+        newest = f"SELECT max({shape.revision}) FROM studio.{shape.table} WHERE studio_id = $1"
+        values += f", coalesce(({newest}), 0) + 1"
+    sql = f"INSERT INTO studio.{shape.table} (studio_id, audit_seq, {columns}) "
+    return f"{sql}SELECT $1, e.seq, {values} FROM {source}", types
+
+
+def _reset(source: str, first: int) -> tuple[str, list[str]]:
+    where = " AND ".join(f"t.{name} = ${first + place}" for place, (name, _) in enumerate(_RESET))
+    sql = (
+        "UPDATE studio.quota_buckets AS t SET used = 0, window_started_at = NULL, audit_seq = e.seq "
+        f"FROM {source} WHERE t.studio_id = $1 AND {where}"
+    )
+    return sql, [type_ for _, type_ in _RESET]

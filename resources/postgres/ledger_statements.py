@@ -1,0 +1,250 @@
+"""The ledger's fixed statements. Each is prepared once a connection, so the server plans it once.
+
+Rows come back as one JSON text: decoding that is cheaper than column by column, and one statement can say
+everything a decision rests on.
+"""
+
+# ruff: noqa: S608 - the SQL is made of this module's constants; every value is an argument
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from resources.postgres.ledger_locks import SWITCH_LOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement: its name, its SQL with ``$1`` and so on, and the types of those."""
+
+    name: str
+    sql: str
+    types: tuple[str, ...]
+    preparation: str = field(init=False)
+    call: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        marks = ", ".join(["%s"] * len(self.types))
+        prepare = f"PREPARE {self.name} ({', '.join(self.types)}) AS {self.sql}"
+        object.__setattr__(self, "preparation", prepare)
+        object.__setattr__(self, "call", f"EXECUTE {self.name} ({marks})")
+
+
+# The newest change says what the switch is.
+_SWITCH: Final = (
+    "(SELECT row_to_json(s) FROM (SELECT revision, kind, actor_id, at, reason "
+    "FROM studio.kill_switch_changes WHERE studio_id = $1 ORDER BY revision DESC LIMIT 1) AS s)"
+)
+_APPROVALS: Final = (
+    "(SELECT json_agg(a ORDER BY a.audit_seq) FROM studio.approvals AS a "
+    "WHERE a.studio_id = $1 AND a.proposal_id = {id})"
+)
+_EXECUTIONS: Final = (
+    "(SELECT json_agg(x ORDER BY x.started_at, x.execution_id) FROM studio.executions AS x "
+    "WHERE x.studio_id = $1 AND x.proposal_id = {id})"
+)
+_EXEMPTION: Final = (
+    "SELECT m.*, e.at AS ended_at, e.kind AS ended_by_kind FROM studio.exemptions AS m "
+    "LEFT JOIN studio.exemption_ends AS e USING (studio_id, exemption_id) WHERE m.studio_id = $1"
+)
+# The cloud last said what the current snapshot says: its newest confirmation, or the reading that made it.
+_SNAPSHOT_READ_AT: Final = """
+    (SELECT greatest((now.payload ->> 'asOf')::timestamptz,
+        (SELECT max((c.payload ->> 'asOf')::timestamptz) FROM (
+            SELECT payload FROM studio.operational_events
+            WHERE studio_id = $1 AND name = 'studio_state:snapshot:confirmed'
+            ORDER BY at DESC, event_id DESC LIMIT 300) AS c
+        WHERE c.payload ->> 'snapshotDate' = now.snapshot_date::text
+        AND (c.payload ->> 'revision')::int = now.revision))
+    FROM (SELECT snapshot_date, revision, payload FROM studio.studio_state_snapshots
+        WHERE studio_id = $1 ORDER BY snapshot_date DESC, revision DESC LIMIT 1) AS now)"""
+_RED_CHECKS: Final = (
+    "(SELECT json_agg(g.name ORDER BY g.name) FROM studio.governance_checks AS g "
+    "WHERE g.studio_id = $1 AND NOT g.holds AND NOT EXISTS (SELECT FROM studio.governance_checks AS newer "
+    "WHERE newer.studio_id = $1 AND newer.name = g.name AND newer.audit_seq > g.audit_seq))"
+)
+
+# Its own statement before FACTS: what FACTS sees must be from after the wait for the lock.
+LOCK_PROPOSAL: Final = Statement(
+    "ledger_lock_proposal",
+    "SELECT FROM studio.proposals WHERE studio_id = $1 AND proposal_id = $2 FOR NO KEY UPDATE",
+    ("text", "text"),
+)
+# Studio, capability (null: the proposal's), proposal or null, and the wanted quotas' scopes and subjects.
+FACTS: Final = Statement(
+    "ledger_facts",
+    f"""WITH p AS MATERIALIZED (
+        SELECT * FROM studio.proposals WHERE studio_id = $1 AND proposal_id = $3
+    ), c AS MATERIALIZED (SELECT coalesce($2, (SELECT capability_id FROM p)) AS id)
+    SELECT json_build_object(
+        'switch', {_SWITCH},
+        'proposal', (SELECT row_to_json(p) FROM p),
+        'approvals', {_APPROVALS.format(id="$3")},
+        'executions', {_EXECUTIONS.format(id="$3")},
+        'exemptions', (SELECT json_agg(m ORDER BY m.audit_seq DESC)
+            FROM ({_EXEMPTION} AND m.capability_id = (SELECT id FROM c)) AS m),
+        'quotas', (SELECT json_agg(q ORDER BY w.place)
+            FROM unnest($4, $5) WITH ORDINALITY AS w (scope, subject_id, place)
+            JOIN studio.quota_buckets AS q ON q.studio_id = $1 AND q.capability_id = (SELECT id FROM c)
+                AND q.scope = w.scope AND q.subject_id = w.subject_id),
+        'snapshot_read_at', {_SNAPSHOT_READ_AT},
+        'red_checks', {_RED_CHECKS})::text""",
+    ("text", "text", "text", "text[]", "text[]"),
+)
+LIVE_DUPLICATE: Final = Statement(
+    "ledger_live_duplicate",
+    "SELECT row_to_json(p)::text FROM studio.proposals AS p "
+    "WHERE p.studio_id = $1 AND p.capability_id = $2 AND p.dedupe_key = $3 "
+    "AND p.state IN ('draft', 'pending_approval', 'approved', 'executing', 'executed')",
+    ("text", "text", "text"),
+)
+
+# Quotas: capabilities, scopes, subjects, limits, windows and one instant. The rows that are there are locked
+# in one order for everybody, so nobody waits in a circle; nothing is counted unless all are there and free.
+_WANTED: Final = (
+    "unnest($2, $3, $4, $5, $6) WITH ORDINALITY "
+    "AS w (capability_id, scope, subject_id, limit_count, window_seconds, place)"
+)
+_QUOTA_TYPES: Final = ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz")
+USE_QUOTAS: Final = Statement(
+    "ledger_use_quotas",
+    f"""WITH held AS MATERIALIZED (
+        SELECT q.capability_id, q.scope, q.subject_id, w.place, w.limit_count, w.window_seconds,
+            q.window_started_at, q.last_used_at, q.used,
+            q.window_started_at IS NULL
+                OR q.window_started_at + make_interval(secs => w.window_seconds) <= $7 AS is_over
+        FROM {_WANTED} JOIN studio.quota_buckets AS q ON q.studio_id = $1
+            AND q.capability_id = w.capability_id AND q.scope = w.scope AND q.subject_id = w.subject_id
+        ORDER BY q.capability_id, q.scope, q.subject_id FOR NO KEY UPDATE OF q
+    ), spent AS MATERIALIZED (
+        SELECT * FROM held WHERE CASE WHEN is_over THEN 0 ELSE used END >= limit_count
+    ), counted AS (
+        UPDATE studio.quota_buckets AS q SET limit_count = h.limit_count, window_seconds = h.window_seconds,
+            used = CASE WHEN h.is_over THEN 1 ELSE h.used + 1 END,
+            window_started_at = CASE WHEN h.is_over THEN $7 ELSE h.window_started_at END,
+            last_used_at = greatest($7, h.last_used_at)
+        FROM held AS h WHERE q.studio_id = $1 AND q.capability_id = h.capability_id AND q.scope = h.scope
+            AND q.subject_id = h.subject_id AND NOT EXISTS (SELECT FROM spent)
+            AND (SELECT count(*) FROM held) = cardinality($2)
+        RETURNING 1
+    )
+    SELECT (SELECT row_to_json(s)::text FROM spent AS s ORDER BY s.place LIMIT 1),
+        (SELECT count(*) FROM counted)""",
+    _QUOTA_TYPES,
+)
+# A quota nobody has used yet has no row to lock; whoever is first makes it, unused.
+ADD_QUOTAS: Final = Statement(
+    "ledger_add_quotas",
+    f"""INSERT INTO studio.quota_buckets
+        (studio_id, capability_id, scope, subject_id, limit_count, window_seconds, used)
+    SELECT $1, w.capability_id, w.scope, w.subject_id, w.limit_count, w.window_seconds, 0
+    FROM {_WANTED} WHERE $7 IS NOT NULL ORDER BY w.capability_id, w.scope, w.subject_id
+    ON CONFLICT DO NOTHING RETURNING 1""",
+    _QUOTA_TYPES,
+)
+
+# The row first, then the switch: what is read of the switch is from after every wait.
+LOCK_EXECUTION: Final = Statement(
+    "ledger_lock_execution",
+    "SELECT FROM studio.executions WHERE studio_id = $1 AND execution_id = $2 FOR NO KEY UPDATE",
+    ("text", "text"),
+)
+SHARE_SWITCH: Final = Statement(
+    "ledger_share_switch",
+    f"SELECT pg_advisory_xact_lock_shared({SWITCH_LOCK}, hashtext($1))",
+    ("text",),
+)
+BEGIN_CALL: Final = Statement(
+    "ledger_begin_call",
+    f"SELECT row_to_json(x)::text, {_SWITCH}::text FROM studio.executions AS x "
+    "WHERE x.studio_id = $1 AND x.execution_id = $2",
+    ("text", "text"),
+)
+TAKE_OVER: Final = Statement(
+    "ledger_take_over",
+    "SELECT row_to_json(x)::text FROM studio.executions AS x "
+    "WHERE x.studio_id = $1 AND x.execution_id = $2 FOR NO KEY UPDATE SKIP LOCKED",
+    ("text", "text"),
+)
+HOLD_SWITCH: Final = Statement(
+    "ledger_hold_switch",
+    f"SELECT pg_advisory_xact_lock({SWITCH_LOCK}, hashtext($1))",
+    ("text",),
+)
+IN_FLIGHT: Final = Statement(
+    "ledger_in_flight",
+    "SELECT count(*) FROM studio.executions WHERE studio_id = $1 AND state = 'intent'",
+    ("text",),
+)
+
+SWITCH: Final = Statement("ledger_switch", f"SELECT {_SWITCH}::text", ("text",))
+PROPOSALS: Final = Statement(
+    "ledger_proposals",
+    "SELECT json_agg(p ORDER BY p.proposal_id DESC)::text FROM (SELECT * FROM studio.proposals "
+    "WHERE studio_id = $1 AND ($2 = '{}' OR state = ANY ($2)) AND ($3 IS NULL OR capability_id = $3) "
+    "AND ($4 IS NULL OR proposal_id < $4) ORDER BY proposal_id DESC LIMIT $5) AS p",
+    ("text", "text[]", "text", "text", "bigint"),
+)
+APPROVALS: Final = Statement(
+    "ledger_approvals", f"SELECT {_APPROVALS.format(id='$2')}::text", ("text", "text")
+)
+EXECUTIONS: Final = Statement(
+    "ledger_executions", f"SELECT {_EXECUTIONS.format(id='$2')}::text", ("text", "text")
+)
+READY_TO_EXECUTE: Final = Statement(
+    "ledger_ready_to_execute",
+    "SELECT json_agg(p.proposal_id ORDER BY p.updated_at, p.proposal_id)::text FROM ("
+    "SELECT p.proposal_id, p.updated_at FROM studio.proposals AS p "
+    "JOIN studio.capabilities AS c USING (capability_id) "
+    "WHERE p.studio_id = $1 AND p.state = 'approved' AND c.adapter IS NOT NULL "
+    "ORDER BY p.updated_at, p.proposal_id LIMIT $2) AS p",
+    ("text", "bigint"),
+)
+READY_TO_ROLL_BACK: Final = Statement(
+    "ledger_ready_to_roll_back",
+    "SELECT json_agg(p.proposal_id ORDER BY p.updated_at, p.proposal_id)::text FROM ("
+    "SELECT p.proposal_id, p.updated_at FROM (SELECT proposal_id, max(at) AS at FROM studio.approvals "
+    "WHERE studio_id = $1 AND kind = 'rollback' GROUP BY proposal_id) AS wanted "
+    "JOIN studio.proposals AS p ON p.studio_id = $1 AND p.proposal_id = wanted.proposal_id "
+    "WHERE p.state = 'executed' AND NOT EXISTS (SELECT FROM studio.executions AS x "
+    "WHERE x.studio_id = $1 AND x.proposal_id = p.proposal_id AND x.kind = 'rollback' "
+    "AND x.state <> 'released' AND x.started_at >= wanted.at) "
+    "ORDER BY p.updated_at, p.proposal_id LIMIT $2) AS p",
+    ("text", "bigint"),
+)
+ABANDONED: Final = Statement(
+    "ledger_abandoned",
+    "SELECT json_agg(x ORDER BY x.lease_until, x.execution_id)::text FROM (SELECT * FROM studio.executions "
+    "WHERE studio_id = $1 AND state = 'intent' AND lease_until <= $2 "
+    "ORDER BY lease_until, execution_id LIMIT $3) AS x",
+    ("text", "timestamptz", "bigint"),
+)
+# An approved proposal is overdue when too few of its approvals still live and no exemption stands in.
+OVERDUE: Final = Statement(
+    "ledger_overdue",
+    """SELECT json_agg(p ORDER BY p.proposal_id)::text FROM (SELECT p.* FROM studio.proposals AS p
+    LEFT JOIN studio.capabilities AS c USING (capability_id)
+    WHERE p.studio_id = $1 AND p.state IN ('draft', 'pending_approval', 'approved')
+    AND CASE WHEN p.state <> 'approved' OR coalesce(c.approvals_required, 0) = 0 THEN p.expires_at <= $2
+        ELSE c.approvals_required > (SELECT count(DISTINCT a.approver_id) FROM studio.approvals AS a
+            WHERE a.studio_id = $1 AND a.proposal_id = p.proposal_id AND a.kind = 'execute'
+            AND a.version = p.version AND a.input_hash = p.input_hash AND a.expires_at > $2)
+        AND NOT EXISTS (SELECT FROM studio.exemptions AS m
+            LEFT JOIN studio.exemption_ends AS e USING (studio_id, exemption_id)
+            WHERE m.studio_id = $1 AND m.capability_id = p.capability_id AND e.exemption_id IS NULL
+            AND m.granted_at <= $2 AND m.expires_at > $2
+            AND (m.owner_id IS NULL OR m.owner_id = p.owner_id)) END
+    ORDER BY p.proposal_id LIMIT $3) AS p""",
+    ("text", "timestamptz", "bigint"),
+)
+EXEMPTIONS: Final = Statement(
+    "ledger_exemptions",
+    f"SELECT json_agg(m ORDER BY m.audit_seq DESC)::text FROM ({_EXEMPTION} AND ($2 IS NULL OR ("
+    "m.granted_at <= $2 AND m.expires_at > $2 AND (e.at IS NULL OR e.at > $2)))) AS m",
+    ("text", "timestamptz"),
+)
+QUOTA_USES: Final = Statement(
+    "ledger_quota_uses",
+    "SELECT json_agg(q ORDER BY q.capability_id, q.scope, q.subject_id)::text FROM studio.quota_buckets AS q "
+    "WHERE q.studio_id = $1 AND q.used > 0",
+    ("text",),
+)

@@ -1,0 +1,194 @@
+"""One transaction of the ledger on the wire: prepared statements, few messages, durable at its end.
+
+The audit log's head is a place where all writers of a studio queue. A transaction therefore commits without
+waiting for the disk, which frees the head at once, and the same message then flushes the log of the server:
+writers that wait for the disk wait together. PostgreSQL writes its log in one order, so whatever a flush
+makes durable, everything it was built on is durable, too. Nothing is acknowledged before the flush.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from policies.ports import LedgerRefusedError
+from resources.postgres.engine import unreachable
+from resources.postgres.errors import LedgerOutcomeUnknownError, ServerUnreachableError
+from resources.postgres.ledger_engine import flush_statement
+from resources.postgres.ledger_errors import is_rolled_back, refusal, unreachable_ledger
+from resources.postgres.ledger_statements import Statement
+
+_PREPARED: Final = "prepared"
+
+
+class Wire:
+    """A connection from the pool for the length of one transaction, or of one read outside of any.
+
+    Making it takes the connection and sends nothing. A connection that is found dead by the first message is
+    replaced, once: nothing can have been kept yet.
+
+    Args:
+        engine: Of ``ledger_engine``.
+
+    Raises:
+        ServerUnreachableError: No connection can be had.
+    """
+
+    __slots__ = ("_begun", "_connection", "_cursor", "_engine", "_is_gone", "_problem", "wrote")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._begun = self._is_gone = self.wrote = False
+        self._problem: Exception | None = None
+        self._take()
+
+    def ask(self, *calls: tuple[Statement, Sequence[Any]], is_lone: bool = False) -> tuple[Any, ...] | None:
+        """Run prepared statements in one message; return the last one's first row, null when it has none.
+
+        Args:
+            calls: Statements and their arguments.
+            is_lone: Outside of a transaction: for reads.
+
+        Raises:
+            LedgerRefusedError: The database refused; the transaction can only be left.
+            ServerUnreachableError: No answer; nothing will be kept.
+        """
+        is_first = not self._begun
+        try:
+            self._ask(calls, is_lone=is_lone)
+        except ServerUnreachableError:
+            if not (is_first and self._is_dead()):
+                raise
+            self._replace()
+            self._ask(calls, is_lone=is_lone)
+        found: tuple[Any, ...] | None = self._cursor.fetchone()
+        return found
+
+    def run(self, sql: str) -> None:
+        """Run plain SQL inside the transaction that :meth:`ask` began. Raises as :meth:`ask`."""
+        self._send(sql, None, is_lone=False)
+
+    def forget(self) -> None:
+        """Go on after a refusal that a savepoint has undone."""
+        self._problem = None
+
+    def refuse(self, error: LedgerRefusedError) -> LedgerRefusedError:
+        """Return the error, and let nothing of the transaction be kept any more."""
+        self._problem = self._problem or error
+        return error
+
+    def commit(self, *, is_visible_late: bool) -> None:
+        """End the transaction durably and give the connection back.
+
+        Args:
+            is_visible_late: Wait for the disk first, and let others see the change only then.
+
+        Raises:
+            LedgerRefusedError: The database refused at the last moment; nothing was kept.
+            OutcomeUnknownError: The answer never came.
+        """
+        if self._problem is not None:
+            self.rollback()
+            raise self._problem
+        if self._begun:
+            try:
+                self._cursor.execute(self._ending(is_visible_late=is_visible_late))
+            except psycopg2.Error as error:
+                self._end_after(error)
+        self.release()
+
+    def rollback(self) -> None:
+        """Undo everything and give the connection back; a connection that is dead is thrown away."""
+        if self._begun and not self._is_gone:
+            try:
+                self._cursor.execute("ROLLBACK")
+            except psycopg2.Error:
+                self._throw_away()
+        self.release()
+
+    def release(self) -> None:
+        """Give the connection back, unless something is still going on in it: then it is closed."""
+        if self._is_gone:
+            return
+        driver: Any = self._connection.driver_connection
+        if driver is None or driver.closed or driver.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            self._throw_away()
+            return
+        self._is_gone = True
+        self._cursor.close()
+        self._connection.close()
+
+    def _take(self) -> None:
+        try:
+            self._connection: PoolProxiedConnection = self._engine.raw_connection()
+        except OperationalError as error:
+            raise unreachable(str(self._engine.url), error) from error
+        except PoolTimeoutError as error:
+            raise ServerUnreachableError(
+                "Every connection of the ledger has been in use for too long. Nothing was changed. Try again."
+            ) from error
+        self._cursor: Any = self._connection.cursor()
+        self._is_gone = False
+
+    def _replace(self) -> None:
+        """Take a new connection for one that died while it lay in the pool, as others there will have."""
+        self._throw_away()
+        self._engine.dispose()
+        self._begun, self._problem = False, None
+        self._take()
+
+    def _is_dead(self) -> bool:
+        return bool(getattr(self._connection.driver_connection, "closed", 1))
+
+    def _throw_away(self) -> None:
+        """Close the connection: the server then undoes what is not committed."""
+        if not self._is_gone:
+            self._is_gone = True
+            with contextlib.suppress(Exception):  # it may be dead already; closing must not hide the cause
+                self._connection.invalidate()
+
+    def _ending(self, *, is_visible_late: bool) -> str:
+        if not self.wrote:
+            return "COMMIT"
+        if is_visible_late:
+            return "SET LOCAL synchronous_commit TO DEFAULT;COMMIT"
+        return f"COMMIT;{flush_statement(self._connection.info)}"
+
+    def _end_after(self, error: psycopg2.Error) -> None:
+        if self.wrote and not is_rolled_back(error):
+            self._throw_away()
+            raise LedgerOutcomeUnknownError(
+                "The connection to PostgreSQL was lost while a change was being committed: it is there "
+                "whole, or not at all. Nothing else was begun. Read again before doing anything."
+            ) from error
+        self.rollback()
+        raise self._translated(error) from error
+
+    def _ask(self, calls: Sequence[tuple[Statement, Sequence[Any]]], *, is_lone: bool) -> None:
+        prepared: set[str] = self._connection.info.setdefault(_PREPARED, set())
+        for statement, _ in calls:
+            if statement.name not in prepared:
+                self._send(statement.preparation, None, is_lone=is_lone)
+                prepared.add(statement.name)
+        arguments = [argument for _, given in calls for argument in given]
+        self._send(";".join([statement.call for statement, _ in calls]), arguments, is_lone=is_lone)
+
+    def _send(self, text: str, arguments: Sequence[Any] | None, *, is_lone: bool) -> None:
+        if self._problem is not None:
+            raise self._problem
+        if not (self._begun or is_lone):
+            text = f"BEGIN;{text}"
+            self._begun = True
+        try:
+            self._cursor.execute(text, arguments)
+        except psycopg2.Error as error:
+            self._problem = self._translated(error)
+            raise self._problem from error
+
+    def _translated(self, error: psycopg2.Error) -> Exception:
+        return refusal(error) or unreachable_ledger(str(self._engine.url), error)
