@@ -1,0 +1,191 @@
+"""Verifies a log: recomputes every hash, the chain, the tree, and what columns repeat; asks checkpoints.
+
+The usual case, in which all is well, costs two hashes an entry and no other step per entry. Only when
+something does not agree is the log looked at row by row, to name the first bad entry.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from policies.audit import GENESIS, LEAF_PREFIX
+from policies.audit_entries import Batch, Log
+from policies.audit_faults import Break, Fault, FaultKind, is_good, name_fault
+from policies.audit_tree import HASH_BYTES, Frontier
+
+_LEAF: Final = sha256(LEAF_PREFIX)  # copied for each entry: quicker than joining the prefix to it
+_GENESIS: Final = bytes.fromhex(GENESIS)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A checkpoint whose signature was found good: a size and the root it had then.
+
+    Attributes:
+        size: Entries under the root.
+        root: 32 bytes.
+        leaves: Hashes of the last entries under it, side by side, as a witness keeps them; they are used
+            only where they lead to the root. Empty when unknown.
+    """
+
+    size: int
+    root: bytes
+    leaves: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What verification found.
+
+    Attributes:
+        entries: Entries found good, from the first one on.
+        checkpoints: Anchors that agree with them.
+        fault: The first bad entry; null when all is well.
+        root: Root of the tree over all entries; means nothing when there is a fault.
+        frontier: The tree's edge, to go on from.
+    """
+
+    entries: int
+    checkpoints: int
+    fault: Fault | None
+    root: bytes
+    frontier: Frontier
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether every entry is good and every anchor agrees."""
+        return self.fault is None
+
+
+def verify_log(log: Log, anchors: Sequence[Anchor] = (), *, known_entries: int = 0) -> Report:
+    """Verify all of a log.
+
+    Args:
+        log: Its rows, as of one moment.
+        anchors: Checkpoints with good signatures, in any order.
+        known_entries: Entries that somebody else knows to have been written (rows that name them).
+    """
+    return _Verification(log, anchors).run(known_entries)
+
+
+class _Verification:
+    def __init__(self, log: Log, anchors: Sequence[Anchor]) -> None:
+        self._log = log
+        self._waiting = sorted(anchors, key=lambda anchor: anchor.size)
+        self._tree = Frontier()
+        self._signed_tree = Frontier()
+        self._hashes = bytearray()
+        self._agreed = 0
+
+    def run(self, known_entries: int) -> Report:
+        for batch in self._log.batches():
+            fault = None if self._is_good(batch) else self._look(batch)
+            fault = fault or self._take(batch)
+            if fault is not None:
+                return self._report(fault)
+        most = max([known_entries, *(anchor.size for anchor in self._waiting)])
+        if most > self._size:
+            fault = self._difference(self._size) or Fault(self._size + 1, FaultKind.TRUNCATION)
+            return self._report(fault)
+        return self._report(self._reach(self._size))
+
+    @property
+    def _size(self) -> int:
+        return len(self._hashes) // HASH_BYTES
+
+    def _report(self, fault: Fault | None) -> Report:
+        good = self._size if fault is None else min(self._size, fault.seq - 1)
+        return Report(good, self._agreed, fault, self._tree.root(), self._tree)
+
+    def _is_good(self, batch: Batch) -> bool:
+        first, count = self._size + 1, len(batch.entries)
+        if batch.strays or len(batch.hashes) != count * HASH_BYTES:
+            return False
+        if batch.seqs != ",".join(map(str, range(first, first + count))):
+            return False
+        if batch.prev_hashes != self._head() + batch.hashes[:-HASH_BYTES]:
+            return False
+        digests = []
+        for entry in batch.entries:
+            leaf = _LEAF.copy()
+            leaf.update(entry)
+            digests.append(leaf.digest())
+        return b"".join(digests) == batch.hashes
+
+    def _look(self, batch: Batch) -> Fault | None:
+        """Look at a batch row by row; return what is wrong with it, or null when nothing is."""
+        before, size = self._head(), self._size
+        for offset, row in enumerate(self._log.entries(size, len(batch.entries))):
+            if not is_good(row, size + offset + 1, before):
+                self._take(batch, offset)
+                return self._fault_here()
+            before = row.hash
+        return None
+
+    def _fault_here(self) -> Fault:
+        """Name the fault at the end of the good entries; an earlier difference from what was signed wins."""
+        found = Break(self._log, bytes(self._hashes), _GENESIS, self._signed_tree.size)
+        fault = name_fault(found)
+        earlier = self._difference(min(self._size, fault.seq - 1))
+        return earlier or fault
+
+    def _take(self, batch: Batch, count: int | None = None) -> Fault | None:
+        """Add good entries; return a fault when an anchor that they reach disagrees."""
+        hashes = batch.hashes if count is None else batch.hashes[: count * HASH_BYTES]
+        done, start = 0, self._size
+        self._hashes += hashes
+        for anchor in list(self._waiting):
+            if anchor.size > start + len(hashes) // HASH_BYTES:
+                break
+            upto = max(anchor.size - start, 0) * HASH_BYTES
+            self._tree.extend(hashes[done:upto])
+            done = max(done, upto)
+            if (fault := self._reach(anchor.size)) is not None:
+                return fault
+        self._tree.extend(hashes[done:])
+        return None
+
+    def _reach(self, size: int) -> Fault | None:
+        """Hold the tree of this size against the anchors of this size; return a fault if one disagrees."""
+        while self._waiting and self._waiting[0].size <= size:
+            if self._waiting[0].root != self._tree.root():
+                return self._fork(self._waiting[0])
+            self._waiting.pop(0)
+            self._agreed += 1
+            self._signed_tree = Frontier.of(self._tree.size, self._tree.peaks)
+        return None
+
+    def _fork(self, anchor: Anchor) -> Fault:
+        fault = self._difference(anchor.size) or Fault(
+            min(self._signed_tree.size + 1, max(anchor.size, 1)), FaultKind.FORK
+        )
+        rows = self._log.entries(fault.seq, 1)
+        here = bytes(self._hashes[: fault.seq * HASH_BYTES])
+        if rows and rows[0].prev_hash != here[-HASH_BYTES:]:
+            # The entry behind it does not know it either: not a new history, but one altered entry.
+            named = name_fault(Break(self._log, here, _GENESIS, self._signed_tree.size))
+            if named.seq == fault.seq:
+                return named
+        return fault
+
+    def _difference(self, upto: int) -> Fault | None:
+        """Return the first entry, up to a number, that differs from what a witness kept; null if none."""
+        for anchor in self._waiting:
+            known = len(anchor.leaves) // HASH_BYTES
+            start = anchor.size - known
+            if not known or start != self._signed_tree.size:
+                continue
+            tree = Frontier.of(start, self._signed_tree.peaks)
+            tree.extend(anchor.leaves)
+            if tree.root() != anchor.root:
+                continue
+            for seq in range(start + 1, min(upto, anchor.size) + 1):
+                at = (seq - 1) * HASH_BYTES
+                kept = (seq - start - 1) * HASH_BYTES
+                if self._hashes[at : at + HASH_BYTES] != anchor.leaves[kept : kept + HASH_BYTES]:
+                    return Fault(seq, FaultKind.FORK)
+        return None
+
+    def _head(self) -> bytes:
+        return bytes(self._hashes[-HASH_BYTES:]) or _GENESIS
