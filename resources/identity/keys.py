@@ -122,7 +122,7 @@ class PublicKeys:
         try:
             answer = ask("GET", self._url, deadline_seconds=self._deadline_seconds)
             keys, seconds = _keys_in(answer.body), _seconds_to_keep(answer.headers)
-        except (requests.RequestException, ValueError):
+        except (requests.RequestException, ValueError, RecursionError):
             return
         # Counted from the question, not the answer: the issuer's clock started when it wrote the answer.
         self._set = KeySet(keys, now + seconds * RENEW_RATIO, now + seconds)

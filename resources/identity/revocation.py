@@ -72,7 +72,7 @@ class AccountLookup:
                 bearer=self._bearer() if self._bearer else None,
             )
             return _account_in(json.loads(answer.body), uid)
-        except (requests.RequestException, ValueError):
+        except (requests.RequestException, ValueError, RecursionError):
             # The cause is left out: a URL or a header of it could hold what must not be shown.
             raise IdentityError(
                 "REVOCATION_UNREADABLE",
