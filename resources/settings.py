@@ -109,6 +109,7 @@ class Settings(BaseModel):
     google_credentials: Path | None = Field(
         None, validation_alias=AliasChoices("GOOGLE_APPLICATION_CREDENTIALS")
     )
+    write_credentials: Path | None = Field(None, validation_alias=AliasChoices("STUDIO_WRITE_CREDENTIALS"))
     read_deadline_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         120.0, validation_alias=AliasChoices("STUDIO_READ_DEADLINE_SECONDS")
     )

@@ -41,6 +41,12 @@ def _parser() -> argparse.ArgumentParser:
         up.add_argument(
             f"--{name}-port", type=int, default=0, metavar="N", help="port on 127.0.0.1; 0 is any"
         )
+    up.add_argument(
+        "--write-credentials",
+        type=Path,
+        metavar="FILE",
+        help="where the execution run's token is written; else a temporary file",
+    )
     up.add_argument("--json", action="store_true", help="print one JSON object instead of export lines")
     up.set_defaults(command=_up)
     world = commands.add_parser("world", help="print the incidents of a world; no server is needed")
@@ -102,6 +108,7 @@ def _up(given: argparse.Namespace) -> int:
         stripe_port=given.stripe_port,
         control_port=given.control_port,
         identity_port=given.identity_port,
+        credentials_path=given.write_credentials,
     )
 
     def announce(environment: Mapping[str, str]) -> None:

@@ -1,8 +1,9 @@
 """The control server: how another process asks how the twins are, and lets something go wrong.
 
 Plain HTTP on loopback: ``GET /status``, ``POST /faults`` with a JSON object, ``DELETE /faults``; and for the
-pretend issuer of identities ``POST /tokens`` and ``POST /identity``. Documents and payments are reached only
-through the twins' own protocols. Whoever can reach this port can be anybody in the pretend studio.
+pretend issuer of identities ``POST /tokens`` and ``POST /identity``. ``POST /agents`` writes an agent and a
+delegation to it, with the world's own right; all other documents, and payments, are reached only through the
+twins' own protocols. Whoever can reach this port can be anybody in the pretend studio.
 """
 
 import json
@@ -21,9 +22,10 @@ from twins.identity.server import IdentityTwin
 from twins.stripe.faults import Fault as StripeFault
 from twins.stripe.faults import FaultAction
 from twins.stripe.server import StripeTwin
+from twins.world.demo_agents import AgentRequest, DemoAgents
 
 LARGEST_BODY = 64 * 1024
-PATHS = "there is /status, /faults, /tokens and /identity"
+PATHS = "there is /status, /faults, /agents, /tokens and /identity"
 # Reads only: the world itself writes through Commit and must not be what a fault strikes.
 _READ_METHODS = ("RunQuery", "RunAggregationQuery", "ListDocuments", "GetDocument", "BatchGetDocuments")
 _STRIPE_STATUSES = {
@@ -118,6 +120,7 @@ class Control:
         stripe: The Stripe twin.
         describe_world: Returns the world's part of the status; null while there is no world.
         identity: The issuer's twin; nobody can be signed in when null.
+        agents: Gives what makes agents on request; none can be made when null.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
@@ -132,8 +135,10 @@ class Control:
         port: int = 0,
         *,
         identity: IdentityTwin | None = None,
+        agents: Callable[[], DemoAgents] | None = None,
     ) -> None:
         self._firestore = firestore
+        self._agents = agents
         self._identity = identity
         self._stripe = stripe
         self._describe_world = describe_world
@@ -179,6 +184,8 @@ class Control:
                 "host": self._firestore.host,
                 "billedReads": self._firestore.stats.documents_billed,
                 "faults": len(self._firestore.faults.armed()),
+                "commits": dict(self._firestore.stats.commits),
+                "refusedWrites": self._firestore.stats.refused_writes,
             },
             "stripe": {
                 "baseUrl": self._stripe.base_url,
@@ -237,6 +244,8 @@ class Control:
         if path == "/faults":
             self.inject(FaultRequest.parse(given))
             return {"ok": True}
+        if self._agents is not None and path == "/agents":
+            return self._agents().make(AgentRequest.parse(given))
         if self._identity is not None and path == "/tokens":
             return issue(self._identity.issuer, given)
         if self._identity is not None and path == "/identity":

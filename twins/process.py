@@ -4,18 +4,17 @@ The clock is pinned to the simulated past before the first port opens: whatever 
 in the past, and the history can still be written behind it.
 """
 
-import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TypeVar
 
 import stripe
-from google.cloud import firestore
 
 from twins.control import Control
 from twins.firestore.server import FirestoreTwin
@@ -25,11 +24,13 @@ from twins.stripe.server import StripeTwin
 from twins.world import almanac
 from twins.world.bulk import BulkWriter
 from twins.world.clock import WorldClock
+from twins.world.demo_agents import DemoAgents
 from twins.world.plan import WARM_UP_DAYS, opening_of
 from twins.world.runner import Report, WorldRunner
 from twins.world.settings import SMALL, Size, WorldSettings
 from twins.world.world import World
 from twins.world.writer import Writer
+from twins.writers import CredentialsFile, WriterTokens, world_client
 
 T = TypeVar("T")
 PROJECT = "monsoonfire-portal"
@@ -43,6 +44,7 @@ class TwinsWish:
     Attributes:
         first_day: First studio-local day of the history; ``days`` before today when null.
         is_empty: No world: the twins hold nothing.
+        credentials_path: Where the execution run's token is written; null for a temporary file.
     """
 
     seed: int = DEFAULT_SEED
@@ -55,6 +57,7 @@ class TwinsWish:
     firestore_port: int = 0
     stripe_port: int = 0
     control_port: int = 0
+    credentials_path: Path | None = None
     identity_port: int = 0
 
     def settings(self, today: date) -> WorldSettings:
@@ -77,7 +80,12 @@ class TwinsProcess:
     def __init__(self, wish: TwinsWish, report: Report) -> None:
         self._report = report
         settings = wish.settings(almanac.day_of(datetime.now(UTC)))
-        self.firestore = _bind("--firestore-port", wish.firestore_port, FirestoreTwin)
+        self._tokens = WriterTokens()
+        self.firestore = _bind(
+            "--firestore-port",
+            wish.firestore_port,
+            lambda port: FirestoreTwin(port, writers=self._tokens.by_writer()),
+        )
         self._clock = WorldClock(self.firestore.clock)
         if not wish.is_empty:
             self._clock.set(opening_of(settings) - timedelta(days=WARM_UP_DAYS + 1))
@@ -87,16 +95,25 @@ class TwinsProcess:
             "--control-port",
             wish.control_port,
             lambda port: Control(
-                self.firestore, self.stripe, self._describe_world, port, identity=self.identity
+                self.firestore,
+                self.stripe,
+                self._describe_world,
+                port,
+                identity=self.identity,
+                agents=lambda: DemoAgents(self._documents),
             ),
         )
         self._wish = wish
         self._settings = settings
         self.runner: WorldRunner | None = None
+        self._documents: Any = None
+        self._credentials: CredentialsFile | None = None
 
     def start(self) -> Self:
         """Open the ports and begin the world; returns at once."""
         self.firestore.start()
+        self._credentials = CredentialsFile(self._wish.credentials_path, self._tokens.execution)
+        self._documents = world_client(self.firestore.host, PROJECT, self._tokens.world)
         _bind("--stripe-port", self._wish.stripe_port, lambda _: self.stripe.start())
         self.identity.start()
         self.control.start()
@@ -111,7 +128,11 @@ class TwinsProcess:
         self.control.stop()
         self.identity.stop()
         self.stripe.stop()
+        if self._documents and not self.runner:
+            self._documents.close()
         self.firestore.stop()
+        if self._credentials:
+            self._credentials.remove()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -128,19 +149,17 @@ class TwinsProcess:
             "STUDIO_STRIPE_KEY": READER_KEY,
             "STUDIO_FIRESTORE_PROJECT": PROJECT,
             "STUDIO_TWINS_CONTROL": self.control.url,
+            "STUDIO_WRITE_CREDENTIALS": str(self._credentials.path) if self._credentials else "",
             "STUDIO_IDENTITY_KEYS_URL": self.identity.keys_url,
             "STUDIO_IDENTITY_ACCOUNTS_URL": self.identity.accounts_url,
         }
 
     def _begin_world(self) -> WorldRunner:
-        # The client takes the address of an emulator from the environment and from nowhere else.
-        os.environ["FIRESTORE_EMULATOR_HOST"] = self.firestore.host
-        documents = firestore.Client(project=PROJECT)
         # The SDK's telemetry would leave an id under the user's home directory.
         stripe.enable_telemetry = False
         payments = stripe.StripeClient(WORLD_KEY, base_addresses={"api": self.stripe.base_url})
-        bulk = BulkWriter(self.firestore.host, PROJECT)
-        world = World(self._settings, Writer(documents, payments, self._clock, bulk))
+        bulk = BulkWriter(self.firestore.host, PROJECT, self._tokens.world)
+        world = World(self._settings, Writer(self._documents, payments, self._clock, bulk))
         runner = WorldRunner(world, self._clock, is_live=self._wish.is_live, report=self._report)
         runner.start()
         return runner

@@ -4,7 +4,7 @@ The client package has no server class, so each method is registered by name wit
 RPCs the twin does not have (Listen, Write, pipelines) are answered UNIMPLEMENTED by gRPC itself.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from functools import partial
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Self
 
 import grpc
 
+from twins.firestore.access import WRITING_RPCS, Writers, is_writing
 from twins.firestore.clock import TwinClock
 from twins.firestore.errors import RefusedError
 from twins.firestore.faults import Faults
@@ -37,20 +38,31 @@ class FirestoreTwin:
         port: Port on 127.0.0.1; 0 takes a free one.
         clock: Where commit and read times come from; real time unless given.
         threads: How many RPCs are served at once; a call that hangs holds one.
+        writers: Name of each writer -> its token; writes without one of these tokens are refused. Null lets
+            anybody write.
 
     Attributes:
         host: ``127.0.0.1:PORT``, as FIRESTORE_EMULATOR_HOST wants it.
         store: The documents, for seeding without RPCs.
         clock: The clock in use.
         faults: Faults to inject.
+        writers: Who may write.
         stats: What was asked, and what it would have cost.
 
     Raises:
         OSError: when the port is taken.
     """
 
-    def __init__(self, port: int = 0, *, clock: TwinClock | None = None, threads: int = 16) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        clock: TwinClock | None = None,
+        threads: int = 16,
+        writers: Mapping[str, str] | None = None,
+    ) -> None:
         self.clock = clock or TwinClock()
+        self.writers = Writers(writers)
         self.store = Store(self.clock)
         self.faults = Faults()
         self.stats = TwinStats()
@@ -111,16 +123,30 @@ def _unary_handler(
 ) -> Callable[[RequestMessage, grpc.ServicerContext], ResponseMessage]:
     def handle(request: RequestMessage, context: grpc.ServicerContext) -> ResponseMessage:
         twin.stats.count_call(name)
-        call = twin.faults.call(name, partial(touched_collections, request), context)
         try:
+            writer = _writer(twin, name, request, context)
+            call = twin.faults.call(name, partial(touched_collections, request), context)
             call.strike(0)
             response = answer(request)
+            if name in WRITING_RPCS:
+                twin.stats.count_commit(writer)
             call.strike_after()
         except RefusedError as refused:
             _abort(context, refused)
         return response
 
     return handle
+
+
+def _writer(twin: FirestoreTwin, rpc: str, request: RequestMessage, context: grpc.ServicerContext) -> str:
+    """Return who writes, or nobody's name for a call that does not."""
+    if not is_writing(rpc, request):
+        return ""
+    try:
+        return twin.writers.name_of(context.invocation_metadata() or ())
+    except RefusedError:
+        twin.stats.count_refused_write()
+        raise
 
 
 def _stream_handler(

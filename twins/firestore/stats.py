@@ -11,6 +11,20 @@ class TwinStats:
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._documents_billed = 0
+        self._commits: Counter[str] = Counter()
+        self._refused_writes = 0
+
+    @property
+    def commits(self) -> Counter[str]:
+        """How many writing calls went through, by writer (a copy)."""
+        with self._lock:
+            return self._commits.copy()
+
+    @property
+    def refused_writes(self) -> int:
+        """How many writing calls came without a writer's token."""
+        with self._lock:
+            return self._refused_writes
 
     @property
     def calls(self) -> Counter[str]:
@@ -33,6 +47,16 @@ class TwinStats:
         with self._lock:
             self._calls[method] += 1
 
+    def count_commit(self, writer: str) -> None:
+        """Count one writing call that went through."""
+        with self._lock:
+            self._commits[writer] += 1
+
+    def count_refused_write(self) -> None:
+        """Count one writing call without a writer's token."""
+        with self._lock:
+            self._refused_writes += 1
+
     def bill(self, documents: int) -> None:
         """Charge for reading documents."""
         with self._lock:
@@ -42,4 +66,6 @@ class TwinStats:
         """Start counting anew."""
         with self._lock:
             self._calls.clear()
+            self._commits.clear()
+            self._refused_writes = 0
             self._documents_billed = 0
