@@ -60,8 +60,9 @@ def build_execution_sensor(settings: Settings) -> dg.SensorDefinition:
 
     Run key: proposal id, action and number of the attempt. The number is there because a proposal whose
     attempt ended without an effect is approved as before, and Dagster never runs a key twice. The same tick
-    evaluated twice asks for the same key. Skips in anchor mode, while the kill switch is on, while a check of
-    governance is red, and where the gateway would say no. Proposes nothing, never does anything outside.
+    evaluated twice asks for the same key. Skips while the kill switch is on, and where the gateway would say
+    no: in anchor mode, while a check of governance is red, while a quota is used up. Proposes nothing, never
+    does anything outside.
     """
 
     @dg.sensor(
@@ -77,8 +78,6 @@ def build_execution_sensor(settings: Settings) -> dg.SensorDefinition:
         gateway: dg.ResourceParam[GatewayContract],
         clock: dg.ResourceParam[Clock],
     ) -> dg.SensorResult | dg.SkipReason:
-        if not settings.is_write_enabled:
-            return dg.SkipReason("Writes are disabled here (anchor mode): STUDIO_WRITES_ENABLED is not true.")
         waiting = {kind: list(ledger.ready(kind, LOOKED_AT)) for kind in ApprovalKind}
         if not any(waiting.values()):
             return dg.SkipReason("Nothing that is approved waits.")
@@ -99,11 +98,11 @@ def build_execution_sensor(settings: Settings) -> dg.SensorDefinition:
                 actor = system_actor(EXECUTOR, settings.studio_id)
                 decision = gateway.explain(actor, operation, proposal.capability_id, proposal_id)
                 if not decision.is_allowed:
-                    waits.append(f"{proposal_id} ({decision.code})")
+                    waits.append(f"{proposal_id} ({decision.code}: {decision.sentence})")
                     continue
                 requests.append(_request(action, proposal, attempt))
         if not requests:
-            return dg.SkipReason(f"{len(waits)} waiting: {', '.join(waits[:5])}")
+            return dg.SkipReason(f"{len(waits)} waiting: {'; '.join(waits[:3])}")
         return dg.SensorResult(run_requests=requests)
 
     return execution_sensor
@@ -167,8 +166,6 @@ def _look(
             facts = transaction.facts(now=now, capability_id=None, proposal_id=proposal_id)
             if facts.switch.switch is not Switch.OFF:
                 return {}, f"The kill switch is {facts.switch.switch}: nothing is executed."
-            if facts.red_checks:
-                return {}, f"A check of governance is red ({', '.join(facts.red_checks)})."
             if facts.proposal is not None:
                 found[proposal_id] = facts.proposal
     return found, None

@@ -9,6 +9,9 @@ CLOUD_TRUTH = "cloud_truth"
 STUDIO_STATE = "studio_state"
 GOVERNANCE = "governance"
 EXECUTION = "execution"
+PROPOSALS = "proposals"
+AUDIT_LOG = "audit_log"
+GOVERNED = (PROPOSALS, AUDIT_LOG)
 
 
 def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:

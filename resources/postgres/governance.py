@@ -98,32 +98,36 @@ class GovernanceReads:
             )
             return [Violation(str(subject), str(what)) for subject, what in rows]
 
-    def verify_chain(self, after: int = 0, after_hash: str = GENESIS) -> ChainReport:
-        """Recompute the audit's chain from behind an entry that is known to be good.
+    def verify_chain(
+        self, known_seq: int = 0, known_hash: str = GENESIS, *, from_start: bool = False
+    ) -> ChainReport:
+        """Recompute the audit's chain, by default from behind an entry that was verified before.
 
         Args:
-            after: Number of that entry; 0 recomputes everything.
-            after_hash: Its hash as it was verified. An entry that has another one now is the first violation.
+            known_seq: Number of that entry; 0 when none was ever verified.
+            known_hash: Its hash as it was then. Another hash now, or no entry, is a violation by itself, and
+                the report stays at this entry.
+            from_start: Recompute the entries before it, too.
         """
-        seq, known = after, after_hash
         with self._reading() as connection:
-            if after:
+            if known_seq:
                 found = connection.scalar(
                     text(
                         "SELECT encode(hash, 'hex') FROM studio.audit_events "
                         "WHERE studio_id = :studio AND seq = :seq"
                     ),
-                    {"studio": self._studio, "seq": after},
+                    {"studio": self._studio, "seq": known_seq},
                 )
-                if found != after_hash:
+                if found != known_hash:
                     what = "is gone" if found is None else "has another hash than when it was verified"
-                    return ChainReport(0, GENESIS, [Violation(str(after), what)])
-            for number, payload, prev_hash, stored in self._entries(connection, after):
-                what = _break_of(seq, known, number, payload, prev_hash, stored)
+                    return ChainReport(known_seq, known_hash, [Violation(str(known_seq), what)])
+            seq, last = (0, GENESIS) if from_start else (known_seq, known_hash)
+            for number, payload, prev_hash, stored in self._entries(connection, seq):
+                what = _break_of(seq, last, number, payload, prev_hash, stored)
                 if what:
-                    return ChainReport(seq, known, [Violation(str(number), what)])
-                seq, known = number, stored
-        return ChainReport(seq, known, [])
+                    return ChainReport(seq, last, [Violation(str(number), what)])
+                seq, last = number, stored
+        return ChainReport(seq, last, [])
 
     def _entries(self, connection: Connection, after: int) -> Iterator[tuple[int, str, str, str]]:
         while True:
@@ -159,12 +163,12 @@ class GovernanceReads:
 
 
 def _break_of(  # noqa: PLR0917 - an entry beside the one before it, both in the order of their columns
-    seq: int, known: str, number: int, payload: str, prev_hash: str, stored: str
+    seq: int, last: str, number: int, payload: str, prev_hash: str, stored: str
 ) -> str:
     """Return what is wrong with an entry that follows entry ``seq``; empty when nothing is."""
     if number != seq + 1:
         return f"follows entry {seq}: entries between are missing"
-    if prev_hash != known:
+    if prev_hash != last:
         return "does not name the hash of the entry before it"
     if entry_hash(number, prev_hash, payload) != stored:
         return "does not hash to its own hash"

@@ -32,7 +32,8 @@ WITH done AS (
         SELECT a.seq, a.payload FROM studio.audit_events AS a
         WHERE a.studio_id = e.studio_id AND a.subject_kind = 'proposal' AND a.subject_id = e.proposal_id
             AND a.seq < e.audit_seq
-            AND split_part(a.name, ':', 3) = CASE e.kind WHEN 'rollback' THEN 'rolling_back' ELSE 'executing' END
+            AND split_part(a.name, ':', 3)
+                = CASE e.kind WHEN 'rollback' THEN 'rolling_back' ELSE 'executing' END
         ORDER BY a.seq DESC LIMIT 1
     ) AS announced ON true
     WHERE e.studio_id = :studio AND e.state = 'succeeded'

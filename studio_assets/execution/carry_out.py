@@ -12,9 +12,6 @@ from policies.gateway import DeniedError, GatewayContract
 from policies.ports import LedgerRefusedError
 from policies.proposals import Execution, ExecutionState
 
-DONE_BEFORE = frozenset({"ALREADY_EXECUTED", "ALREADY_ROLLED_BACK"})
-"""Codes that say that what was asked for is so already: a repeated run is then no failure."""
-
 
 class Action(StrEnum):
     """What a run of the execution job does."""
@@ -22,6 +19,10 @@ class Action(StrEnum):
     EXECUTE = "execute"
     ROLLBACK = "rollback"
     RECOVER = "recover"
+
+
+DONE_BEFORE = {Action.EXECUTE: "ALREADY_EXECUTED", Action.ROLLBACK: "ALREADY_ROLLED_BACK"}
+"""Codes that say that what was asked for is so already: a repeated run is then no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def carry_out(
     except DeniedError as error:
         decision = error.decision
         return Outcome(
-            decision.code in DONE_BEFORE,
+            decision.code == DONE_BEFORE.get(action),
             decision.code,
             decision.sentence,
             decision.rule,

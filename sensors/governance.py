@@ -1,0 +1,68 @@
+"""When governance is looked at: every few minutes, whole once a day, and sooner while something is red."""
+
+import dagster as dg
+
+from policies.ports import Ledger
+from resources.clock import Clock
+from resources.settings import Settings
+from sensors.execution import UNDER_WAY
+from studio_assets.governance.assets import FULL, SCOPE_TAG
+from studio_assets.jobs import OBSERVE_GOVERNANCE_JOB
+
+EVERY_FIVE_MINUTES = "*/5 * * * *"
+FULL_CRON = "20 4 * * *"  # when nobody is at the studio
+RED_INTERVAL_SECONDS = 60
+
+
+def build_governance_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """Return the schedules that observe and check governance: often since the last time, daily all of it."""
+    return [
+        dg.ScheduleDefinition(
+            name="governance_schedule",
+            job_name=OBSERVE_GOVERNANCE_JOB,
+            cron_schedule=EVERY_FIVE_MINUTES,
+            execution_timezone=settings.timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Observes proposals and audit log and judges the standing checks.",
+        ),
+        dg.ScheduleDefinition(
+            name="governance_full_schedule",
+            job_name=OBSERVE_GOVERNANCE_JOB,
+            cron_schedule=FULL_CRON,
+            execution_timezone=settings.timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            tags={SCOPE_TAG: FULL},
+            description="As the other one, with the whole audit log recomputed.",
+        ),
+    ]
+
+
+def build_red_checks_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Return the sensor that looks again soon while a check of governance is red.
+
+    One run at a time; it only judges again. Skips while nothing is red. Proposes nothing, never does anything
+    outside.
+    """
+
+    @dg.sensor(
+        name="red_checks_sensor",
+        job_name=OBSERVE_GOVERNANCE_JOB,
+        minimum_interval_seconds=RED_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Judges the standing checks again every minute while one is red.",
+    )
+    def red_checks_sensor(
+        context: dg.SensorEvaluationContext,
+        ledger: dg.ResourceParam[Ledger],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.RunRequest | dg.SkipReason:
+        with ledger.transaction() as transaction:
+            red = transaction.facts(now=clock.now(), capability_id=None).red_checks
+        if not red:
+            return dg.SkipReason("No check is red.")
+        under_way = dg.RunsFilter(job_name=OBSERVE_GOVERNANCE_JOB, statuses=list(UNDER_WAY))
+        if context.instance.get_runs_count(under_way):
+            return dg.SkipReason("The checks are being judged.")
+        return dg.RunRequest(tags={"studio/id": settings.studio_id, "studio/reason": "red"})
+
+    return red_checks_sensor
