@@ -21,10 +21,12 @@ def binding_approvals(
 ) -> tuple[Approval, ...]:
     """Return the approvals of exactly this content by people entitled to give them, expired or not.
 
-    The newest of each person, oldest first.
+    The newest of each person, oldest first. Undoing is the safe direction: who asked for a change may, if
+    entitled, be the one who says that it be undone.
     """
     newest: dict[str, Approval] = {}
-    own = (proposal.requester_id, proposal.requester_principal_id) if capability.is_four_eyes else ()
+    is_four_eyes = capability.is_four_eyes and kind is ApprovalKind.EXECUTE
+    own = (proposal.requester_id, proposal.requester_principal_id) if is_four_eyes else ()
     for approval in approvals:
         if (
             approval.kind is kind
@@ -49,9 +51,12 @@ def live_approvals(
     now: datetime,
     kind: ApprovalKind = ApprovalKind.EXECUTE,
 ) -> tuple[Approval, ...]:
-    """Return the approvals that count at an instant: binding, and not expired (at its expiry it has)."""
+    """Return the approvals that count at an instant: binding, given by then, and not expired.
+
+    At the instant it expires an approval has expired.
+    """
     binding = binding_approvals(capability, proposal, approvals, kind)
-    return tuple(approval for approval in binding if now < approval.expires_at)
+    return tuple(approval for approval in binding if approval.at <= now < approval.expires_at)
 
 
 def has_quorum(

@@ -1,10 +1,12 @@
 """Whether anything may be done outside now: switch, anchor mode, checks, snapshot, quotas."""
 
+from datetime import datetime
 from typing import Final
 
 from policies.cases import Case
 from policies.decisions import Decision, QuotaUse, Switch
 from policies.quotas import applicable, seconds_of_cooldown, seconds_until_free, used_now
+from policies.registry import Capability
 from policies.rules import deny
 
 NEXT_SNAPSHOT_SECONDS: Final = 300  # a refresh takes minutes; sooner is no use
@@ -55,28 +57,24 @@ def quota_left(case: Case) -> Decision | None:
 
     Of several, the one that lasts longest decides.
     """
-    facts = case.facts
+    facts, capability = case.facts, case.capability
     if not facts.quotas:
         return None
-    worst: Decision | None = None
-    for scope, subject in applicable(case.capability, case.proposal):
-        for use in facts.quotas:
-            if (use.scope, use.subject_id, use.capability_id) == (
-                scope,
-                subject,
-                case.capability.capability_id,
-            ):
-                found = _quota(case, use)
-                if found is not None and (
-                    worst is None or (found.retry_after_seconds or 0) > (worst.retry_after_seconds or 0)
-                ):
-                    worst = found
-    return worst
+    applying = applicable(capability, case.proposal)
+    found = [
+        denial
+        for use in facts.quotas
+        if use.capability_id == capability.capability_id and (use.scope, use.subject_id) in applying
+        if (denial := quota_denial(capability, use, facts.now)) is not None
+    ]
+    return max(found, key=lambda denial: denial.retry_after_seconds or 0, default=None)
 
 
-def _quota(case: Case, use: QuotaUse) -> Decision | None:
-    rule = next(rule for rule in case.capability.quotas if rule.scope == use.scope)
-    now = case.facts.now
+def quota_denial(capability: Capability, use: QuotaUse, now: datetime) -> Decision | None:
+    """Return the no for a quota that is used up or pauses; null if it has room."""
+    rule = next((rule for rule in capability.quotas if rule.scope == use.scope), None)
+    if rule is None:
+        return None
     wait = seconds_until_free(rule, use, now)
     if wait:
         used = used_now(rule, use, now)

@@ -165,7 +165,6 @@ OF_A_PROPOSAL: Final[dict[Operation, tuple[Check, ...]]] = {
     ),
     _O.ROLLBACK: (
         who.approver,
-        who.not_requester,
         standing.is_executed,
         standing.not_undone,
         standing.same_input,
