@@ -1,7 +1,8 @@
 """Brings a database to the shape this version needs, or refuses and changes nothing.
 
 Everything happens in one transaction under one lock, so two starters do not race and a kill leaves the
-database as it was. Views, grants and comments are made again whenever their text changes.
+database as it was. Views, grants, comments and the copy of the capability registry are made again whenever
+their text changes.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, Text, column, select, table, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from policies.registry import default_registry
+from resources.postgres.capability_mirror import mirror_registry, registry_file_version
 from resources.postgres.comments import comment_statements
 from resources.postgres.engine import unreachable
 from resources.postgres.errors import DatabaseRefusedError
@@ -98,9 +101,11 @@ def refuse_unusable(connection: Connection, present: str | None) -> None:
 
 
 def fingerprint() -> str:
-    """Return what identifies the views, grants and comments of this version."""
+    """Return what identifies the views, grants, comments and capabilities of this version."""
     parts = [f"{view.schema}.{view.name}\n{view.sql}" for view in VIEWS]
-    return hashlib.sha256("\0".join([*parts, *comment_statements()]).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        "\0".join([*parts, *comment_statements(), registry_file_version()]).encode()
+    ).hexdigest()[:16]
 
 
 def applied_fingerprint(connection: Connection) -> str | None:
@@ -135,6 +140,7 @@ def _apply(connection: Connection, present: str | None, to: str) -> None:
     statements.append(f"GRANT SELECT ON {SCHEMA}.{VERSION_TABLE} TO {APP}")
     connection.exec_driver_sql(";\n".join(statements), execution_options={"no_parameters": True})
     grant_schemas(connection)
+    mirror_registry(connection, default_registry())
 
 
 def _run_migrations(connection: Connection, to: str) -> None:

@@ -1,17 +1,16 @@
 -- The audit log's one way in, and what every rule asks of it.
 
 -- A login named studio_app_<studio> serves that studio whatever it asks for; the others choose, as before.
+-- The body is parsed here, once: the caller's search_path and temporary types cannot give it another meaning.
 CREATE OR REPLACE FUNCTION studio.current_studio_id() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-    SELECT CASE
-        WHEN pg_catalog.starts_with(session_user::text, 'studio_app_')
-        THEN pg_catalog.substr(session_user::text, 12)
-        WHEN pg_catalog.pg_has_role(session_user, 'studio_app', 'MEMBER')
-        THEN pg_catalog.current_setting('studio.studio_id', true)
-        ELSE pg_catalog.substring(session_user::text, '^studio_analyst_(.+)$')
-    END
-$$;
+RETURN CASE
+    WHEN pg_catalog.starts_with(session_user::pg_catalog.text, 'studio_app_')
+    THEN pg_catalog.substr(session_user::pg_catalog.text, 12)
+    WHEN pg_catalog.pg_has_role(session_user, 'studio_app', 'MEMBER')
+    THEN pg_catalog.current_setting('studio.studio_id', true)
+    ELSE pg_catalog.substring(session_user::pg_catalog.text, '^studio_analyst_(.+)$')
+END;
 
 -- Appends one event to the log of the connection's studio and returns its sequence number.
 --

@@ -17,6 +17,8 @@ CREATE TABLE studio.capabilities (
     document jsonb NOT NULL CHECK (jsonb_typeof(document) = 'object'),
     PRIMARY KEY (capability_id),
     CONSTRAINT capabilities_write_needs_approval CHECK (is_read_only OR approvals_required >= 1),
+    CONSTRAINT capabilities_never_exempt CHECK (NOT is_exemptable OR (document ->> 'risk' <> 'critical'
+        AND document ->> 'hazard' = 'none')),
     CONSTRAINT capabilities_approvals_need_other_eyes CHECK (approvals_required = 0 OR is_four_eyes)
 );
 

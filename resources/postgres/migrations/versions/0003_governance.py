@@ -11,6 +11,10 @@ revision = "0003"
 down_revision = "0002"
 
 _SCRIPTS = Path(__file__).parent.parent / "governance"
+_SCRIPT_ORDER = (
+    *("tables", "audit", "rules_common", "rules_proposals", "rules_approvals", "rules_executions"),
+    "rules_policies",
+)
 
 # Table -> what the runtime may do besides reading. Columns are named where rows change: others never do.
 _INSERT = "INSERT"
@@ -36,12 +40,25 @@ _REGISTRY = ("capabilities", "capability_quotas")
 
 def upgrade() -> None:
     """Create the tables, wall them off by studio, give the runtime what it needs, and add the rules."""
-    _run("tables")
-    _run("audit")
+    for script in _SCRIPT_ORDER:
+        _run(script)
     for table, rights in _RIGHTS.items():
         _protect(table, rights)
     for table in _REGISTRY:
         _protect_registry(table)
+    # Ordinary triggers fall silent under session_replication_role; these do not.
+    op.execute(
+        """
+        DO $$ DECLARE rule record; BEGIN
+            FOR rule IN SELECT tgrelid::regclass AS of_table, tgname FROM pg_trigger
+                WHERE NOT tgisinternal AND tgenabled <> 'A'
+                    AND tgrelid::regclass::text LIKE 'studio.%'
+            LOOP
+                EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', rule.of_table, rule.tgname);
+            END LOOP;
+        END $$
+        """
+    )
 
 
 def _run(name: str) -> None:
@@ -55,7 +72,6 @@ def _protect(table: str, rights: str) -> None:
         f"CREATE TRIGGER {table}_{name} BEFORE {refused}DELETE OR TRUNCATE ON studio.{table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION studio.refuse_change()"
     )
-    op.execute(f"ALTER TABLE studio.{table} ENABLE ALWAYS TRIGGER {table}_{name}")
     _wall(table)
     op.execute(
         f"CREATE POLICY {table}_of_one_studio ON studio.{table} "
