@@ -17,7 +17,11 @@ from resources.settings import Settings, load_settings, variables
 
 # Read by libraries on their own account: they would change where a part connects, behind our back.
 _NOT_PASSED_ON: Final = ("STUDIO_", "DAGSTER_", "PG", "FIRESTORE_", "GOOGLE_", "GCLOUD_", "STRIPE_", "PYTHON")
-SECRET_FOR: Final = {"STUDIO_STRIPE_KEY": frozenset({"code", "snapshot", "history"})}
+SECRET_FOR: Final = {
+    "STUDIO_STRIPE_KEY": frozenset({"code", "snapshot", "history"}),
+    # Only a path, and still: nobody but the process that starts execution runs knows where it leads.
+    "STUDIO_WRITE_CREDENTIALS": frozenset({"code"}),
+}
 
 
 def settings_here(*, home: Path | None = None, port: int | None = None) -> Settings:

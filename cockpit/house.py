@@ -32,6 +32,7 @@ from resources.settings import Settings, SettingsError
 
 SECONDS_TO_LET_GO = 1.0
 CODE_IS_SERVING = "Started Dagster code server"
+WRITER_FILE = "twin-writer.json"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ def open_house(home: Home, settings: Settings, wish: Wish) -> House:
         raise SettingsError(problems)
     world = settle(home, settings, wish, local_date(SystemClock().now(), settings.timezone))
     told = as_variables(settings) | {"STUDIO_HOME": str(home.path), "STUDIO_HISTORY_START": world.first_day}
+    if world.has_twins and "is_write_enabled" not in settings.model_fields_set:
+        told["STUDIO_WRITES_ENABLED"] = "true"  # in a pretend studio nothing real is touched
     server = None
     if settings.database_url is None:
         server = embedded_server(home)
@@ -100,7 +103,14 @@ def store_parts(house: House) -> list[Part]:
         )
     )
     if house.world.has_twins:
-        parts.append(TwinsPart(house.world, house.environment, told=house.told))
+        parts.append(
+            TwinsPart(
+                house.world,
+                house.environment,
+                told=house.told,
+                writer_file=house.home.run / WRITER_FILE,
+            )
+        )
     return parts
 
 

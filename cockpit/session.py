@@ -74,7 +74,7 @@ def _on_instance(
     command = [sys.executable, "-m", "cockpit.work.take_snapshot", *arguments]
     with subprocess.Popen(
         command,
-        env=part_environment(home, told),
+        env=part_environment(home, told, part="snapshot"),
         cwd=CHECKOUT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

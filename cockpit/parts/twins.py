@@ -5,6 +5,7 @@ import shlex
 import socket
 from collections.abc import MutableMapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 
 from cockpit.parts.python_part import Environment, PythonPart
@@ -20,14 +21,17 @@ class TwinsPart(PythonPart):
         world: Which pretend studio.
         environment: Makes the environment.
         told: Takes what a client of the twins needs to know.
+        writer_file: Where the twins put the token with which an execution run may write.
     """
 
-    def __init__(self, world: World, environment: Environment, *, told: MutableMapping[str, str]) -> None:
+    def __init__(
+        self, world: World, environment: Environment, *, told: MutableMapping[str, str], writer_file: Path
+    ) -> None:
         firestore, stripe, control, identity = _free_ports(4)
         argv = [
             "twins", "up", "--seed", str(world.seed), "--size", world.size, "--first-day", world.first_day,
             "--firestore-port", str(firestore), "--stripe-port", str(stripe), "--control-port", str(control),
-            "--identity-port", str(identity), "--live",
+            "--identity-port", str(identity), "--write-credentials", str(writer_file), "--live",
         ]  # fmt: skip
         super().__init__("twins", "Pretend studio", argv, environment, start_limit_seconds=900.0)
         self._told = told

@@ -15,6 +15,7 @@ GIVEN = {
     "STUDIO_FIRESTORE_PROJECT": "p",
     "STUDIO_HISTORY_START": "2026-09-22",
     "STUDIO_WRITES_ENABLED": "true",
+    "STUDIO_WRITE_CREDENTIALS": "/secrets/writer.json",
     "STUDIO_QUARANTINE_LIMIT_RATIO": "0.5",
     "DAGSTER_PG_URL": "postgresql+psycopg2://u:pw12345@h/dagster",
 }
@@ -55,6 +56,16 @@ def test_the_stripe_key_goes_only_to_parts_that_read_stripe(tmp_path):
     }
     assert having == {"code", "snapshot", "history"}
     assert secret_variables() <= set(told) | {"STUDIO_DAGSTER_DATABASE_URL"}
+
+
+def test_only_the_part_that_starts_execution_runs_knows_where_the_writing_credential_lies(tmp_path):
+    home, told = open_home(tmp_path / "home"), as_variables(load_settings(GIVEN))
+    having = {
+        part
+        for part in ("prepare", "web", "daemon", "code", "snapshot", "history", "twins", "tick")
+        if "STUDIO_WRITE_CREDENTIALS" in part_environment(home, told, part=part)
+    }
+    assert having == {"code"}
 
 
 def test_a_relative_home_is_relative_to_where_the_person_stands(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from cockpit.supervisor import Running
 from cockpit.world import World
 
 WORLD = World("twins", "2026-09-22", 1, "small")
+WRITER = Path("/home/of/the/studio/run/writer.json")
 
 
 def nothing(_part):
@@ -44,7 +46,7 @@ def test_progress_becomes_the_detail(line, detail):
 
 def test_twins_tell_their_addresses_and_are_ready_when_the_world_has_caught_up():
     told = {}
-    part = TwinsPart(WORLD, nothing, told=told)
+    part = TwinsPart(WORLD, nothing, told=told, writer_file=WRITER)
     part.hear("export FIRESTORE_EMULATOR_HOST=127.0.0.1:1")
     part.hear("export STUDIO_STRIPE_KEY='rk_test_x y'")
     part.hear(json.dumps({"event": "world:history:progress", "done": 3, "of": 61}))
@@ -58,7 +60,7 @@ def test_twins_tell_their_addresses_and_are_ready_when_the_world_has_caught_up()
 
 def test_twins_that_are_started_again_keep_their_addresses():
     """Other parts were told them once."""
-    part = TwinsPart(WORLD, nothing, told={})
+    part = TwinsPart(WORLD, nothing, told={}, writer_file=WRITER)
     before = list(part.command().argv)
     part.reset()
     assert list(part.command().argv) == before
