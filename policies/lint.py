@@ -97,7 +97,7 @@ def _approval(capability: Capability) -> Iterator[tuple[str, str]]:
         yield "MISSING_METADATA", "It does not say who may propose it and who decides about it."
     if capability.approvals_required == 0 and not capability.is_read_only:
         yield "WRITE_CAPABILITY_EXEMPT", "It writes, and needs nobody's approval."
-    if capability.is_read_only is not (capability.approvals_required == 0) and capability.is_read_only:
+    if capability.is_read_only and capability.approvals_required:
         yield "APPROVAL_MODE_MISMATCH", "It only reads, and still needs approval."
     if capability.is_four_eyes is not (capability.approvals_required > 0):
         yield (
