@@ -39,7 +39,7 @@ class LedgerSession:
     A refusal ends it: whatever is tried afterwards raises the same error, and leaving keeps nothing.
     """
 
-    __slots__ = ("_is_visible_late", "_seen", "_studio_id", "_wire")
+    __slots__ = ("_is_visible_late", "_locked", "_seen", "_studio_id", "_wire")
 
     def __init__(self, wire: Wire, studio_id: str) -> None:
         self._wire = wire
@@ -47,6 +47,7 @@ class LedgerSession:
         self._is_visible_late = False
         # Id of a proposal or attempt -> the event that made it what this transaction last saw or wrote.
         self._seen: dict[str, int] = {}
+        self._locked: set[str] = set()  # of those, the ones whose rows are locked
 
     def facts(
         self,
@@ -65,6 +66,7 @@ class LedgerSession:
         call = (sql.FACTS, (self._studio_id, capability_id, proposal_id, scopes, subjects))
         if lock and proposal_id is not None:
             found = self._wire.ask((sql.LOCK_PROPOSAL, (self._studio_id, proposal_id)), call)
+            self._locked.add(proposal_id)
         else:
             found = self._wire.ask(call)
         return self._facts(now, rows_of.parse(found[0] if found else None))
@@ -92,12 +94,10 @@ class LedgerSession:
             at,
         )
         self._wire.wrote = True
-        spent, counted = self._wire.ask((sql.USE_QUOTAS, arguments)) or (None, 0)
-        if spent is None and counted != len(uses):
-            spent, counted = self._wire.ask((sql.ADD_QUOTAS, arguments), (sql.USE_QUOTAS, arguments)) or (
-                None,
-                0,
-            )
+        spent, counted = self._wire.ask((sql.USE_QUOTAS, (*arguments, False))) or (None, 0)
+        if spent is None and counted == 0:
+            lock = (sql.LOCK_NEW_QUOTAS, (self._studio_id,))
+            spent, counted = self._wire.ask(lock, (sql.USE_QUOTAS, (*arguments, True))) or (None, 0)
         if spent is not None:
             return self._exhausted(uses, rows_of.parse(spent))
         if counted != len(uses):
@@ -117,6 +117,7 @@ class LedgerSession:
         if current is None or current.state is not ExecutionState.INTENT or current.fence != execution.fence:
             raise self._refuse("Another executor has the lease now, or the attempt has ended", STATE_CHANGED)
         self._seen[current.execution_id] = current.audit_seq
+        self._locked.add(current.execution_id)
         return rows_of.switch_from(rows_of.parse(found[1] if found else None))
 
     def take_over(self, execution: Execution, executor_id: str, until: datetime, now: datetime) -> Execution:
@@ -134,6 +135,7 @@ class LedgerSession:
         ):
             raise self._refuse("Its executor is still at it, or was quicker", STATE_CHANGED)
         self._seen[current.execution_id] = current.audit_seq
+        self._locked.add(current.execution_id)
         return replace(current, executor_id=executor_id, fence=current.fence + 1, lease_until=until)
 
     def hold_switch(self) -> int:
@@ -176,13 +178,15 @@ class LedgerSession:
         if any(isinstance(row, SwitchChange) for row in rows):
             # A call may begin on what it reads of the switch: nobody may read what a crash could take back.
             self._is_visible_late = True
-        seq, *written = self._wire.ask((statement, arguments)) or (0,)
+        locks = [lock for row, since in zip(rows, seen, strict=True) if (lock := self._lock_for(row, since))]
+        seq, *written = self._wire.ask(*locks, (statement, arguments)) or (0,)
         for row, count in zip(rows, written, strict=True):
             if count != 1 and not isinstance(row, QuotaReset):
                 raise self._refuse(f"{type(row).__name__} was changed by somebody else", STATE_CHANGED)
             key = row_key(row)
             if key is not None:
                 self._seen[key] = seq
+                self._locked.add(key)
         return int(seq)
 
     @property
@@ -196,6 +200,18 @@ class LedgerSession:
         if key is None or isinstance(row, QuotaReset | SwitchChange):
             return 0
         return self._seen.get(key) or int(getattr(row, "audit_seq", 0))
+
+    def _lock_for(self, row: Row, since: int) -> tuple[sql.Statement, Sequence[Any]] | None:
+        """Return what locks a row that will change; null where that is done or nothing is to lock.
+
+        Everybody locks rows before the head of the log, so nobody waits in a circle.
+        """
+        if isinstance(row, QuotaReset):
+            return sql.LOCK_QUOTA, (self._studio_id, row.capability_id, row.scope, row.subject_id)
+        key = row_key(row)
+        if key is None or not since or key in self._locked:
+            return None
+        return sql.LOCK_PROPOSAL if isinstance(row, Proposal) else sql.LOCK_EXECUTION, (self._studio_id, key)
 
     def _facts(self, now: datetime, found: Any) -> Facts:
         proposal = None if found["proposal"] is None else rows_of.proposal_from(found["proposal"])

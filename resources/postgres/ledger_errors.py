@@ -16,8 +16,8 @@ DUPLICATE: Final = "DUPLICATE"
 RULE: Final = "RULE"
 
 _UNIQUE: Final = "23505"
-_RAISED_BY_RULES: Final = "P0001"
-# Another transaction was first: serialization, deadlock, a lock that was not free.
+# Another transaction was first: our own rules, serialization, deadlock, a lock that was not free.
+_FIRST: Final = "SO001"
 _TOO_LATE: Final = frozenset({"40001", "40P01", "55P03"})
 _DEDUPE: Final = "dedupe"  # part of the name of the index that keeps dedupe keys apart
 # Broken rules, by SQLSTATE class: constraints and ours, values, rights, check options, exceptions raised.
@@ -33,6 +33,10 @@ def refusal(error: psycopg2.Error) -> Exception | None:
             "The database lacks parts that this version of Studio OS needs. Nothing was changed. Start once "
             "with: ./studio up"
         )
+    if code == _FIRST:
+        return LedgerRefusedError(
+            f"{_sentence(error)} Nothing was changed. Look at it again, then decide.", code=STATE_CHANGED
+        )
     if code in _TOO_LATE:
         return LedgerRefusedError(
             "Somebody else was changing the same thing. Nothing was changed. Look at it again, then decide.",
@@ -41,9 +45,7 @@ def refusal(error: psycopg2.Error) -> Exception | None:
     if code == _UNIQUE:
         return _not_unique(str(error.diag.constraint_name or ""))
     if code[:2] in _RULE_CLASSES:
-        return LedgerRefusedError(
-            f"The database refused: {_sentence(error)}. Nothing was changed.", code=RULE
-        )
+        return LedgerRefusedError(f"The database refused. {_sentence(error)} Nothing was changed.", code=RULE)
     return None
 
 
@@ -77,5 +79,6 @@ def _not_unique(constraint: str) -> LedgerRefusedError:
 def _sentence(error: psycopg2.Error) -> str:
     """Return the rule's name, or the sentence of our own functions; never a row (DETAIL may hold one)."""
     if error.pgcode and error.pgcode[:2] in {"23", "44"} and error.diag.constraint_name:
-        return f"it breaks the rule {error.diag.constraint_name}"
-    return str(error.diag.message_primary or error.pgcode)
+        return f"It breaks the rule {error.diag.constraint_name}."
+    said = str(error.diag.message_primary or error.pgcode).rstrip(".")
+    return f"{said} ({error.diag.constraint_name or error.pgcode})."

@@ -9,7 +9,7 @@ everything a decision rests on.
 from dataclasses import dataclass, field
 from typing import Final
 
-from resources.postgres.ledger_locks import SWITCH_LOCK
+from resources.postgres.ledger_locks import QUOTA_LOCK, SWITCH_LOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ FACTS: Final = Statement(
         'quotas', (SELECT json_agg(q ORDER BY w.place)
             FROM unnest($4, $5) WITH ORDINALITY AS w (scope, subject_id, place)
             JOIN studio.quota_buckets AS q ON q.studio_id = $1 AND q.capability_id = (SELECT id FROM c)
-                AND q.scope = w.scope AND q.subject_id = w.subject_id),
+                AND q.scope = w.scope AND q.subject_id = w.subject_id AND q.used > 0),
         'snapshot_read_at', {_SNAPSHOT_READ_AT},
         'red_checks', {_RED_CHECKS})::text""",
     ("text", "text", "text", "text[]", "text[]"),
@@ -98,48 +98,53 @@ LIVE_DUPLICATE: Final = Statement(
     ("text", "text", "text"),
 )
 
-# Quotas: capabilities, scopes, subjects, limits, windows and one instant. The rows that are there are locked
-# in one order for everybody, so nobody waits in a circle; nothing is counted unless all are there and free.
-_WANTED: Final = (
-    "unnest($2, $3, $4, $5, $6) WITH ORDINALITY "
-    "AS w (capability_id, scope, subject_id, limit_count, window_seconds, place)"
-)
-_QUOTA_TYPES: Final = ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz")
+# Quotas: capabilities, scopes, subjects, limits, windows, one instant, and whether rows may be added. Rows
+# are locked in one order for everybody, so nobody waits in a circle. A quota nobody has used yet has no row
+# to lock: nothing is locked or counted then, and the caller comes again with the lock for adding rows.
+_KEY: Final = "(q.capability_id, q.scope, q.subject_id) = (w.capability_id, w.scope, w.subject_id)"
 USE_QUOTAS: Final = Statement(
     "ledger_use_quotas",
-    f"""WITH held AS MATERIALIZED (
-        SELECT q.capability_id, q.scope, q.subject_id, w.place, w.limit_count, w.window_seconds,
-            q.window_started_at, q.last_used_at, q.used,
-            q.window_started_at IS NULL
+    f"""WITH wanted AS MATERIALIZED (
+        SELECT * FROM unnest($2, $3, $4, $5, $6) WITH ORDINALITY
+            AS w (capability_id, scope, subject_id, limit_count, window_seconds, place)
+    ), held AS MATERIALIZED (
+        SELECT w.*, q.used, q.window_started_at, q.last_used_at, q.window_started_at IS NULL
                 OR q.window_started_at + make_interval(secs => w.window_seconds) <= $7 AS is_over
-        FROM {_WANTED} JOIN studio.quota_buckets AS q ON q.studio_id = $1
-            AND q.capability_id = w.capability_id AND q.scope = w.scope AND q.subject_id = w.subject_id
-        ORDER BY q.capability_id, q.scope, q.subject_id FOR NO KEY UPDATE OF q
+        FROM wanted AS w JOIN studio.quota_buckets AS q ON q.studio_id = $1 AND {_KEY}
+        WHERE $8 OR (SELECT count(*) FROM wanted AS w JOIN studio.quota_buckets AS q
+            ON q.studio_id = $1 AND {_KEY}) = cardinality($2)
+        ORDER BY w.capability_id, w.scope, w.subject_id FOR NO KEY UPDATE OF q
+    ), fresh AS MATERIALIZED (
+        SELECT w.*, 0::bigint AS used, NULL::timestamptz AS window_started_at,
+            NULL::timestamptz AS last_used_at, true AS is_over
+        FROM wanted AS w WHERE $8 AND NOT EXISTS (SELECT FROM held AS q WHERE {_KEY})
     ), spent AS MATERIALIZED (
-        SELECT * FROM held WHERE CASE WHEN is_over THEN 0 ELSE used END >= limit_count
+        SELECT * FROM (SELECT * FROM held UNION ALL SELECT * FROM fresh) AS w
+        WHERE CASE WHEN is_over THEN 0 ELSE used END >= limit_count
     ), counted AS (
-        UPDATE studio.quota_buckets AS q SET limit_count = h.limit_count, window_seconds = h.window_seconds,
-            used = CASE WHEN h.is_over THEN 1 ELSE h.used + 1 END,
-            window_started_at = CASE WHEN h.is_over THEN $7 ELSE h.window_started_at END,
-            last_used_at = greatest($7, h.last_used_at)
-        FROM held AS h WHERE q.studio_id = $1 AND q.capability_id = h.capability_id AND q.scope = h.scope
-            AND q.subject_id = h.subject_id AND NOT EXISTS (SELECT FROM spent)
-            AND (SELECT count(*) FROM held) = cardinality($2)
-        RETURNING 1
+        UPDATE studio.quota_buckets AS q SET limit_count = w.limit_count, window_seconds = w.window_seconds,
+            used = CASE WHEN w.is_over THEN 1 ELSE w.used + 1 END,
+            window_started_at = CASE WHEN w.is_over THEN $7 ELSE w.window_started_at END,
+            last_used_at = CASE WHEN w.is_over THEN $7 ELSE greatest($7, w.last_used_at) END
+        FROM held AS w WHERE q.studio_id = $1 AND {_KEY} AND NOT EXISTS (SELECT FROM spent) RETURNING 1
+    ), added AS (
+        INSERT INTO studio.quota_buckets (studio_id, capability_id, scope, subject_id, limit_count,
+            window_seconds, used, window_started_at, last_used_at)
+        SELECT $1, w.capability_id, w.scope, w.subject_id, w.limit_count, w.window_seconds, 1, $7, $7
+        FROM fresh AS w WHERE NOT EXISTS (SELECT FROM spent) RETURNING 1
     )
     SELECT (SELECT row_to_json(s)::text FROM spent AS s ORDER BY s.place LIMIT 1),
-        (SELECT count(*) FROM counted)""",
-    _QUOTA_TYPES,
+        (SELECT count(*) FROM counted) + (SELECT count(*) FROM added)""",
+    ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz", "boolean"),
 )
-# A quota nobody has used yet has no row to lock; whoever is first makes it, unused.
-ADD_QUOTAS: Final = Statement(
-    "ledger_add_quotas",
-    f"""INSERT INTO studio.quota_buckets
-        (studio_id, capability_id, scope, subject_id, limit_count, window_seconds, used)
-    SELECT $1, w.capability_id, w.scope, w.subject_id, w.limit_count, w.window_seconds, 0
-    FROM {_WANTED} WHERE $7 IS NOT NULL ORDER BY w.capability_id, w.scope, w.subject_id
-    ON CONFLICT DO NOTHING RETURNING 1""",
-    _QUOTA_TYPES,
+LOCK_NEW_QUOTAS: Final = Statement(
+    "ledger_lock_new_quotas", f"SELECT pg_advisory_xact_lock({QUOTA_LOCK}, hashtext($1))", ("text",)
+)
+LOCK_QUOTA: Final = Statement(
+    "ledger_lock_quota",
+    "SELECT FROM studio.quota_buckets WHERE studio_id = $1 AND capability_id = $2 AND scope = $3 "
+    "AND subject_id = $4 FOR NO KEY UPDATE",
+    ("text", "text", "text", "text"),
 )
 
 # The row first, then the switch: what is read of the switch is from after every wait.
