@@ -56,7 +56,13 @@ class Steps:
         return self.now
 
     def event(
-        self, action: str, proposal: Proposal, actor: Actor, *, state: str | None = None, at: datetime | None = None
+        self,
+        action: str,
+        proposal: Proposal,
+        actor: Actor,
+        *,
+        state: str | None = None,
+        at: datetime | None = None,
     ) -> AuditDraft:
         """Return the event of a step of a proposal."""
         return AuditDraft(
