@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from policies.actors import Actor
-from policies.gateway import DeniedError, GatewayContract
+from policies.errors import DeniedError
+from policies.gateway import GatewayContract
 from policies.ports import LedgerRefusedError
 from policies.proposals import Execution, ExecutionState
 
