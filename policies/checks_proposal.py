@@ -45,7 +45,7 @@ def _only_in(states: Iterable[ProposalState], says: dict[ProposalState, str] | N
 is_draft = _only_in({_S.DRAFT}, _SUBMITTED)
 is_pending = _only_in({_S.PENDING_APPROVAL})
 is_undecided = _only_in({_S.DRAFT, _S.PENDING_APPROVAL, _S.APPROVED})
-is_rejectable = _only_in({_S.PENDING_APPROVAL, _S.APPROVED})
+is_submitted = _only_in({_S.PENDING_APPROVAL, _S.APPROVED})
 is_reopenable = _only_in({_S.REJECTED, _S.FAILED, _S.EXPIRED}, _NOT_REOPENABLE)
 is_approved = _only_in({_S.APPROVED})
 is_executed = _only_in({_S.EXECUTED}, _NOT_EXECUTED)

@@ -122,7 +122,7 @@ OF_A_PROPOSAL: Final[dict[Operation, tuple[Check, ...]]] = {
         who.requester_kind,
         who.requester_only,
         agent.acting_agent,
-        standing.is_undecided,
+        standing.is_submitted,
         standing.in_time,
         who.new_rationale,
     ),
@@ -142,7 +142,7 @@ OF_A_PROPOSAL: Final[dict[Operation, tuple[Check, ...]]] = {
         who.approve_once,
         who.reason,
     ),
-    _O.REJECT: (who.approver, standing.is_rejectable, standing.same_input, who.reason),
+    _O.REJECT: (who.approver, standing.is_submitted, standing.same_input, who.reason),
     _O.REOPEN: (who.admin, standing.is_reopenable, who.reason),
     _O.OVERRIDE_INTAKE: (
         who.approver,

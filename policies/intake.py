@@ -69,7 +69,7 @@ _TERMS: Final[Mapping[str, tuple[str, ...]]] = {
     IP_INFRINGEMENT: (
         r"counterfeit\w*|knock ?offs?|bootleg\w*|pirated|rip ?offs?",
         r"(?:infring|violat)\w+ (?:of )?(?:the |a |their )?(?:copyright|trademark|patent)\w*",
-        r"without (?:a |the |their )?(?:licen[cs]e|permission) (?:of|from) (?:the )?(?:brand|artist|designer)",
+        r"without (?:a |the |their )?(?:licen[cs]e|permission) (?:of|from) (?:the )?(?:brand|artist)",
         r"(?:fake|replica|copy|copies|clone|imitation)s? (?:of )?(?:designer|branded|brand name|trademarked)",
         r"disney|mickey mouse|pokemon|pikachu|nintendo|hello kitty|star wars|baby yoda|hogwarts",
         r"nike|adidas|gucci|louis vuitton|chanel|hermes|rolex|prada|lego",
