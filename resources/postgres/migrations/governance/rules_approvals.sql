@@ -1,4 +1,5 @@
 -- Approvals, overrides of screening, and exemptions: what people decide.
+-- ("by" is quoted: it is a word of PL/pgSQL.)
 
 CREATE FUNCTION studio.check_approval() RETURNS trigger
 LANGUAGE plpgsql
@@ -79,7 +80,7 @@ BEGIN
     IF NEW.version <> proposal.version OR NOT proposal.is_intake_blocked THEN
         PERFORM studio.refuse('override-version', 'Screening does not hold this version back.', 'SO001');
     END IF;
-    IF NEW.by <> event.actor_id OR event.actor_kind NOT IN ('human', 'staff') OR NEW.at <> event.at THEN
+    IF NEW."by" <> event.actor_id OR event.actor_kind NOT IN ('human', 'staff') OR NEW.at <> event.at THEN
         PERFORM studio.refuse('override-person', 'The override is not the act the audit event tells of.');
     END IF;
     RETURN NEW;
@@ -120,7 +121,7 @@ DECLARE
     event studio.audit_events;
 BEGIN
     event := studio.require_event(NEW.studio_id, NEW.audit_seq, 0, 'exemption', NEW.exemption_id, NEW.kind);
-    IF NEW.by <> event.actor_id OR NEW.at <> event.at THEN
+    IF NEW."by" <> event.actor_id OR NEW.at <> event.at THEN
         PERFORM studio.refuse('exemption-person', 'The end is not the act the audit event tells of.');
     END IF;
     IF NEW.kind = 'expired' AND NOT EXISTS (SELECT FROM studio.exemptions AS x
