@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": ("cockpit.cli.doctor", "Check everything the house depends on, and say how to mend it."),
     "snapshot": ("cockpit.cli.snapshot", "Read the cloud once and show the state that follows."),
     "state": ("cockpit.cli.state", "Show the state, its history, or the difference of two."),
+    "token": ("cockpit.cli.token", "Sign in to the pretend studio: print a signed token."),
     "twins": ("cockpit.cli.twins", "Run the pretend studio alone, in the foreground."),
     "world": ("cockpit.cli.world", "Print the incidents of the pretend studio."),
     "bench": ("cockpit.cli.bench", "Measure against the raw limit: read, snapshot, startup."),

@@ -35,7 +35,6 @@ AUTHORITY_CLAIMS: Final = frozenset(
         "opsCapabilities",
         "agent",
         "agentClientId",
-        "ownerUid",
         "studioId",
     }
 )

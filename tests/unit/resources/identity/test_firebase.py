@@ -58,7 +58,6 @@ def test_every_claim_about_authority_is_kept_as_it_was_said(verifier):
         "opsCapabilities": ["approvals:manage"],
         "agent": True,
         "agentClientId": "client-1",
-        "ownerUid": "member-1",
         "studioId": "other",
     }
     body = payload(**said, firebase={"tenant": "t-1"})
