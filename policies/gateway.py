@@ -9,19 +9,26 @@ from typing import Any, Protocol
 
 from policies.actors import Actor
 from policies.decisions import Decision, Exemption, Operation, QuotaUse, SwitchState
+from policies.errors import BadRequestError, DeniedError, UnknownSubjectError
+from policies.gateway_policies import PolicyVerbs, SwitchStatus
 from policies.proposals import Evidence, Execution, Proposal
 
-
-class DeniedError(Exception):
-    """The rules say no. ``decision`` says which, why, and when to try again. The denial is in the audit."""
-
-    def __init__(self, decision: Decision) -> None:
-        super().__init__(decision.sentence)
-        self.decision = decision
+__all__ = [
+    "BadRequestError",
+    "DeniedError",
+    "Gateway",
+    "GatewayContract",
+    "SwitchStatus",
+    "UnknownSubjectError",
+]
 
 
 class GatewayContract(Protocol):
-    """What ``Gateway`` offers; every method may raise ``DeniedError`` and the ledger's own errors."""
+    """What ``Gateway`` offers.
+
+    Every method may raise ``DeniedError``, ``BadRequestError`` (words that cannot be kept, an unknown id)
+    and the ledger's own errors.
+    """
 
     def open_studio(self) -> None:
         """Write the first event and the kill switch's first state (off); repeating changes nothing."""
@@ -94,6 +101,9 @@ class GatewayContract(Protocol):
     def resume(self, actor: Actor, reason: str) -> SwitchState:
         """Confirm another person's request; writes go on."""
 
+    def switch_status(self) -> SwitchStatus:
+        """Return the kill switch as it can be read, and how many calls are in flight."""
+
     def grant_exemption(
         self, actor: Actor, capability_id: str, *, owner_id: str | None, seconds: int, justification: str
     ) -> Exemption:
@@ -111,3 +121,10 @@ class GatewayContract(Protocol):
         self, actor: Actor, operation: Operation, capability_id: str, proposal_id: str | None = None
     ) -> Decision:
         """Return the decision the operation would get now; changes and records nothing."""
+
+
+class Gateway(PolicyVerbs):
+    """The gateway itself: every verb of ``GatewayContract``, over whatever ledger and adapters it is given.
+
+    See ``GatewayBase`` for what it is made of.
+    """

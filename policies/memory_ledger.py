@@ -18,7 +18,7 @@ from policies.memory_rules import (
     check_rows,
     check_subject,
     has_quorum,
-    is_exempt,
+    is_live_exemption,
     living_exemption,
     switch_state,
 )
@@ -134,7 +134,7 @@ class MemoryLedger:
         return [
             row
             for row in reversed(self._tables.exemptions.values())
-            if only_live_at is None or is_exempt(row, row.owner_id, only_live_at)
+            if only_live_at is None or is_live_exemption(row, only_live_at)
         ]
 
     def quota_uses(self) -> Sequence[QuotaUse]:
@@ -249,7 +249,7 @@ class MemoryTransaction:
             began = None if old is None else old.window_started_at
             is_fresh = began is None or at >= began + timedelta(seconds=use.window_seconds)
             used = 0 if is_fresh or old is None else old.used
-            if used >= use.limit:
+            if old is not None and used >= use.limit:
                 return replace(
                     use,
                     used=used,

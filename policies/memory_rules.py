@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from policies.decisions import Exemption, QuotaUse, Switch, SwitchState
+from policies.kill_switch import CHANGES, RESUME_REQUESTED, RESUMED, switch_after
 from policies.ports import (
     AuditDraft,
     CheckResult,
@@ -43,14 +44,6 @@ LIVE_STATES = frozenset(
 """A proposal in one of these keeps its dedupe key to itself."""
 
 LIVE_EXECUTIONS = frozenset({ExecutionState.INTENT, ExecutionState.SUCCEEDED})
-NEXT_SWITCH = {
-    None: {"opened"},
-    "opened": {"halted"},
-    "halted": {"resume_requested"},
-    "resume_requested": {"resumed", "halted"},
-    "resumed": {"halted"},
-}
-SWITCH_ON = frozenset({"halted", "resume_requested"})
 MOST_APPROVAL_SECONDS = timedelta(days=366)
 
 
@@ -90,23 +83,21 @@ def switch_state(tables: Tables) -> SwitchState:
         return SwitchState(Switch.UNREADABLE)
     revision = max(tables.switch)
     last = tables.switch[revision]
-    is_on = last.kind in SWITCH_ON
-    return SwitchState(
-        Switch.ON if is_on else Switch.OFF,
-        revision,
-        last.actor_id,
-        last.at,
-        last.reason,
-        last.actor_id if last.kind == "resume_requested" else None,
-    )
+    asked = last.actor_id if last.kind == RESUME_REQUESTED else None
+    return SwitchState(switch_after(last.kind), revision, last.actor_id, last.at, last.reason, asked)
 
 
-def is_exempt(exemption: Exemption, owner_id: str | None, at: datetime) -> bool:
-    """Say whether an exemption covers an owner at an instant."""
+def is_live_exemption(exemption: Exemption, at: datetime) -> bool:
+    """Say whether an exemption has begun and not ended."""
+    return exemption.ended_at is None and exemption.granted_at <= at < exemption.expires_at
+
+
+def is_exempt(exemption: Exemption, proposal: Proposal, at: datetime) -> bool:
+    """Say whether an exemption covers a proposal at an instant; nobody exempts what they asked for."""
     return (
-        exemption.granted_at <= at < exemption.expires_at
-        and (exemption.ended_at is None or at < exemption.ended_at)
-        and exemption.owner_id in {None, owner_id}
+        is_live_exemption(exemption, at)
+        and exemption.owner_id in {None, proposal.owner_id}
+        and exemption.granted_by not in {proposal.requester_id, proposal.requester_principal_id}
     )
 
 
@@ -124,7 +115,7 @@ def has_quorum(tables: Tables, capability: Capability, proposal: Proposal, at: d
         capability.approvals_required == 0
         or len(people) >= capability.approvals_required
         or any(
-            is_exempt(row, proposal.owner_id, at)
+            is_exempt(row, proposal, at)
             for row in tables.exemptions_of(capability.capability_id)
             if capability.is_exemptable
         )
@@ -257,7 +248,6 @@ def _check_arrival(
     if old.state is ProposalState.EXECUTING and row.state is ProposalState.APPROVED:
         needed = (forward, ExecutionState.RELEASED)
     elif row.state is ProposalState.APPROVED:
-        _require(not row.is_intake_blocked, "Screening wants a person's override first.")
         _require(has_quorum(tables, capability, row, row.updated_at), "The quorum is not reached.")
     _require(needed is None or needed in attempts, f"To become {row.state} takes an attempt that says so.")
     if row.state is ProposalState.EXECUTING:
@@ -288,9 +278,9 @@ def _check_approval(before: Tables, capability: Capability, proposal: Proposal, 
     longest = min(timedelta(seconds=capability.approval_ttl_seconds), MOST_APPROVAL_SECONDS)
     _require(row.at < row.expires_at <= row.at + longest, "The approval is good for too long.")
     _require(
-        row.kind is ApprovalKind.ROLLBACK
-        or not any(
+        not any(
             (other.approver_id, other.version, other.kind) == (row.approver_id, row.version, row.kind)
+            and row.at < other.expires_at
             for other in before.approvals_of(row.proposal_id)
         ),
         "That person has approved this version.",
@@ -321,10 +311,10 @@ def _check_switch(before: Tables, row: SwitchChange) -> None:
     revision = max(before.switch, default=None)
     last = None if revision is None else before.switch[revision]
     _require(
-        row.kind in NEXT_SWITCH[None if last is None else last.kind],
+        row.kind in CHANGES[None if last is None else last.kind],
         f"The kill switch cannot be {row.kind} now.",
     )
-    if row.kind == "resumed" and last is not None:
+    if row.kind == RESUMED and last is not None:
         _require(last.actor_id != row.actor_id, "Another person confirms a request to resume.")
 
 
@@ -349,7 +339,7 @@ def _subject_of(row: Row, studio_id: str) -> tuple[str, str, str | None]:
         case Approval() | Execution() | IntakeOverride():
             return "proposal", row.proposal_id, None
         case SwitchChange():
-            subject = ("kill_switch", studio_id, "on" if row.kind in SWITCH_ON else "off")
+            subject = ("kill_switch", studio_id, switch_after(row.kind).value)
         case Exemption():
             subject = ("exemption", row.exemption_id, "live")
         case ExemptionEnd():
