@@ -13,6 +13,7 @@ from policies.decisions import Decision, Facts, Operation
 from policies.gateway_base import RefusedInsideError, Request, Writing, proposal_event
 from policies.gateway_proposals import ProposalVerbs, approved_by_rule, proposal_of
 from policies.gateway_text import id_problems, require, text_problems
+from policies.intake import OVERRIDE_REASONS
 from policies.ports import AuditDraft, IntakeOverride
 from policies.proposals import Approval, ApprovalKind, Proposal, ProposalState
 from policies.registry import Capability
@@ -110,7 +111,12 @@ class ApprovalVerbs(ProposalVerbs):
 
     def override_intake(self, actor: Actor, proposal_id: str, reason_code: str, reason: str) -> Proposal:
         """Let this version of a screened proposal go on. Raises ``BadRequestError``, ``DeniedError``."""
-        require(id_problems(proposal_id=proposal_id, reason_code=reason_code) + text_problems(reason=reason))
+        known = ", ".join(sorted(OVERRIDE_REASONS))
+        require(
+            id_problems(proposal_id=proposal_id)
+            + text_problems(reason=reason)
+            + ([] if reason_code in OVERRIDE_REASONS else [f"The reason code is one of {known}."])
+        )
 
         def make(writing: Writing, capability: Capability, facts: Facts, decision: Decision) -> Proposal:
             del decision

@@ -197,6 +197,8 @@ class MemoryTransaction:
         self._studio_id = studio_id
         self._registry = registry
         self._snapshot_read_at = snapshot_read_at
+        # Id of a proposal or attempt -> the event that made it what this transaction last saw or wrote.
+        self._seen: dict[str, int] = {}
 
     def facts(
         self,
@@ -211,6 +213,8 @@ class MemoryTransaction:
         proposal = None if proposal_id is None else self.tables.proposals.get(proposal_id)
         if capability_id is None and proposal is not None:
             capability_id = proposal.capability_id
+        if proposal is not None:
+            self._see(proposal, *self.tables.executions_of(proposal.proposal_id))
         return Facts(
             now=now,
             studio_id=self._studio_id,
@@ -267,6 +271,7 @@ class MemoryTransaction:
         current = self.tables.executions.get(execution.execution_id)
         if current is None or current.state is not ExecutionState.INTENT or current.fence != execution.fence:
             raise LedgerRefusedError("Another executor has the lease now.", code="STATE_CHANGED")
+        self._see(current)
         return switch_state(self.tables)
 
     def take_over(self, execution: Execution, executor_id: str, until: datetime, now: datetime) -> Execution:
@@ -279,9 +284,8 @@ class MemoryTransaction:
             or current.lease_until > now
         ):
             raise LedgerRefusedError("Its executor is still at it, or was quicker.", code="STATE_CHANGED")
-        taken = replace(current, executor_id=executor_id, fence=current.fence + 1, lease_until=until)
-        self.tables.executions[taken.execution_id] = taken
-        return taken
+        self._see(current)
+        return replace(current, executor_id=executor_id, fence=current.fence + 1, lease_until=until)
 
     def hold_switch(self) -> int:
         """Return how many executions have an intent and no result."""
@@ -296,6 +300,7 @@ class MemoryTransaction:
         seq = len(self.events) + 1
         for row in rows:
             check_subject(event, row, self._studio_id)
+            self._check_seen(row)
         before = _copy(self.tables)
         try:
             for row in rows:
@@ -310,14 +315,29 @@ class MemoryTransaction:
         )
         return seq
 
+    def _see(self, *rows: Proposal | Execution) -> None:
+        for row in rows:
+            self._seen[_key(row)] = row.audit_seq
+
+    def _check_seen(self, row: Row) -> None:
+        """Refuse a change of a row that is another by now than the one its writer saw."""
+        if not isinstance(row, Proposal | Execution):
+            return
+        key = _key(row)
+        there = self.tables.proposals.get(key) or self.tables.executions.get(key)
+        if self._seen.get(key, row.audit_seq) != (0 if there is None else there.audit_seq):
+            raise LedgerRefusedError("It was changed by somebody else.", code="STATE_CHANGED")
+
     def _put(self, row: Row, seq: int) -> None:
         tables = self.tables
         if isinstance(row, Proposal):
             tables.proposals[row.proposal_id] = replace(row, audit_seq=seq)
+            self._seen[row.proposal_id] = seq
         elif isinstance(row, Approval):
             tables.approvals[row.approval_id] = replace(row, audit_seq=seq)
         elif isinstance(row, Execution):
             tables.executions[row.execution_id] = replace(row, audit_seq=seq)
+            self._seen[row.execution_id] = seq
         elif isinstance(row, SwitchChange):
             tables.switch[len(tables.switch) + 1] = row
         elif isinstance(row, Exemption):
@@ -335,6 +355,10 @@ class MemoryTransaction:
             self.tables.quotas.pop((row.capability_id, row.scope, row.subject_id), None)
         else:
             self.tables.checks[row.name] = row
+
+
+def _key(row: Proposal | Execution) -> str:
+    return row.proposal_id if isinstance(row, Proposal) else row.execution_id
 
 
 def _copy(tables: Tables) -> Tables:
