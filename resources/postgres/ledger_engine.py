@@ -4,6 +4,8 @@ A connection is not asked whether it lives before it is used, and it begins and 
 message as their first and last statement. So these engines serve the ledger only.
 """
 
+# ruff: noqa: S608 - the SQL is made of this module's constants; every value is an argument
+
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -38,7 +40,9 @@ _PREPARE_SESSION: Final = (
     "set_config('studio.studio_id', %s, false), set_config('synchronous_commit', 'off', false), "
     "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false), "
     f"set_config('idle_in_transaction_session_timeout', '{_IDLE_SECONDS}s', false), "
-    "current_setting('server_version_num')::int, current_setting('synchronous_standby_names')"
+    "current_setting('server_version_num')::int, current_setting('synchronous_standby_names'), "
+    "(SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc "
+    "WHERE proname = 'pg_logical_emit_message')"
 )
 _FLUSHES_WITH_MESSAGE_SINCE: Final = 170000
 _FLUSH_BY_MESSAGE: Final = "SELECT pg_logical_emit_message(false, 'studio', '', true)"
@@ -80,7 +84,7 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
             connection.autocommit = True
             cursor = connection.cursor()
             cursor.execute(_PREPARE_SESSION, (studio_id,))
-            version, standbys = (cursor.fetchone() or (0, ""))[-2:]
+            version, standbys, is_allowed = (cursor.fetchone() or (0, "", False))[-3:]
             cursor.close()
         except psycopg2.OperationalError:
             raise
@@ -91,7 +95,8 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
                 "may not be taken. Nothing was changed. Start once with: ./studio up"
             ) from error
         is_message_enough = version >= _FLUSHES_WITH_MESSAGE_SINCE and not standbys
-        entry.info[_FLUSH] = _FLUSH_BY_MESSAGE if is_message_enough else _FLUSH_BY_COMMIT
+        flush = _FLUSH_BY_MESSAGE if is_message_enough else _FLUSH_BY_COMMIT
+        entry.info[_FLUSH] = flush if is_allowed else None
         if on_connect is not None:
             on_connect(connection)
 
@@ -104,6 +109,10 @@ def require_ledger_engine(engine: Engine, studio_id: str) -> None:
         raise ValueError(f"The ledger of {studio_id} needs an engine of ledger_engine(url, {studio_id!r})")
 
 
-def flush_statement(info: Any) -> str:
-    """Return what makes everything committed so far durable, for a connection's ``info``."""
-    return str(info[_FLUSH])
+def flush_statement(info: Any) -> str | None:
+    """Return what makes everything committed so far durable, for a connection's ``info``.
+
+    Null where an administrator has taken the right to it away: then commits wait, one after another.
+    """
+    flush: str | None = info[_FLUSH]
+    return flush

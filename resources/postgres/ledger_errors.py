@@ -22,6 +22,8 @@ _TOO_LATE: Final = frozenset({"40001", "40P01", "55P03"})
 _DEDUPE: Final = "dedupe"  # part of the name of the index that keeps dedupe keys apart
 # Broken rules, by SQLSTATE class: constraints and ours, values, rights, check options, exceptions raised.
 _RULE_CLASSES: Final = frozenset({"22", "23", "28", "42", "44", "P0", "SO"})
+# Of those, what only a commit can meet: constraints and rules that were waiting for it. A flush meets none.
+_REFUSE_A_COMMIT: Final = frozenset({"23", "44", "P0", "SO"})
 _MISSING: Final = frozenset({"42P01", "42883", "42703", "3F000"})  # table, function, column, schema
 
 
@@ -52,7 +54,7 @@ def refusal(error: psycopg2.Error) -> Exception | None:
 def is_rolled_back(error: psycopg2.Error) -> bool:
     """Return whether a commit that failed with this error certainly kept nothing."""
     code = error.pgcode or ""
-    return code in _TOO_LATE or code[:2] in _RULE_CLASSES
+    return code in _TOO_LATE or code[:2] in _REFUSE_A_COMMIT
 
 
 def unreachable_ledger(url: str, error: psycopg2.Error) -> ServerUnreachableError:

@@ -13,11 +13,9 @@ from typing import Any, Final
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Engine, PoolProxiedConnection
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from policies.ports import LedgerRefusedError
-from resources.postgres.engine import unreachable
 from resources.postgres.errors import LedgerOutcomeUnknownError, ServerUnreachableError
 from resources.postgres.ledger_engine import flush_statement
 from resources.postgres.ledger_errors import is_rolled_back, refusal, unreachable_ledger
@@ -126,8 +124,8 @@ class Wire:
     def _take(self) -> None:
         try:
             self._connection: PoolProxiedConnection = self._engine.raw_connection()
-        except OperationalError as error:
-            raise unreachable(str(self._engine.url), error) from error
+        except psycopg2.Error as error:
+            raise unreachable_ledger(str(self._engine.url), error) from error
         except PoolTimeoutError as error:
             raise ServerUnreachableError(
                 "Every connection of the ledger has been in use for too long. Nothing was changed. Try again."
@@ -155,9 +153,10 @@ class Wire:
     def _ending(self, *, is_visible_late: bool) -> str:
         if not self.wrote:
             return "COMMIT"
-        if is_visible_late:
+        flush = None if is_visible_late else flush_statement(self._connection.info)
+        if flush is None:
             return "SET LOCAL synchronous_commit TO DEFAULT;COMMIT"
-        return f"COMMIT;{flush_statement(self._connection.info)}"
+        return f"COMMIT;{flush}"
 
     def _end_after(self, error: psycopg2.Error) -> None:
         if self.wrote and not is_rolled_back(error):

@@ -1,5 +1,7 @@
 """What every ledger promises the gateway, in memory or in PostgreSQL."""
 
+# ruff: noqa: PT012 - a transaction is the statement that raises; what happens in it belongs to the case
+
 from dataclasses import replace
 from datetime import timedelta
 
