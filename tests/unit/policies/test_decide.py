@@ -1,0 +1,246 @@
+"""Every decision is the one the specification gives: the whole table, against a reference of its own.
+
+Each operation has a situation in which it is allowed and the dimensions that may spoil it. Enumerated are:
+every pair of dimensions with all their values; every combination of "as it should be" and one failing value
+in all dimensions at once, which fixes the order of the rules; and a large seeded sample of everything.
+"""
+
+import itertools
+import random
+import string
+
+import pytest
+
+from policies.decide import OF_A_CAPABILITY, OF_A_PROPOSAL, OF_THE_STUDIO, checks_of, decide
+from policies.decisions import Operation, Switch
+from policies.rules import CODES, RULES
+from tests.unit.policies.decision_cases import DIMENSIONS, capability_of, question
+from tests.unit.policies.decision_reference import TABLES, expected
+
+GOOD = {name: values[0] for name, values in DIMENSIONS.items()} | {"requester": "staff"}
+PEOPLE_DIMENSIONS = ["tenant", "actor", "reason"]
+ON_PROPOSAL = ["tenant", "proposal", "capability", "profile", "actor", "requester", "state"]
+
+# operation: (what differs from GOOD where it is allowed, dimensions that matter)
+OPERATIONS = {
+    "propose": (
+        {"actor": "staff"},
+        ["tenant", "capability", "profile", "actor", "owner", "delegation", "reason"],
+    ),
+    "submit": (
+        {"actor": "agent", "requester": "agent", "state": "draft"},
+        [*ON_PROPOSAL, "owner", "delegation", "time", "kept_rationale"],
+    ),
+    "edit": (
+        {"actor": "agent", "requester": "agent", "state": "pending_approval"},
+        [*ON_PROPOSAL, "owner", "delegation", "time", "reason"],
+    ),
+    "dry_run": (
+        {"actor": "agent", "requester": "agent", "state": "pending_approval"},
+        [*ON_PROPOSAL, "owner", "delegation", "dry_run", "approvals"],
+    ),
+    "approve": (
+        {"state": "pending_approval"},
+        [*ON_PROPOSAL, "time", "hash", "approvals", "reason", "switch"],
+    ),
+    "reject": ({"state": "approved"}, [*ON_PROPOSAL, "time", "hash", "reason"]),
+    "reopen": ({"actor": "admin", "state": "failed"}, [*ON_PROPOSAL, "time", "reason"]),
+    "override_intake": (
+        {"state": "pending_approval", "intake": "blocked"},
+        [*ON_PROPOSAL, "intake", "reason"],
+    ),
+    "execute": (
+        {"actor": "executor", "requester": "agent", "state": "approved", "approvals": "two"},
+        [
+            *ON_PROPOSAL,
+            "switch",
+            "writes",
+            "attempts",
+            "owner",
+            "delegation",
+            "intake",
+            "checks",
+            "hash",
+            "approvals",
+            "exemption",
+            "time",
+            "snapshot",
+            "quota",
+        ],
+    ),
+    "rollback": (
+        {"state": "executed"},
+        [*ON_PROPOSAL, "attempts", "hash", "approvals", "reason", "switch", "writes"],
+    ),
+    "rollback_by_executor": (
+        {"actor": "executor", "state": "executed", "approvals": "rollback"},
+        [
+            "tenant",
+            "proposal",
+            "capability",
+            "profile",
+            "requester",
+            "state",
+            "switch",
+            "writes",
+            "attempts",
+            "hash",
+            "approvals",
+            "checks",
+            "snapshot",
+            "quota",
+            "delegation",
+        ],
+    ),
+    "halt": ({}, [*PEOPLE_DIMENSIONS, "switch", "resume", "capability"]),
+    "request_resume": ({"switch": "on"}, [*PEOPLE_DIMENSIONS, "switch", "resume", "capability"]),
+    "resume": ({"switch": "on", "resume": "another"}, [*PEOPLE_DIMENSIONS, "switch", "resume", "capability"]),
+    "grant_exemption": ({"actor": "admin"}, [*PEOPLE_DIMENSIONS, "capability", "profile"]),
+    "revoke_exemption": (
+        {"actor": "admin", "exemption": "anyone"},
+        [*PEOPLE_DIMENSIONS, "capability", "profile", "exemption"],
+    ),
+    "reset_quota": ({"actor": "admin"}, [*PEOPLE_DIMENSIONS, "capability", "profile"]),
+}
+SAMPLES = 4000
+WHERE = {"tenant", "proposal", "capability"}
+_NO_PROPOSAL = {"propose", "grant_exemption", "revoke_exemption", "reset_quota"}
+
+
+def values_of(operation, dimension):
+    values = DIMENSIONS[dimension]
+    # Only operations on a proposal can meet one that is elsewhere or of another capability.
+    if operation in _NO_PROPOSAL | {"halt", "request_resume", "resume"}:
+        values = [value for value in values if value != "proposal_elsewhere"]
+        if dimension == "capability":
+            values = [value for value in values if value != "other"]
+    if operation == "rollback" and dimension == "actor":
+        values = [value for value in values if value != "executor"]
+    return values
+
+
+def pairs(operation, good, dimensions):
+    for one, two in itertools.combinations(dimensions, 2):
+        for first in values_of(operation, one):
+            for second in values_of(operation, two):
+                yield good | {one: first, two: second}
+
+
+def failing_values(operation, good, dimensions):
+    """Return per dimension the good value and, where there is one, the first that is denied alone."""
+    found = {}
+    for dimension in dimensions:
+        others = (value for value in values_of(operation, dimension) if value != good[dimension])
+        bad = next((v for v in others if expected(operation, good | {dimension: v}) != "ALLOWED"), None)
+        found[dimension] = [good[dimension]] if bad is None else [good[dimension], bad]
+    return found
+
+
+def orders(operation, good, dimensions):
+    # Where a thing is comes before all else; that is covered by pairs.
+    found = failing_values(operation, good, [name for name in dimensions if name not in WHERE])
+    for combination in itertools.product(*found.values()):
+        yield good | dict(zip(found, combination, strict=True))
+
+
+def samples(operation, good, dimensions):
+    draw = random.Random(f"decisions of {operation}")
+    for _ in range(SAMPLES):
+        yield good | {
+            dimension: draw.choice(values_of(operation, dimension))
+            if draw.random() < 0.4
+            else good[dimension]
+            for dimension in dimensions
+        }
+
+
+def rows(operation):
+    change, dimensions = OPERATIONS[operation]
+    good = GOOD | change
+    return itertools.chain(
+        pairs(operation, good, dimensions),
+        orders(operation, good, dimensions),
+        samples(operation, good, dimensions),
+    )
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_whole_table(operation):
+    """Every row of the operation's table gives the code of the reference."""
+    assert expected(operation, GOOD | OPERATIONS[operation][0]) == "ALLOWED"
+    seen = set()
+    for situation in rows(operation):
+        wanted = expected(operation, situation)
+        decision = decide(*question(operation, situation))
+        assert decision.code == wanted, (operation, situation, decision)
+        assert decision.is_allowed is (wanted == "ALLOWED"), situation
+        seen.add(wanted)
+    # The table of the reference is covered whole: every one of its codes was met.
+    assert seen == {code for code, _ in TABLES[operation]} | {"ALLOWED"}
+
+
+def test_every_decision_names_its_rule_and_speaks_plainly():
+    """Rule, code and sentence belong together, and no placeholder of a sentence stays open."""
+    for operation in OPERATIONS:
+        for situation in pairs(operation, GOOD | OPERATIONS[operation][0], OPERATIONS[operation][1]):
+            decision = decide(*question(operation, situation))
+            rule = RULES[decision.rule]
+            assert decision.code == rule.code
+            assert "{" not in decision.sentence
+            assert decision.sentence.endswith(".")
+            # Waiting is offered exactly where it may help.
+            assert (decision.retry_after_seconds is not None) == rule.time_helps
+            assert decision.retry_after_seconds is None or decision.retry_after_seconds >= 1
+
+
+def test_every_code_can_happen():
+    """No rule is dead: each code is met by some situation, or is the gateway's to give."""
+    given_by_the_gateway = {"INPUT_INVALID", "EXEMPTION_TOO_LONG", "NO_RULE"}
+    met = {code for table in TABLES.values() for code, _ in table} | {"ALLOWED"}
+    assert met | given_by_the_gateway == set(CODES)
+
+
+def test_every_operation_has_its_order():
+    """Silence denies: an operation without checks of its own would be denied, and none is missing."""
+    placed = [*OF_THE_STUDIO, *OF_A_CAPABILITY, *OF_A_PROPOSAL]
+    assert sorted(placed) == sorted(Operation)
+    for situation in ({"actor": "admin"}, {"actor": "executor"}):
+        operation, actor, _, facts = question("halt", GOOD | situation)
+        assert checks_of(operation, actor)
+        decision = decide("something else", actor, capability_of("medium"), facts)  # type: ignore[arg-type]
+        assert (decision.is_allowed, decision.code) == (False, "NO_RULE")
+
+
+def test_rule_ids_are_stable_kebab_case():
+    """Audit rows cite rule ids, so they are plain and never change shape."""
+    assert all(set(rule_id) <= set(string.ascii_lowercase + "-") for rule_id in RULES)
+    assert all(set(code) <= set(string.ascii_uppercase + "_") for code in CODES)
+
+
+def test_retry_after_is_the_time_that_helps():
+    """A used-up quota says when its window ends, a pause when it is over, a halt that time does not help."""
+    good = GOOD | OPERATIONS["execute"][0]
+    exhausted = decide(*question("execute", good | {"quota": "last_second"}))
+    assert exhausted.retry_after_seconds == 1
+    assert exhausted.details == {"used": 3, "limit": 3, "scope": "capability"}
+    longest = decide(*question("execute", good | {"quota": "owner_exhausted"}))
+    assert longest.retry_after_seconds == 86_400 - 3600
+    cooling = decide(*question("execute", good | {"quota": "cooling", "profile": "guarded"}))
+    assert (cooling.code, cooling.retry_after_seconds) == ("COOLDOWN", 1)
+    halted = decide(*question("execute", good | {"switch": "on"}))
+    assert halted.retry_after_seconds is None
+
+
+def test_an_exemption_that_stands_in_is_named():
+    """The yes says which exemption stood in; with enough approvals none did."""
+    good = GOOD | OPERATIONS["execute"][0]
+    stood_in = decide(*question("execute", good | {"approvals": "none", "exemption": "owner"}))
+    assert (stood_in.rule, stood_in.exemption_id) == ("exemption-stands-in", "exm_1")
+    approved = decide(*question("execute", good | {"exemption": "owner"}))
+    assert (approved.rule, approved.exemption_id) == ("all-rules-passed", None)
+
+
+def test_unreadable_switch_can_be_halted():
+    """Halting is the safe direction: it never waits for the switch to be readable."""
+    decision = decide(*question("halt", GOOD | {"switch": Switch.UNREADABLE.value}))
+    assert decision.is_allowed
