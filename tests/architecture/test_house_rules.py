@@ -37,7 +37,7 @@ def test_rooms_import_only_what_they_may():
 def test_vendor_libraries_stay_behind_their_own_door():
     """A vendor's library is imported only inside its own folder, or by the twin that answers it."""
     allowed = {
-        "google": ("resources/firestore/", "twins/"),
+        "google": ("resources/firestore/", "resources/identity/google_access.py", "twins/"),
         "grpc": ("resources/firestore/", "twins/"),
         "stripe": ("resources/stripe/", "twins/"),
         "sqlalchemy": ("resources/postgres/", "resources/dagster_storage.py"),

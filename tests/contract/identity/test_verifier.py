@@ -1,12 +1,15 @@
 """The verifier against an issuer on the real wire: rotation, revocation, an issuer that is away or slow."""
 
+import contextlib
 import http.server
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from resources.identity.fetch import LARGEST_BODY_BYTES
 from resources.identity.gateway import IdentityError
 
 
@@ -138,6 +141,15 @@ class _Elsewhere(http.server.BaseHTTPRequestHandler):
             except ConnectionError:
                 self.close_connection = True
             return
+        if self.path == "/padded":
+            body = json.dumps(self.server.keys).encode() + b" " * LARGEST_BODY_BYTES
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(body)
+            self.close_connection = True
+            return
         self.send_response(302)
         self.send_header("Location", self.server.target)
         self.send_header("Content-Length", "0")
@@ -151,7 +163,7 @@ class _Elsewhere(http.server.BaseHTTPRequestHandler):
 def elsewhere(twin):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere)
     server.daemon_threads = True
-    server.target = twin.keys_url
+    server.target, server.keys = twin.keys_url, twin.issuer.certificates()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -160,7 +172,7 @@ def elsewhere(twin):
     server.server_close()
 
 
-@pytest.mark.parametrize("path", ["/moved", "/large"])
+@pytest.mark.parametrize("path", ["/moved", "/large", "/padded"])
 def test_keys_come_from_the_one_address_and_are_of_a_reasonable_size(twin, verifier_of, elsewhere, path):
     """A redirect is not followed, an endless answer not read to its end."""
     token = twin.issuer.sign("staff-ada")
