@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from resources.postgres.tables_governance import ALL_TABLES
-from resources.postgres.views import ANALYTICS, VIEWS, column_type
+from resources.postgres.views import ANALYTICS, column_type
+from resources.postgres.views_governance import ALL_VIEWS
 
 _SCHEMAS = {
     "studio": "Studio OS: history of what the cloud said, append-only. Analysts use the schema analytics.",
@@ -50,7 +51,7 @@ def _tables() -> Iterator[Relation]:
 
 
 def _views() -> Iterator[Relation]:
-    for view in VIEWS:
+    for view in ALL_VIEWS:
         columns = [DescribedColumn(c.name, c.type, None, c.meaning) for c in view.columns]
         yield Relation(view.schema, view.name, "view", view.meaning, (), columns)
 

@@ -18,7 +18,8 @@ from resources.postgres.engine import unreachable
 from resources.postgres.errors import DatabaseRefusedError
 from resources.postgres.roles import ANALYST, APP, become_owner, ensure_analyst_login, grant_schemas
 from resources.postgres.tables import SCHEMA, VERSION_TABLE
-from resources.postgres.views import ANALYTICS, VIEWS
+from resources.postgres.views import ANALYTICS
+from resources.postgres.views_governance import ALL_VIEWS
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 KNOWN_REVISIONS = ("0001", "0002", "0003")  # oldest first; a test keeps it equal to Alembic's own list
@@ -102,7 +103,7 @@ def refuse_unusable(connection: Connection, present: str | None) -> None:
 
 def fingerprint() -> str:
     """Return what identifies the views, grants, comments and capabilities of this version."""
-    parts = [f"{view.schema}.{view.name}\n{view.sql}" for view in VIEWS]
+    parts = [f"{view.schema}.{view.name}\n{view.sql}" for view in ALL_VIEWS]
     return hashlib.sha256(
         "\0".join([*parts, *comment_statements(), registry_file_version()]).encode()
     ).hexdigest()[:16]
@@ -130,7 +131,7 @@ def _apply(connection: Connection, present: str | None, to: str) -> None:
         {"studio": SCHEMA, "analytics": ANALYTICS},
     )
     statements = [f"DROP VIEW {', '.join(names)}"] if (names := list(owned)) else []
-    for view in VIEWS:
+    for view in ALL_VIEWS:
         readers = f"{APP}, {ANALYST}" if view.schema == ANALYTICS else APP
         statements.append(f"CREATE VIEW {view.schema}.{view.name} AS {view.sql}")
         statements.append(f"GRANT SELECT ON {view.schema}.{view.name} TO {readers}")

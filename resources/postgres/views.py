@@ -41,26 +41,26 @@ def column_type(table: Table, name: str) -> str:
     return str(table.c[name].type.compile(dialect=_DIALECT)).lower()
 
 
-def _from(table: Table, *names: str) -> list[ViewColumn]:
+def columns_from(table: Table, *names: str) -> list[ViewColumn]:
     """Return columns that a view takes over from a table, all of them without ``names``."""
     wanted = names or tuple(column.name for column in table.columns)
     return [ViewColumn(name, column_type(table, name), str(table.c[name].comment)) for name in wanted]
 
 
-def _select(columns: Sequence[ViewColumn], source: str, rest: str = "", distinct: str = "") -> str:
+def select_from(columns: Sequence[ViewColumn], source: str, rest: str = "", distinct: str = "") -> str:
     """Return a SELECT of ``columns`` from ``source``, which is called t."""
     names = ", ".join(f"t.{column.name}" for column in columns)
     return f"SELECT {distinct} {names} FROM {source} AS t {rest}".strip()  # noqa: S608 - made of this file's names
 
 
 def _without(table: Table, *names: str) -> list[ViewColumn]:
-    return [column for column in _from(table) if column.name not in {"previous_revision", *names}]
+    return [column for column in columns_from(table) if column.name not in {"previous_revision", *names}]
 
 
 def _plain(name: str, meaning: str, table: Table) -> View:
     """Return an analyst's view of a whole table."""
     columns = _without(table)
-    return View(ANALYTICS, name, meaning, columns, _select(columns, table.fullname))
+    return View(ANALYTICS, name, meaning, columns, select_from(columns, table.fullname))
 
 
 def _current(name: str, table: Table, key: str, *, meaning: str) -> View:
@@ -68,7 +68,7 @@ def _current(name: str, table: Table, key: str, *, meaning: str) -> View:
     columns = _without(table)
     pairs = " AND ".join(f"newer.{part} = t.{part}" for part in key.split())
     newer = f"SELECT FROM {table.fullname} AS newer WHERE {pairs} AND newer.revision > t.revision"
-    sql = _select(columns, table.fullname, f"WHERE NOT EXISTS ({newer})")
+    sql = select_from(columns, table.fullname, f"WHERE NOT EXISTS ({newer})")
     return View(tables.SCHEMA, name, meaning, columns, sql)
 
 
@@ -109,7 +109,7 @@ _INTERNAL = (
         tables.SCHEMA,
         "collections",
         "One row per collection that the connection's studio ever read.",
-        _from(tables.SOURCE_READS, "studio_id", "source", "name"),
+        columns_from(tables.SOURCE_READS, "studio_id", "source", "name"),
         _COLLECTIONS_SQL,
     ),
     View(
@@ -117,7 +117,7 @@ _INTERNAL = (
         "source_reads_current",
         "One row per collection and day: the newest read, whatever its completeness.",
         _READ_COLUMNS,
-        _select(
+        select_from(
             _READ_COLUMNS,
             "studio.source_reads",
             "ORDER BY t.studio_id, t.source, t.name, t.snapshot_date, t.read_at DESC, t.revision DESC",
@@ -151,26 +151,26 @@ _INTERNAL = (
 )
 
 _DAILY_COLUMNS = [
-    *_from(tables.COUNTERS, "studio_id", "snapshot_date", "counter", "value", "unit"),
+    *columns_from(tables.COUNTERS, "studio_id", "snapshot_date", "counter", "value", "unit"),
     ViewColumn(
         "previous_value", "bigint", "Value of the latest earlier day that has the counter; else null."
     ),
     ViewColumn("change", "bigint", "value minus previous_value; null on the counter's first day."),
-    *_from(tables.COUNTERS, "revision"),
-    *_from(tables.SNAPSHOTS, "observed_at"),
+    *columns_from(tables.COUNTERS, "revision"),
+    *columns_from(tables.SNAPSHOTS, "observed_at"),
 ]
 _HISTORY_COLUMNS = [
-    *_from(tables.COUNTERS, "studio_id", "snapshot_date", "revision", "counter", "value", "unit"),
-    *_from(tables.SNAPSHOTS, "observed_at", "content_hash", "run_id", "code_version"),
+    *columns_from(tables.COUNTERS, "studio_id", "snapshot_date", "revision", "counter", "value", "unit"),
+    *columns_from(tables.SNAPSHOTS, "observed_at", "content_hash", "run_id", "code_version"),
     ViewColumn("is_current", "boolean", "Whether this is the day's newest revision."),
 ]
 _CHANGE_COLUMNS = [
-    *_from(tables.DIFF_CHANGES, "studio_id", "to_date", "to_revision"),
-    *_from(tables.DIFFS, "from_date", "from_revision", "from_read_at", "to_read_at"),
-    *_from(tables.DIFF_CHANGES, "counter", "old_value", "new_value", "delta"),
+    *columns_from(tables.DIFF_CHANGES, "studio_id", "to_date", "to_revision"),
+    *columns_from(tables.DIFFS, "from_date", "from_revision", "from_read_at", "to_read_at"),
+    *columns_from(tables.DIFF_CHANGES, "counter", "old_value", "new_value", "delta"),
 ]
 _FRESHNESS_COLUMNS = [
-    *_from(tables.SOURCE_READS, "studio_id", "source", "name"),
+    *columns_from(tables.SOURCE_READS, "studio_id", "source", "name"),
     ViewColumn("last_read_at", "timestamp with time zone", "Instant of the newest read, UTC."),
     ViewColumn("last_completeness", "text", "Completeness of the newest read."),
     ViewColumn("last_reason", "text", "Why the newest read is not full; null when it is."),
@@ -186,7 +186,7 @@ _ANALYTICS = (
         "snapshots",
         "One row per day: the newest StudioState, derived from cloud.",
         _without(tables.SNAPSHOTS),
-        _select(_without(tables.SNAPSHOTS), "studio.studio_state_snapshots_current"),
+        select_from(_without(tables.SNAPSHOTS), "studio.studio_state_snapshots_current"),
     ),
     _plain(
         "snapshot_history",
@@ -233,7 +233,7 @@ _ANALYTICS = (
         "diffs",
         "One row per snapshot revision: its newest comparison with the snapshot before it.",
         _without(tables.DIFFS),
-        _select(_without(tables.DIFFS), "studio.studio_state_diffs_current"),
+        select_from(_without(tables.DIFFS), "studio.studio_state_diffs_current"),
     ),
     View(
         ANALYTICS,
@@ -250,7 +250,7 @@ _ANALYTICS = (
         "drift",
         "One row per snapshot revision and metric, from its newest check against the source's own counts.",
         _without(tables.DRIFT),
-        _select(_without(tables.DRIFT), "studio.studio_state_drift_current"),
+        select_from(_without(tables.DRIFT), "studio.studio_state_drift_current"),
     ),
     _plain(
         "operational_events",
