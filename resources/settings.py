@@ -26,7 +26,13 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from resources.settings_rules import identity_problems, is_https_url, is_loopback_url, key_problems
+from resources.settings_rules import (
+    identity_problems,
+    is_https_url,
+    is_loopback_url,
+    key_problems,
+    writing_problems,
+)
 
 STUDIO_ID: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
 EMULATOR_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
@@ -256,6 +262,7 @@ def load_settings(environment: Mapping[str, str], *, dotenv: Path | None = None)
     problems += _typos(given)
     problems += key_problems(given)
     problems += identity_problems(given)
+    problems += writing_problems(given)
     settings = None
     try:
         settings = Settings.model_validate({name: given[name] for name in variables() if name in given})

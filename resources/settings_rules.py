@@ -6,6 +6,7 @@ Pure functions of the variables as given, called by :mod:`resources.settings`. N
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
+from posixpath import normpath
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -97,3 +98,15 @@ def identity_problems(given: Mapping[str, str]) -> list[str]:
                 " business in a pretend studio. Unset one of them."
             )
     return problems
+
+
+def writing_problems(given: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the writing credential."""
+    reader, writer = given.get("GOOGLE_APPLICATION_CREDENTIALS"), given.get("STUDIO_WRITE_CREDENTIALS")
+    if not reader or not writer or normpath(reader) != normpath(writer):
+        return []
+    sentence = (
+        "STUDIO_WRITE_CREDENTIALS is the file that GOOGLE_APPLICATION_CREDENTIALS names; what reads must not"
+        " be able to write. Make another service account for writing."
+    )
+    return [sentence]

@@ -296,3 +296,15 @@ def test_the_lines_of_env_example_are_valid_settings(tmp_path):
 )
 def test_loopback_means_this_machine_only(host, expected):
     assert is_loopback(host) is expected
+
+
+def test_the_writing_credential_is_a_path_of_its_own():
+    """What reads and what writes are two credentials; one file for both is refused."""
+    assert load_settings({}).write_credentials is None
+    assert load_settings({"STUDIO_WRITE_CREDENTIALS": "/w.json"}).write_credentials == Path("/w.json")
+    (problem,) = problems(
+        {"STUDIO_WRITE_CREDENTIALS": "/a/../a/w.json", "GOOGLE_APPLICATION_CREDENTIALS": "/a/w.json"}
+    )
+    assert problem.startswith(
+        "STUDIO_WRITE_CREDENTIALS is the file that GOOGLE_APPLICATION_CREDENTIALS names"
+    )
