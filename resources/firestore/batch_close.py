@@ -228,7 +228,6 @@ class BatchCloseAdapter:
             "approvedAt": pilot.shown(approval.at) if approval else None,
             "actorUid": proposal.requester_principal_id,
             "noteCollection": None,
-            "closeReason": wish.reason,
             "note": wish.note,
             "previous": {name: batch.record[name] for name in wish.written if name in batch.record},
             "written": list(wish.written),
@@ -263,6 +262,7 @@ def _wish(proposal: Proposal, key: str) -> _Wish:
             "resourceCollection": pilot.BATCHES,
             "resourceId": batch_id,
             "noteId": None,
+            "closeReason": str(reason),
         },
     )
 

@@ -13,7 +13,7 @@ from policies.ports import AdapterError, Found, Lookup
 from policies.proposals import Approval, Proposal
 from resources.firestore import pilot
 from resources.firestore.changes import Change, Creation, WriteDoor
-from resources.firestore.gateway import DocumentLookup
+from resources.firestore.gateway import DocumentLookup, FoundDocument
 
 SHORTEST_NOTE, LONGEST_NOTE = 5, 500
 _BATCH_FIELDS: Final = ("ownerUid", "isClosed", "state")
@@ -110,10 +110,9 @@ class OpsNoteAdapter:
             AdapterError: ``UNREADABLE``, or ``KEY_CONFLICT`` when it is not what was approved.
         """
         wish = _wish(proposal, idempotency_key)
-        action = pilot.find_action(self._reader, proposal.proposal_id, idempotency_key, is_certain=False)
+        action = self._action(wish, is_certain=False)
         if action is None:
             return Lookup(Found.NOTHING)
-        pilot.require_ours(action, wish.identity)
         found = Found.ROLLED_BACK if pilot.is_rolled_back(action) else Found.EFFECT
         return Lookup(found, _pointer(wish, is_replay=True))
 
@@ -156,6 +155,18 @@ class OpsNoteAdapter:
         return _pointer(wish, is_replay=False)
 
     def _replayed(self, wish: _Wish, *, is_certain: bool) -> Mapping[str, Any] | None:
+        action = self._action(wish, is_certain=is_certain)
+        if action is None:
+            return None
+        if pilot.is_rolled_back(action):
+            raise pilot.refuse_rolled_back()
+        return _pointer(wish, is_replay=True)
+
+    def _action(self, wish: _Wish, *, is_certain: bool) -> FoundDocument | None:
+        """Return our action document, or null; raise if it or its note is not what was approved.
+
+        An earlier version of the proposal may have had other words, and its commit may have landed late.
+        """
         identity = wish.identity
         action = pilot.find_action(
             self._reader, identity["proposalId"], identity["idempotencyKey"], is_certain=is_certain
@@ -163,9 +174,10 @@ class OpsNoteAdapter:
         if action is None:
             return None
         pilot.require_ours(action, identity)
-        if pilot.is_rolled_back(action):
-            raise pilot.refuse_rolled_back()
-        return _pointer(wish, is_replay=True)
+        note = pilot.find(self._reader, pilot.NOTES, wish.note_id, ("note",), is_certain=is_certain)
+        if note is not None:
+            pilot.require_ours(note, {"note": wish.note})
+        return action
 
     def _documents(self, proposal: Proposal, wish: _Wish) -> tuple[Creation, Creation]:
         approval = self._approval_of(proposal)

@@ -26,8 +26,8 @@ UNKNOWN_APPROVAL: Final[Mapping[str, str]] = {
 }
 ACTIVE, ROLLED_BACK = "active", "rolled_back"
 
-READ_SECONDS: Final = 10.0
-# The longest way: look, commit (20 s), look again; rollback looks twice before.
+READ_SECONDS: Final = 8.0
+# The longest way: look twice, commit (20 s), look twice again.
 ADAPTER_SECONDS: Final = 60.0
 
 _LEGAL_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,80}")
@@ -36,8 +36,18 @@ _LONGEST_NOTE_ID_DIGITS: Final = 20
 _PERHAPS_OURS: Final = frozenset({"ALREADY_EXISTS", "PRECONDITION_FAILED", "NOT_FOUND", "CONTENTION"})
 _SHORTEST_REASON, _LONGEST_REASON = 10, 500
 
-IDENTITY: Final = ("proposalId", "idempotencyKey", "ownerUid", "resourceCollection", "resourceId", "noteId")
-ACTION_FIELDS: Final = (*IDENTITY, "rollbackState", "previous", "written")
+ACTION_FIELDS: Final = (
+    "proposalId",
+    "idempotencyKey",
+    "ownerUid",
+    "resourceCollection",
+    "resourceId",
+    "noteId",
+    "closeReason",
+    "rollbackState",
+    "previous",
+    "written",
+)
 
 
 def action_id(proposal_id: str, key: str) -> str:
@@ -90,18 +100,18 @@ def find_action(
     return find(reader, ACTIONS, action_id(proposal_id, key), ACTION_FIELDS, is_certain=is_certain)
 
 
-def require_ours(action: FoundDocument, expected: Mapping[str, Any]) -> None:
-    """Raise unless the action document says the same as we would have written.
+def require_ours(found: FoundDocument, expected: Mapping[str, Any]) -> None:
+    """Raise unless a document under our key says the same as we would have written.
 
     Raises:
         AdapterError: ``KEY_CONFLICT``, not certain: something is recorded under our key that nobody approved,
             and a person has to look.
     """
-    differing = [name for name in IDENTITY if action.record.get(name) != expected.get(name)]
+    differing = [name for name, value in expected.items() if found.record.get(name) != value]
     if differing:
         raise AdapterError(
-            f"The cloud holds another action under this key (differs in {', '.join(differing)})."
-            f" Nothing was written now. Look at {ACTIONS}/{action.document_id}.",
+            f"The cloud holds something else under this key (differs in {', '.join(differing)})."
+            f" Nothing was written now. Look at document {found.document_id}.",
             code="KEY_CONFLICT",
             is_certain=False,
         )

@@ -211,3 +211,11 @@ def test_an_action_that_is_not_ours_leaves_the_batch_open(place, batch):
     place.cloud.document(ACTION).set({"proposalId": "other"})
     assert refusal(lambda: adapter.execute(proposal, KEY, AT)).code == "KEY_CONFLICT"
     assert batch.get().update_time == before
+
+
+def test_a_batch_closed_for_another_reason_is_not_taken_for_ours(place, batch):
+    """A commit of an edited proposal that landed late is not reported as the new version's effect."""
+    adapter = place.batch_close()
+    adapter.execute(seen(adapter, close_proposal("other")), KEY, AT)
+    error = refusal(lambda: adapter.look_up(close_proposal("picked_up", version=2), KEY))
+    assert (error.code, error.is_certain) == ("KEY_CONFLICT", False)

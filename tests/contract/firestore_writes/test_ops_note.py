@@ -230,6 +230,20 @@ def test_somebody_elses_action_under_our_key_is_a_conflict(place, name):
     assert written_state(place) == before
 
 
+def test_an_earlier_versions_words_are_not_taken_for_the_approved_ones(place):
+    """A commit of an edited proposal that landed late is not reported as the new version's effect."""
+    adapter = place.ops_note()
+    adapter.execute(note_proposal("The words of the first version."), KEY, AT)
+    edited = note_proposal("Other words, approved later.", version=2)
+    for call in (lambda: adapter.execute(edited, KEY, AT), lambda: adapter.look_up(edited, KEY)):
+        error = refusal(call)
+        assert (error.code, error.is_certain) == ("KEY_CONFLICT", False)
+        assert "words" not in str(error)
+    adapter.rollback(edited, KEY, REASON, AT)  # undoing needs no agreement about words
+    (note,) = place.documents(NOTES).values()
+    assert note["rollbackReason"] == REASON
+
+
 @pytest.mark.parametrize(
     ("note", "is_good"),
     [

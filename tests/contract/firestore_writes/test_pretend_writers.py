@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.ports import Found
+from policies.ports import AdapterError, Found
 from resources.firestore.agents import LiveDelegations
 from resources.firestore.live import LiveDocumentSource
 from resources.firestore.ops_note import OpsNoteAdapter
@@ -70,6 +70,28 @@ def test_it_lets_the_execution_run_write_and_is_counted(twins, reader):
     status = twins.control.status()["firestore"]
     assert status["commits"] == {"execution": 1}
     assert status["refusedWrites"] == 0
+
+
+def test_the_answer_to_a_commit_is_lost_on_request(twins, reader):
+    """Another process can have a commit applied and its answer lost, without striking the world's commits."""
+    fault = {
+        "target": "firestore",
+        "kind": "cut",
+        "method": "Commit",
+        "collection": "studioBrainPilotActions",
+        "after_documents": 1,
+        "count": 1,
+    }
+    assert ask(twins, "/faults", fault) == (200, {"ok": True})
+    path, host = Path(twins.environment["STUDIO_WRITE_CREDENTIALS"]), twins.firestore.host
+    assert ask(twins, "/agents", {"ownerUid": "u1", "scopes": []})[0] == 200
+    with FirestoreWrites(PROJECT, credentials_path=path, emulator_host=host) as writes:
+        adapter = OpsNoteAdapter(reader, writes)
+        with pytest.raises(AdapterError) as caught:
+            adapter.execute(note_proposal(), PROPOSAL_ID, AT)
+        assert not caught.value.is_certain
+        assert adapter.look_up(note_proposal(), PROPOSAL_ID).found is Found.EFFECT
+    assert twins.control.status()["firestore"]["commits"] == {"world": 1, "execution": 1}
 
 
 def test_agents_are_made_on_request(twins, reader):
