@@ -67,6 +67,7 @@ class Batch:
 
     Attributes:
         seqs: Their numbers with commas between.
+        count: How many rows they are.
         entries: The bytes of each entry, from its own number, previous hash and payload.
         prev_hashes: All previous hashes, one after the other.
         hashes: All stored hashes, one after the other.
@@ -74,6 +75,7 @@ class Batch:
     """
 
     seqs: str
+    count: int
     entries: Sequence[bytes]
     prev_hashes: bytes
     hashes: bytes
@@ -116,6 +118,7 @@ class RowsLog:
             rows = self._rows[start : start + self._batch_size]
             yield Batch(
                 ",".join(str(row.seq) for row in rows),
+                len(rows),
                 [entry_bytes(row.seq, row.prev_hash.hex(), row.payload) for row in rows],
                 b"".join(row.prev_hash for row in rows),
                 b"".join(row.hash for row in rows),

@@ -133,7 +133,7 @@ def _unlinked(found: Break, row: Entry, after: Entry | None) -> Fault:
         return Fault(forged, FaultKind.INSERTION)
     number = _true_number(found, row)
     if _is_elsewhere(found, row):
-        is_moved = number is not None and len(found.log.hashed(row.hash)) == 1
+        is_moved = number not in {None, seq} and len(found.log.hashed(row.hash)) == 1
         return Fault(seq, FaultKind.REORDERING if is_moved else FaultKind.INSERTION)
     if number == seq:
         # It goes on from something that is no longer there: the entry before it was changed and hashed anew.

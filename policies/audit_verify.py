@@ -99,8 +99,8 @@ class _Verification:
         return Report(good, self._agreed, fault, self._tree.root(), self._tree)
 
     def _is_good(self, batch: Batch) -> bool:
-        first, count = self._size + 1, len(batch.entries)
-        if batch.strays or len(batch.hashes) != count * HASH_BYTES:
+        first, count = self._size + 1, batch.count
+        if batch.strays or len(batch.entries) != count or len(batch.hashes) != count * HASH_BYTES:
             return False
         if batch.seqs != ",".join(map(str, range(first, first + count))):
             return False
@@ -116,7 +116,7 @@ class _Verification:
     def _look(self, batch: Batch) -> Fault | None:
         """Look at a batch row by row; return what is wrong with it, or null when nothing is."""
         before, size = self._head(), self._size
-        for offset, row in enumerate(self._log.entries(size, len(batch.entries))):
+        for offset, row in enumerate(self._log.entries(size, batch.count)):
             if not is_good(row, size + offset + 1, before):
                 self._take(batch, offset)
                 return self._fault_here()

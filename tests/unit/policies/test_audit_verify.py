@@ -1,0 +1,246 @@
+"""Verification: a clean ledger never alarms; every way to tamper is detected, located and named."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from policies.audit_entries import RowsLog, columns_of, entry_of
+from policies.audit_faults import FaultKind
+from policies.audit_tree import Frontier, Tree
+from policies.audit_verify import Anchor, verify_log
+from tests.unit.policies.ledgers import GENESIS_BYTES, anchor, chained, ledger, ledgers
+
+SIZES = st.sampled_from([1, 2, 3, 7, 1000])
+FIELDS = ("payload", "hash", "prev_hash")
+COLUMNS = ("name", "at", "actor_id", "actor_kind", "principal_id", "subject_kind", "subject_id", "state")
+
+
+def found(rows, anchors=(), batch_size=3, known=0):
+    """Return the fault of a ledger as (seq, kind)."""
+    fault = verify_log(RowsLog(rows, batch_size), anchors, known_entries=known).fault
+    return None if fault is None else (fault.seq, fault.kind.value)
+
+
+def flip(data, value):
+    """Return the value with one byte (or character) of it changed."""
+    if isinstance(value, bytes):
+        at = data.draw(st.integers(0, len(value) - 1))
+        return value[:at] + bytes([value[at] ^ data.draw(st.integers(1, 255))]) + value[at + 1 :]
+    at = data.draw(st.integers(0, len(value) - 1))
+    other = data.draw(st.characters(min_codepoint=32, max_codepoint=126).filter(lambda c: c != value[at]))
+    return value[:at] + other + value[at + 1 :]
+
+
+@given(st.data())
+def test_clean_ledgers_never_alarm(data):
+    """Any true ledger, with any checkpoints of it, in any batches, is good to the last entry."""
+    rows = data.draw(ledgers(least=0))
+    sizes = data.draw(st.lists(st.integers(0, len(rows)), max_size=4))
+    anchors = [anchor(rows, size, since=data.draw(st.integers(0, size))) for size in sizes]
+    report = verify_log(RowsLog(rows, data.draw(SIZES)), anchors, known_entries=len(rows))
+    assert report.is_ok
+    assert (report.entries, report.checkpoints) == (len(rows), len(sizes))
+    assert report.root == Tree(b"".join(row.hash for row in rows)).root()
+
+
+@given(st.data())
+def test_one_byte_changed_anywhere(data):
+    """One byte of a payload, a hash, a link or a repeated column changed is an edit of that entry."""
+    rows = data.draw(ledgers())
+    at = data.draw(st.integers(0, len(rows) - 1))
+    field = data.draw(st.sampled_from(FIELDS + COLUMNS))
+    value = getattr(rows[at], field)
+    changed = "executed" if value is None else flip(data, value)
+    tampered = [*rows[:at], replace(rows[at], **{field: changed}), *rows[at + 1 :]]
+    assert found(tampered, batch_size=data.draw(SIZES)) == (at + 1, "edit")
+
+
+@given(st.data())
+def test_edit_with_its_own_hash_made_anew(data):
+    """A changed payload with its columns and its own hash set to match is an edit: the next entry tells."""
+    rows = data.draw(ledgers(least=2))
+    at = data.draw(st.integers(0, len(rows) - 2))
+    forged = entry_of(at + 1, rows[at].prev_hash, rows[at].payload.replace('"v":1', '"v":2'))
+    tampered = [*rows[:at], forged, *rows[at + 1 :]]
+    assert found(tampered, batch_size=data.draw(SIZES)) == (at + 1, "edit")
+    anchors = [anchor(rows, since=0), anchor(rows, at + 1)]
+    assert found(tampered, anchors, batch_size=data.draw(SIZES)) == (at + 1, "edit")
+
+
+@given(st.data())
+def test_edit_with_all_hashes_after_it_made_anew(data):
+    """A history written anew agrees with itself; the checkpoint says fork, and the witness where."""
+    rows = data.draw(ledgers())
+    at = data.draw(st.integers(0, len(rows) - 1))
+    payloads = [row.payload for row in rows]
+    payloads[at] = payloads[at].replace('"v":1', '"v":2')
+    tampered = chained(payloads)
+    assert found(tampered) is None  # why checkpoints lie outside the database
+    size = data.draw(st.integers(at + 1, len(rows)))
+    before = data.draw(st.integers(0, at))
+    batch = data.draw(SIZES)
+    assert found(tampered, [anchor(rows, before), anchor(rows, size)], batch) == (before + 1, "fork")
+    assert found(tampered, [anchor(rows, before), anchor(rows, size, since=before)], batch) == (
+        at + 1,
+        "fork",
+    )
+
+
+@given(st.data())
+def test_entries_taken_out(data):
+    """Missing entries are a deletion at the first of them, whether or not the others were renumbered."""
+    rows = data.draw(ledgers(least=2))
+    first = data.draw(st.integers(0, len(rows) - 2))
+    count = data.draw(st.integers(1, len(rows) - 1 - first))
+    kept = [*rows[:first], *rows[first + count :]]
+    assert found(kept, batch_size=data.draw(SIZES)) == (first + 1, "deletion")
+    renumbered = [replace(row, seq=seq) for seq, row in enumerate(kept, 1)]
+    assert found(renumbered, batch_size=data.draw(SIZES)) == (first + 1, "deletion")
+
+
+@given(st.data())
+def test_entries_put_in(data):
+    """A forged entry among true ones is an insertion at its place, however well it was forged."""
+    rows = data.draw(ledgers())
+    at = data.draw(st.integers(0, len(rows) - 1))
+    payload = rows[at].payload.replace('"v":1', '"v":2')
+    how = data.draw(st.sampled_from(["chained", "unlinked", "wrong hash", "copy"]))
+    if how == "chained":
+        forged = entry_of(at + 1, rows[at].prev_hash, payload)
+    elif how == "unlinked":
+        forged = entry_of(at + 1, b"\x05" * 32, payload)
+    elif how == "wrong hash":
+        forged = replace(entry_of(at + 1, rows[at].prev_hash, payload), hash=b"\x06" * 32)
+    else:
+        forged = replace(
+            rows[data.draw(st.integers(0, len(rows) - 1).filter(lambda n: n != at or at == 0))], seq=at + 1
+        )
+        assume(forged != rows[at])
+    moved = [replace(row, seq=row.seq + 1) for row in rows[at:]]
+    assert found([*rows[:at], forged, *moved], batch_size=data.draw(SIZES)) == (at + 1, "insertion")
+
+
+@given(st.data())
+def test_entries_put_at_the_end(data):
+    """A copy at the end, or an entry with a number far away, is an insertion there."""
+    rows = data.draw(ledgers())
+    copy = replace(rows[data.draw(st.integers(0, len(rows) - 1))], seq=len(rows) + 1)
+    assert found([*rows, copy]) == (len(rows) + 1, "insertion")
+    far = replace(copy, seq=len(rows) + 50)
+    assert found([*rows, far]) == (len(rows) + 50, "insertion")
+
+
+@given(st.data())
+def test_entries_in_another_order(data):
+    """Two entries that changed places, with or without their links, are a reordering at the first."""
+    rows = data.draw(ledgers(least=2))
+    first = data.draw(st.integers(0, len(rows) - 2))
+    second = data.draw(st.integers(first + 1, len(rows) - 1))
+    how = data.draw(st.sampled_from([("seq",), ("payload", *COLUMNS), ("payload", "hash", *COLUMNS)]))
+    tampered = list(rows)
+    a, b = rows[first], rows[second]
+    tampered[first] = replace(a, **{field: getattr(b, field) for field in how})
+    tampered[second] = replace(b, **{field: getattr(a, field) for field in how})
+    assert found(tampered, batch_size=data.draw(SIZES)) == (first + 1, "reordering")
+
+
+@given(st.data())
+def test_cut_off(data):
+    """A log that ends early is truncated: a checkpoint knows it, and so does any row that names an entry."""
+    rows = data.draw(ledgers())
+    left = data.draw(st.integers(0, len(rows) - 1))
+    batch = data.draw(SIZES)
+    assert found(rows[:left], [anchor(rows)], batch) == (left + 1, "truncation")
+    assert found(rows[:left], [anchor(rows, since=0)], batch) == (left + 1, "truncation")
+    assert found(rows[:left], (), batch, known=len(rows)) == (left + 1, "truncation")
+
+
+@given(st.data())
+def test_cut_off_and_written_on(data):
+    """A log that was cut and then went on with other entries is a fork where it was cut."""
+    rows = data.draw(ledgers())
+    left = data.draw(st.integers(0, len(rows) - 1))
+    other = chained(
+        [row.payload for row in rows[:left]] + [row.payload for row in ledger(len(rows), "x")[left:]]
+    )
+    assert found(other, [anchor(rows, since=0)], data.draw(SIZES)) == (left + 1, "fork")
+    shorter = other[: data.draw(st.integers(left, len(rows)))]
+    expected = "fork" if len(shorter) > left else "truncation"
+    assert found(shorter, [anchor(rows, since=0)], data.draw(SIZES)) == (left + 1, expected)
+
+
+@given(st.integers(1, 30), st.integers(1, 40))
+def test_whole_log_replaced(count, others):
+    """Another log in place of this one is a fork, or a cut one, from the first entry."""
+    rows, replaced = ledger(count), ledger(others, "other")
+    kind = "fork" if others >= count else "truncation"
+    assert found(replaced, [anchor(rows)]) == (1 if kind == "fork" else others + 1, kind)
+    assert found(replaced, [anchor(rows, since=0)]) == (1, "fork")
+
+
+@given(st.data())
+def test_forged_history_before_a_break(data):
+    """Of two faults the first is named, also when only the witness can see it."""
+    rows = data.draw(ledgers(least=4))
+    at = data.draw(st.integers(0, len(rows) - 4))
+    payloads = [row.payload for row in rows]
+    payloads[at] = payloads[at].replace('"v":1', '"v":2')
+    tampered = chained(payloads)
+    tampered[-1] = replace(tampered[-1], hash=b"\x01" * 32)
+    assert found(tampered, [anchor(rows, since=0)], data.draw(SIZES)) == (at + 1, "fork")
+
+
+def test_two_checkpoints_that_differ():
+    """Two signed roots of one size cannot both be true: a fork."""
+    rows = ledger(5)
+    assert found(rows, [anchor(rows), Anchor(5, b"\x09" * 32)]) == (5, "fork")
+
+
+def test_a_witness_that_lies_is_not_believed():
+    """Leaves that do not lead to the signed root locate nothing; the checkpoint still tells."""
+    rows, forged = ledger(6), ledger(6, "x")
+    lying = Anchor(6, anchor(rows).root, b"".join(row.hash for row in forged))
+    assert found(rows, [lying]) is None
+    assert found(forged, [lying]) == (1, "fork")
+
+
+def test_columns_that_only_look_odd():
+    """Rows that a quick look sets aside are good if a close look finds them so."""
+
+    class Doubtful(RowsLog):
+        def batches(self):
+            for batch in super().batches():
+                yield replace(batch, strays=1)
+
+    assert verify_log(Doubtful(ledger(7), 2), [anchor(ledger(7), 5)]).is_ok
+
+
+def test_same_log_in_two_halves():
+    """The frontier of a verified prefix is enough to tell the root of all: nothing else must be kept."""
+    rows = ledger(50)
+    frontier = verify_log(RowsLog(rows[:20])).frontier
+    later = Frontier.of(frontier.size, frontier.peaks)
+    later.extend(b"".join(row.hash for row in rows[20:]))
+    assert later.root() == anchor(rows).root
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"actor":1}', "not json"])
+def test_payloads_that_are_no_events(text):
+    """A payload that is no event has no columns, so no row of it is true."""
+    assert columns_of(text) is None
+    forged = replace(
+        ledger(1)[0], payload=text, hash=sha256(b"\0" + f"1\n{'0' * 64}\n{text}".encode()).digest()
+    )
+    assert found([forged]) == (1, "edit")
+    assert forged.prev_hash == GENESIS_BYTES
+
+
+def test_sentences_name_the_entry():
+    """Every kind of fault has a sentence that names the entry."""
+    rows = ledger(3)
+    fault = verify_log(RowsLog(rows[:2]), [anchor(rows)]).fault
+    assert "3" in fault.sentence
+    assert len(FaultKind) == 6
