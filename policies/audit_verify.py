@@ -40,7 +40,7 @@ class Report:
 
     Attributes:
         entries: Entries found good, from the first one on.
-        checkpoints: Anchors that agree with them.
+        checkpoints: Sizes at which anchors agree with them.
         fault: The first bad entry; null when all is well.
         root: Root of the tree over all entries; means nothing when there is a fault.
         frontier: The tree's edge, to go on from.
@@ -152,7 +152,7 @@ class _Verification:
             if self._waiting[0].root != self._tree.root():
                 return self._fork(self._waiting[0])
             self._waiting.pop(0)
-            self._agreed += 1
+            self._agreed += self._signed_tree.size != size or not self._agreed
             self._signed_tree = Frontier.of(self._tree.size, self._tree.peaks)
         return None
 

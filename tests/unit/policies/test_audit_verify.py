@@ -42,7 +42,7 @@ def test_clean_ledgers_never_alarm(data):
     anchors = [anchor(rows, size, since=data.draw(st.integers(0, size))) for size in sizes]
     report = verify_log(RowsLog(rows, data.draw(SIZES)), anchors, known_entries=len(rows))
     assert report.is_ok
-    assert (report.entries, report.checkpoints) == (len(rows), len(sizes))
+    assert (report.entries, report.checkpoints) == (len(rows), len(set(sizes)))
     assert report.root == Tree(b"".join(row.hash for row in rows)).root()
 
 

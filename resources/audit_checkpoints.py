@@ -1,0 +1,158 @@
+"""Signs checkpoints of the audit log, and gathers those that can be believed.
+
+A checkpoint is signed only after the whole log was verified against every earlier one: a fork is refused,
+never signed. It counts once at least two destinations hold it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from policies.audit_checkpoint import Checkpoint, NoteError, PublicKey, open_checkpoint, sign_checkpoint_text
+from policies.audit_faults import Fault
+from policies.audit_tree import HASH_BYTES, Tree, verify_consistency
+from policies.audit_verify import Anchor, verify_log
+from resources.audit_destinations import Copy, Destinations
+from resources.audit_signing import SigningKey, verify_signature
+from resources.postgres.audit_log import AuditLog, AuditView, KeptCheckpoint
+
+
+class ForkRefusedError(Exception):
+    """The log is not what was signed before: nothing was signed. ``fault`` names the first bad entry."""
+
+    def __init__(self, fault: Fault | None, problem: str) -> None:
+        super().__init__(
+            f"No checkpoint was signed. {problem} Keep the database and the destinations as they are, and run"
+            " ./studio audit verify."
+        )
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Checkpoints with good signatures, from every place that keeps them.
+
+    Attributes:
+        anchors: To verify a log against, smallest first; one size may occur more than once.
+        notes: A signed note by size.
+        problems: What is wrong with a copy, one sentence each: damaged, missing or contradicting.
+        unreachable: Destinations that could not be asked, one sentence each.
+    """
+
+    anchors: Sequence[Anchor]
+    notes: Mapping[int, str]
+    problems: Sequence[str]
+    unreachable: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """What signing did.
+
+    Attributes:
+        checkpoint: Origin, size and root.
+        note: The signed note.
+        is_new: False when the log has not grown since the last one.
+        failed: Destination -> problem, for those that did not take it.
+    """
+
+    checkpoint: Checkpoint
+    note: str
+    is_new: bool
+    failed: Mapping[str, str]
+
+
+def sign_checkpoint(
+    log: AuditLog,
+    key: SigningKey,
+    destinations: Destinations,
+    now: datetime,
+    announce: Callable[[Checkpoint], int] | None = None,
+) -> SignedCheckpoint | None:
+    """Sign the log as it is now and put the checkpoint at its destinations; null when the log is empty.
+
+    Args:
+        log: The studio's log.
+        key: Signs for this studio.
+        destinations: Take the signed note; two must.
+        now: Instant of signing, UTC.
+        announce: Records that a checkpoint was signed and returns the number of that event; it is called
+            last, so the event belongs to the next checkpoint.
+
+    Raises:
+        ForkRefusedError: The log, or a copy of an earlier checkpoint, is not what was signed.
+        DestinationError: Fewer than two destinations took it. Trying again is right.
+        ServerUnreachableError: PostgreSQL does not answer.
+    """
+    with log.view() as view:
+        trusted = trusted_checkpoints(view, destinations.read(), key.public)
+        if trusted.problems:
+            raise ForkRefusedError(None, " ".join(trusted.problems))
+        report = verify_log(view, trusted.anchors, known_entries=view.known_entries())
+        if report.fault is not None:
+            raise ForkRefusedError(report.fault, report.fault.sentence)
+        leaves = view.hashes()
+    size = report.entries
+    if size == 0:
+        return None
+    before = max((anchor.size for anchor in trusted.anchors if anchor.size < size), default=0)
+    checkpoint = Checkpoint(key.public.name, size, report.root)
+    _require_consistent(trusted, checkpoint, leaves)
+    note = trusted.notes.get(size) or sign_checkpoint_text(checkpoint, key.public, key.sign)
+    failed = destinations.write(size, note, leaves[before * HASH_BYTES :], key.public.text + "\n")
+    is_new = size not in trusted.notes
+    if is_new:
+        seq = announce(checkpoint) if announce is not None else None
+        log.keep_checkpoint(KeptCheckpoint(size, report.root, note, now), seq)
+    return SignedCheckpoint(checkpoint, note, is_new, failed)
+
+
+def trusted_checkpoints(view: AuditView, copies: Sequence[Copy], key: PublicKey) -> Trusted:
+    """Gather the checkpoints that the database and the destinations keep, and what is wrong with them."""
+    problems, unreachable = [], [f"{copy.url}: {copy.problem}" for copy in copies if copy.problem]
+    anchors: dict[tuple[int, bytes, bytes], Anchor] = {}
+    notes: dict[int, str] = {}
+    readable = [copy for copy in copies if not copy.problem]
+    for copy in readable:
+        if copy.public_key is not None and copy.public_key.strip() != key.text:
+            problems.append(f"{copy.url} was given another public key than the one used here.")
+        for size, note in copy.notes.items():
+            opened = _opened(note, key)
+            if opened is None or opened.size != size:
+                problems.append(f"The checkpoint of {size} entries at {copy.url} is damaged.")
+                continue
+            leaves = copy.leaves.get(size, b"")
+            anchors[size, opened.root, leaves] = Anchor(size, opened.root, leaves)
+            notes[size] = note
+    for kept in view.checkpoints():
+        opened = _opened(kept.note, key)
+        if opened is None or (opened.size, opened.root) != (kept.tree_size, kept.root_hash):
+            problems.append(f"The checkpoint of {kept.tree_size} entries in the database is damaged.")
+            continue
+        anchors.setdefault((opened.size, opened.root, b""), Anchor(opened.size, opened.root))
+        notes.setdefault(opened.size, kept.note)
+    problems += [
+        f"{len(missing)} checkpoints are missing at {copy.url}, such as the one of {min(missing)} entries."
+        for copy in readable
+        if copy.notes and (missing := notes.keys() - copy.notes.keys())
+    ]
+    ordered = sorted(anchors.values(), key=lambda anchor: (anchor.size, -len(anchor.leaves)))
+    return Trusted(ordered, notes, problems, unreachable)
+
+
+def _opened(note: str, key: PublicKey) -> Checkpoint | None:
+    try:
+        return open_checkpoint(note, key, verify_signature)
+    except NoteError:
+        return None
+
+
+def _require_consistent(trusted: Trusted, checkpoint: Checkpoint, leaves: bytes) -> None:
+    """Prove, apart from verification, that the new tree goes on from the last signed one."""
+    if not trusted.anchors:
+        return
+    last = trusted.anchors[-1]
+    tree = Tree(leaves)
+    proof = tree.consistency_proof(last.size, checkpoint.size)
+    if not verify_consistency(last.size, checkpoint.size, last.root, checkpoint.root, proof):
+        raise ForkRefusedError(None, f"It would not go on from the checkpoint of {last.size} entries.")
