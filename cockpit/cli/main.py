@@ -10,10 +10,12 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
+from cockpit.cli.refusals import decision_of, of_gateway
 from cockpit.errors import CANNOT_RUN, CockpitError
 from policies.redaction import Redactor
 from resources.postgres.errors import PostgresError
@@ -26,6 +28,11 @@ COMMANDS = {
     "doctor": ("cockpit.cli.doctor", "Check everything the house depends on, and say how to mend it."),
     "snapshot": ("cockpit.cli.snapshot", "Read the cloud once and show the state that follows."),
     "state": ("cockpit.cli.state", "Show the state, its history, or the difference of two."),
+    "proposals": ("cockpit.cli.proposals", "Ask for something, decide on it, see what became of it."),
+    "kill-switch": ("cockpit.cli.policies", "Stop all writing outside; resuming takes two people."),
+    "exemptions": ("cockpit.cli.policies", "Written permissions to act without approval, for a while."),
+    "quotas": ("cockpit.cli.policies", "How often capabilities may be used, and were."),
+    "policy": ("cockpit.cli.policy", "Show the capabilities and rules, and explain a decision."),
     "token": ("cockpit.cli.token", "Sign in to the pretend studio: print a signed token."),
     "twins": ("cockpit.cli.twins", "Run the pretend studio alone, in the foreground."),
     "world": ("cockpit.cli.world", "Print the incidents of the pretend studio."),
@@ -47,7 +54,9 @@ class _Commands(click.Group):
         """Return a command; null when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(
+            importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_")
+        )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
@@ -77,12 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
-        return _refuse(given, *_told(error))
+        return _refuse(given, *_told(error), decision=decision_of(error))
     return result if isinstance(result, int) else 0
 
 
 def _told(error: Exception) -> tuple[str, str, int]:
     """Return what happened, what to do, and the exit code."""
+    if (said := of_gateway(error)) is not None:
+        return said
     if isinstance(error, CockpitError):
         return error.what, error.remedy, error.exit_code
     if isinstance(error, SettingsError | PostgresError):
@@ -104,10 +115,18 @@ def _told(error: Exception) -> tuple[str, str, int]:
     return what, "STUDIO_LOG_LEVEL=debug shows where; ./studio doctor checks the rest.", 1
 
 
-def _refuse(given: Sequence[str], what: str, remedy: str, exit_code: int) -> int:
+def _refuse(
+    given: Sequence[str],
+    what: str,
+    remedy: str,
+    exit_code: int,
+    *,
+    decision: Mapping[str, Any] | None = None,
+) -> int:
     what = _redactor().text(what)
     if "--json" in given:
-        print(json.dumps({"error": what, "remedy": remedy}))
+        told: dict[str, Any] = {"error": what, "remedy": remedy}
+        print(json.dumps(told | ({"decision": decision} if decision else {})))
     sys.stderr.write(f"studio: {what}\n" + (f"        {remedy}\n" if remedy else ""))
     return exit_code
 
