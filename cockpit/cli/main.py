@@ -86,14 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, never a traceback
-        return _refuse(given, *_told(error), decision=decision_of(error))
+        return _refuse(given, *(of_gateway(error) or _told(error)), decision=decision_of(error))
     return result if isinstance(result, int) else 0
 
 
 def _told(error: Exception) -> tuple[str, str, int]:
     """Return what happened, what to do, and the exit code."""
-    if (said := of_gateway(error)) is not None:
-        return said
     if isinstance(error, CockpitError):
         return error.what, error.remedy, error.exit_code
     if isinstance(error, SettingsError | PostgresError):
