@@ -1,0 +1,224 @@
+"""One client of the gateway benchmark, in a process of its own: our cycles, and raw transactions beside them.
+
+``python -m tests.benchmarks.gateway_client URL NUMBER COMMIT`` answers every line it is sent with one line of
+JSON: ``plan`` (what one cycle sends, as counted on the wire), ``ours SECONDS`` (how many cycles were
+completed), ``raw SECONDS PLAN`` and ``batched SECONDS PLAN`` (how many cycles of that plan). COMMIT is
+``early`` (as the product) or ``plain`` (the log's head stays locked until the disk has answered).
+"""
+
+import random
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import psycopg2
+import psycopg2.extensions
+
+from policies.actors import Actor, ActorKind, system_actor
+from policies.gateway import Gateway
+from policies.intake import RulesScreener
+from policies.ports import Lookup
+from resources.clock import SystemClock
+from resources.postgres import ledger_wire
+from resources.postgres.ledger import PostgresLedger
+from resources.postgres.ledger_engine import ledger_engine
+from resources.postgres.urls import psql_url
+from tests.benchmarks.gateway_world import ACCOUNTS, CAPABILITY, STUDIO, wide_registry
+
+WARM_CYCLES = 40
+COUNTED_CYCLES = 5
+
+
+class NoTarget:
+    """An adapter whose target is at hand and does everything at once."""
+
+    deadline_seconds = 1.0
+
+    def dry_run(self, *_: Any) -> Mapping[str, Any]:
+        """Return nothing to see."""
+        return {"summary": "Nothing.", "writes": [], "before": None}
+
+    def execute(self, _: Any, idempotency_key: str, *__: Any) -> Mapping[str, Any]:
+        """Do nothing."""
+        return {"collection": "studioOpsNotes", "documentId": idempotency_key}
+
+    def look_up(self, *_: Any) -> Lookup:
+        """Refuse: nothing is lost here."""
+        raise NotImplementedError
+
+    def rollback(self, *_: Any) -> Mapping[str, Any]:
+        """Refuse: nothing is undone here."""
+        raise NotImplementedError
+
+
+class Client:
+    """Both kinds of cycles over connections of this process."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self._messages: list[str] = []
+        self._engine = ledger_engine(url, STUDIO)
+        self._asker = Actor(ActorKind.STAFF, f"uid_asker_{number}", STUDIO, frozenset({"staff"}))
+        self._approver = Actor(
+            ActorKind.STAFF, f"uid_approver_{number}", STUDIO, frozenset({"staff", "approver"})
+        )
+        self._executor = system_actor("executor", STUDIO)
+        self._gateway = self._gateway_on(self._engine)
+        self._random = random.Random(number)
+        self._raw = psycopg2.connect(psql_url(url))
+        self._url = url
+        for _ in range(WARM_CYCLES):
+            self.cycle(self._gateway)
+
+    def _gateway_on(self, engine: Any) -> Gateway:
+        return Gateway(
+            PostgresLedger(engine, STUDIO),
+            wide_registry(),
+            clock=SystemClock(),
+            screener=RulesScreener(),
+            adapters={"ops_note": NoTarget()},
+            is_write_enabled=True,
+        )
+
+    def cycle(self, gateway: Gateway) -> None:
+        """Propose, approve, execute."""
+        proposal = gateway.propose(
+            self._asker,
+            CAPABILITY,
+            {"resourceCollection": "batches", "resourceId": "batch-0001", "note": "The shelf is cracked."},
+            "The shelf was seen cracked this morning, before the glaze firing was loaded.",
+            owner_id=f"uid_owner_{self._random.randrange(8)}",
+            dedupe_key=f"shelf:{uuid.uuid4().hex}",
+            predicted_effects=("A staff note appears at the batch.",),
+        )
+        gateway.approve(
+            self._approver, proposal.proposal_id, "I saw it, too.", input_hash=proposal.input_hash
+        )
+        done = gateway.execute(self._executor, proposal.proposal_id, executor_id="run-bench")
+        if done.state.value != "succeeded":
+            raise RuntimeError(f"an execution ended as {done.state}: {done.failure_code}")
+
+    def ours(self, seconds: float) -> int:
+        """Return how many cycles were completed in so many seconds."""
+        return _repeated(seconds, lambda: self.cycle(self._gateway))
+
+    def plan(self) -> list[list[list[str]]]:
+        """Return what a cycle sends: transactions of messages of statements, each a read or a write.
+
+        Begin and commit are part of every transaction and left out; so are settings and the flush, which a
+        plain transaction does not need.
+        """
+        messages: list[str] = []
+
+        class Counting(psycopg2.extensions.cursor):
+            def execute(self, query: Any, arguments: Any = None) -> None:
+                messages.append(query)
+                super().execute(query, arguments)
+
+        def count(connection: Any) -> None:
+            connection.cursor_factory = Counting
+
+        engine = ledger_engine(self._url, STUDIO, on_connect=count)
+        gateway = self._gateway_on(engine)
+        self.cycle(gateway)  # prepares its statements
+        messages.clear()
+        for _ in range(COUNTED_CYCLES):
+            self.cycle(gateway)
+        engine.dispose()
+        return _transactions(messages)
+
+    def raw(self, seconds: float, plan: list[list[list[str]]]) -> int:
+        """Return how many times plain transactions of the same shape fit, one statement a message."""
+        connection, cursor = self._raw, self._raw.cursor()
+
+        def cycle() -> None:
+            for transaction in plan:
+                for message in transaction:
+                    for kind in message:
+                        cursor.execute(*self._statement(kind))  # the first sends BEGIN before it
+                connection.commit()
+
+        return _repeated(seconds, cycle)
+
+    def batched(self, seconds: float, plan: list[list[list[str]]]) -> int:
+        """Return the same with as many messages as ours: begin, statements and commit travel together."""
+        connection = psycopg2.connect(psql_url(self._url))
+        connection.autocommit = True
+        cursor = connection.cursor()
+
+        def cycle() -> None:
+            for transaction in plan:
+                begin = "BEGIN;"
+                for message in transaction:
+                    parts = [cursor.mogrify(*self._statement(kind)).decode() for kind in message]
+                    cursor.execute(begin + ";".join(parts))
+                    begin = ""
+                cursor.execute("COMMIT")
+
+        done = _repeated(seconds, cycle)
+        connection.close()
+        return done
+
+    def _statement(self, kind: str) -> tuple[str, tuple[Any, ...]]:
+        account = self._random.randrange(ACCOUNTS)
+        if kind == "read":
+            return "SELECT balance FROM bench_accounts WHERE account = %s", (account,)
+        if account % 2:
+            return "UPDATE bench_accounts SET balance = balance + %s WHERE account = %s", (1, account)
+        at = datetime.now(UTC)
+        return "INSERT INTO bench_history (account, delta, at) VALUES (%s, %s, %s)", (account, 1, at)
+
+
+def _transactions(messages: list[str]) -> list[list[list[str]]]:
+    transactions: list[list[list[str]]] = []
+    for message in messages:
+        statements = [part.strip() for part in message.split(";")]
+        if statements[0] == "BEGIN":
+            transactions.append([])
+        kinds = [_kind(statement) for statement in statements]
+        transactions[-1].append([kind for kind in kinds if kind])
+    per_cycle, rest = divmod(len(transactions), COUNTED_CYCLES)
+    if rest or transactions[:per_cycle] * COUNTED_CYCLES != transactions:
+        raise RuntimeError("cycles differ in what they send")
+    return [[message for message in transaction if message] for transaction in transactions[:per_cycle]]
+
+
+def _kind(statement: str) -> str | None:
+    """Return whether a statement reads or writes; null for what frames a transaction."""
+    if not statement.startswith("EXECUTE "):
+        return None
+    is_write = statement.startswith(("EXECUTE ledger_record", "EXECUTE ledger_use_quotas"))
+    return "write" if is_write else "read"
+
+
+def _repeated(seconds: float, act: Callable[[], None]) -> int:
+    done, until = 0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        act()
+        done += 1
+    return done
+
+
+def main() -> None:
+    """Answer lines until there are no more."""
+    url, number, commit = sys.argv[1:]
+    if commit == "plain":
+        ledger_wire.flush_statement = lambda _: None
+    client = Client(url, int(number))
+    print("ready", flush=True)  # noqa: T201 - the protocol of this process
+    for line in sys.stdin:
+        what, *arguments = line.split(maxsplit=2)
+        answers: dict[str, Callable[[], Any]] = {
+            "plan": client.plan,
+            "ours": lambda given=arguments: client.ours(float(given[0])),
+            "raw": lambda given=arguments: client.raw(float(given[0]), orjson.loads(given[1])),
+            "batched": lambda given=arguments: client.batched(float(given[0]), orjson.loads(given[1])),
+        }
+        print(orjson.dumps(answers[what]()).decode(), flush=True)  # noqa: T201 - as above
+
+
+if __name__ == "__main__":
+    main()
