@@ -122,10 +122,10 @@ class WriteGuard(
         commit.DiscardUnknownFields()
         if commit.ByteSize() != known:
             raise _refused("A commit with fields this process does not know")
-        if commit.database != self._database_path or commit.transaction:
-            raise _refused("A commit to another database or inside a transaction")
+        if commit.database != self._database_path:
+            raise _refused("A commit to another database")
         if {field.name for field, _ in commit.ListFields()} - {"database", "writes"}:
-            raise _refused("A commit with options")
+            raise _refused("A commit inside a transaction, or with options,")
         if not 1 <= len(commit.writes) <= MOST_WRITES:
             raise _refused(f"A commit of {len(commit.writes)} writes")
         for write in commit.writes:

@@ -1,10 +1,14 @@
 """Single documents by id: all that exist, none twice, as of one instant, or an error."""
 
+from concurrent import futures
 from datetime import timedelta
 
+import grpc
 import pytest
+from google.cloud.firestore_v1 import types
 
 from resources.errors import SourceUnreadableError
+from resources.firestore.live import LiveDocumentSource
 from twins.firestore.faults import Fault
 
 
@@ -61,3 +65,28 @@ def test_an_impossible_id_is_an_error(place):
     with pytest.raises(SourceUnreadableError) as caught:
         place.reader.lookup("things", ["__bad__"], ["n"])
     assert caught.value.reason == "bad-response"
+
+
+def test_an_answer_that_leaves_a_document_out_is_an_error():
+    """A stream that ends well but says nothing about a document has not said that there is none."""
+
+    def answer(_request, _context):
+        yield types.BatchGetDocumentsResponse.serialize(types.BatchGetDocumentsResponse(missing="x/a"))
+
+    handler = grpc.unary_stream_rpc_method_handler(answer)
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(
+                "google.firestore.v1.Firestore", {"BatchGetDocuments": handler}
+            )
+        ]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with LiveDocumentSource("p", emulator_host=f"127.0.0.1:{port}") as reader:
+        assert reader.lookup("things", ["a"], ["n"]) == {}
+        with pytest.raises(SourceUnreadableError) as caught:
+            reader.lookup("things", ["a", "b"], ["n"])
+    assert caught.value.reason == "bad-response"
+    server.stop(0).wait()

@@ -86,6 +86,12 @@ BAD = {
     "sub-collection of the batch": commit(write(f"batches/{BATCH}/timeline/t", ["state"], ["state"])),
     "no id": commit(write(f"{ACTIONS}/")),
     "odd id": commit(write(f"{ACTIONS}/a b")),
+    "relative name": commit(
+        types.Write(
+            update=types.Document(name=f"{ACTIONS}/a", fields={"proposalId": types.Value(string_value="x")}),
+            current_document=types.Precondition(exists=False),
+        )
+    ),
     "traversal": commit(write(f"{ACTIONS}/../batches/{BATCH}")),
     "other batch": commit(write("batches/other", ["state"], ["state"])),
     "new batch": commit(write(f"batches/{BATCH}", ["state"])),
