@@ -166,10 +166,9 @@ class LiveDocumentSource:
             except DecodeError:
                 raise bad_response(subject) from None
             found = [_found(answer.found) for answer in answers if answer.WhichOneof("result") == "found"]
+            missing = sum(answer.WhichOneof("result") == "missing" for answer in answers)
             # Not a word about a document is not the same as the word that there is none.
-            if len(found) + sum(answer.WhichOneof("result") == "missing" for answer in answers) < len(
-                set(ids)
-            ):
+            if len(found) + missing < len(set(ids)):
                 raise bad_response(subject)
             return {document.document_id: document for document in found}
 
