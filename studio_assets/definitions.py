@@ -8,20 +8,29 @@ import os
 
 import dagster as dg
 
+from policies.gateway import GatewayContract
+from policies.ports import Ledger
 from resources.clock import Clock
 from resources.firestore.gateway import DocumentSource
+from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.settings import Settings, load_settings
 from resources.stripe.gateway import PaymentSource
 from sensors.automation import build_automation_sensor
+from sensors.execution import build_execution_sensor, build_recovery_sensor
+from sensors.expiry import build_expiry_sensor
 from sensors.freshness import build_freshness_sensor
+from sensors.governance import build_governance_schedules, build_red_checks_sensor
 from sensors.refresh import build_refresh_schedule, build_retention_schedule
 from sensors.run_failures import build_run_failure_sensor
 from studio_assets.checks.cloud_truth import build_cloud_truth_checks
+from studio_assets.checks.governance import build_governance_checks
 from studio_assets.checks.studio_state import build_snapshot_checks
 from studio_assets.cloud_truth.assets import build_cloud_truth
-from studio_assets.jobs import build_snapshot_job, retention_job
+from studio_assets.execution.job import execution_job
+from studio_assets.governance.assets import build_governance
+from studio_assets.jobs import build_governance_job, build_snapshot_job, retention_job
 from studio_assets.resources import Overrides, build_resources
 from studio_assets.run_book import RunBook
 from studio_assets.studio_state.assets import build_studio_state
@@ -36,6 +45,10 @@ def build_defs(
     raw: RawStore | None = None,
     clock: Clock | None = None,
     run_book: RunBook | None = None,
+    ledger: Ledger | None = None,
+    governance: GovernanceReads | None = None,
+    gateway: GatewayContract | None = None,
+    executor: GatewayContract | None = None,
 ) -> dg.Definitions:
     """Return the definitions of one studio.
 
@@ -47,14 +60,41 @@ def build_defs(
         raw: Store of raw reads; under the home directory by default.
         clock: The clock; the machine's by default.
         run_book: Where runs leave their results for the caller; nobody's by default.
+        ledger: Proposals and audit log; the live ledger by default.
+        governance: What checks read of the ledger; over the live database by default.
+        gateway: The gateway for sensors, which cannot write outside; the live one by default.
+        executor: The gateway for execution runs, whose adapters may write; the live one by default.
     """
-    overrides = Overrides(documents, payments, history, raw, clock, run_book)
+    overrides = Overrides(
+        documents, payments, history, raw, clock, run_book, ledger, governance, gateway, executor
+    )
     return dg.Definitions(
-        assets=[build_cloud_truth(settings), *build_studio_state(settings)],
-        asset_checks=[build_cloud_truth_checks(settings), build_snapshot_checks(settings)],
-        jobs=[build_snapshot_job(settings), retention_job],
-        schedules=[build_refresh_schedule(settings), build_retention_schedule(settings)],
-        sensors=[build_automation_sensor(), build_freshness_sensor(settings), build_run_failure_sensor()],
+        assets=[build_cloud_truth(settings), *build_studio_state(settings), build_governance(settings)],
+        asset_checks=[
+            build_cloud_truth_checks(settings),
+            build_snapshot_checks(settings),
+            build_governance_checks(settings),
+        ],
+        jobs=[
+            build_snapshot_job(settings),
+            retention_job,
+            execution_job,
+            build_governance_job(settings),
+        ],
+        schedules=[
+            build_refresh_schedule(settings),
+            build_retention_schedule(settings),
+            *build_governance_schedules(settings),
+        ],
+        sensors=[
+            build_automation_sensor(),
+            build_freshness_sensor(settings),
+            build_run_failure_sensor(),
+            build_execution_sensor(settings),
+            build_recovery_sensor(settings),
+            build_expiry_sensor(settings),
+            build_red_checks_sensor(settings),
+        ],
         resources=build_resources(settings, overrides),
         executor=dg.in_process_executor,
     )

@@ -1,4 +1,6 @@
-"""The jobs of a studio: the main one that makes a snapshot, and the nightly one that forgets.
+"""The jobs of a studio: the main one that makes a snapshot, the look at governance, the nightly forgetting.
+
+What carries out approved proposals is in ``execution.job``.
 
 Forgetting is bounded: raw files beyond their retention that no current read rests on, and runs of Dagster
 that a later run of the same day has replaced. History in PostgreSQL is never deleted.
@@ -16,9 +18,11 @@ from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.rows import Completeness
 from resources.settings import Settings
+from studio_assets.keys import CLOUD_TRUTH, GOVERNED, STUDIO_STATE, governance_key
 
 SNAPSHOT_JOB = "snapshot_job"
 RETENTION_JOB = "retention_job"
+OBSERVE_GOVERNANCE_JOB = "observe_governance_job"
 PARTITION_TAG = "dagster/partition"
 
 REPLACED_RUNS_KEPT = timedelta(days=3)
@@ -32,8 +36,19 @@ def build_snapshot_job(settings: Settings) -> UnresolvedAssetJobDefinition:
     """Return the main job: all of cloud truth, StudioState and their checks, for one studio-local day."""
     return dg.define_asset_job(
         SNAPSHOT_JOB,
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.groups(CLOUD_TRUTH, STUDIO_STATE),
         description="Reads the studio's cloud whole and derives StudioState of one studio-local day.",
+        tags={"studio/id": settings.studio_id},
+    )
+
+
+def build_governance_job(settings: Settings) -> UnresolvedAssetJobDefinition:
+    """Return the job that observes proposals and audit log, and judges the standing checks."""
+    observed = [governance_key(settings.studio_id, thing) for thing in GOVERNED]
+    return dg.define_asset_job(
+        OBSERVE_GOVERNANCE_JOB,
+        selection=dg.AssetSelection.assets(*observed) | dg.AssetSelection.checks_for_assets(*observed),
+        description="Observes proposals and the audit log, and judges what must hold of them at any time.",
         tags={"studio/id": settings.studio_id},
     )
 

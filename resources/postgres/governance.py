@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+import orjson
+from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from policies.audit import GENESIS, entry_hash
@@ -122,28 +124,28 @@ class GovernanceReads:
                     what = "is gone" if found is None else "has another hash than when it was verified"
                     return ChainReport(known_seq, known_hash, [Violation(str(known_seq), what)])
             seq, last = (0, GENESIS) if from_start else (known_seq, known_hash)
-            for number, payload, prev_hash, stored in self._entries(connection, seq):
-                what = _break_of(seq, last, number, payload, prev_hash, stored)
+            for entry in self._entries(connection, seq):
+                what = _break_of(seq, last, entry)
                 if what:
-                    return ChainReport(seq, last, [Violation(str(number), what)])
-                seq, last = number, stored
+                    return ChainReport(seq, last, [Violation(str(entry.seq), what)])
+                seq, last = entry.seq, entry.hash
         return ChainReport(seq, last, [])
 
-    def _entries(self, connection: Connection, after: int) -> Iterator[tuple[int, str, str, str]]:
+    def _entries(self, connection: Connection, after: int) -> Iterator[Row[Any]]:
         while True:
             rows = connection.execute(
                 text(
-                    "SELECT seq, payload, encode(prev_hash, 'hex'), encode(hash, 'hex') "
+                    "SELECT seq, payload, encode(prev_hash, 'hex') AS prev_hash, "
+                    "encode(hash, 'hex') AS hash, name, state, subject_kind, subject_id, actor_id "
                     "FROM studio.audit_events WHERE studio_id = :studio AND seq > :after "
                     "ORDER BY seq LIMIT :most"
                 ),
                 {"studio": self._studio, "after": after, "most": PAGE},
             ).all()
-            for row in rows:
-                yield row[0], row[1], row[2], row[3]
+            yield from rows
             if len(rows) < PAGE:
                 return
-            after = rows[-1][0]
+            after = rows[-1].seq
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -162,14 +164,18 @@ class GovernanceReads:
             ) from error
 
 
-def _break_of(  # noqa: PLR0917 - an entry beside the one before it, both in the order of their columns
-    seq: int, last: str, number: int, payload: str, prev_hash: str, stored: str
-) -> str:
+def _break_of(seq: int, last: str, entry: Row[Any]) -> str:
     """Return what is wrong with an entry that follows entry ``seq``; empty when nothing is."""
-    if number != seq + 1:
+    if entry.seq != seq + 1:
         return f"follows entry {seq}: entries between are missing"
-    if prev_hash != last:
+    if entry.prev_hash != last:
         return "does not name the hash of the entry before it"
-    if entry_hash(number, prev_hash, payload) != stored:
+    if entry_hash(entry.seq, entry.prev_hash, entry.payload) != entry.hash:
         return "does not hash to its own hash"
+    event = orjson.loads(entry.payload)
+    subject = event["subject"]
+    told = (event["name"], event["state"], subject["kind"], subject["id"], event["actor"]["id"])
+    # The other checks look entries up by these columns; only the payload is hashed.
+    if told != (entry.name, entry.state, entry.subject_kind, entry.subject_id, entry.actor_id):
+        return "is filed under something else than its payload says"
     return ""

@@ -35,6 +35,7 @@ def test_the_assets_are_these(repository):
     assert keys == {
         *(f"teststudio/cloud_truth/{name}" for name in (*FIRESTORE, *STRIPE)),
         *(f"teststudio/studio_state/{name}" for name in ("snapshot", "diff", "drift")),
+        *(f"teststudio/governance/{name}" for name in ("proposals", "audit_log")),
     }
 
 
@@ -44,9 +45,15 @@ def test_the_checks_are_these(repository):
         *("batches_are_conserved", "counters_are_not_negative", "parts_fit_their_whole"),
         *("hash_matches_payload", "provenance_is_stated", "sources_are_full", "sources_are_fresh"),
     }
+    of_proposals = {
+        *("executions_are_approved", "nobody_approves_their_own", "rows_and_events_agree"),
+        *("transitions_are_legal", "nothing_executes_while_halted", "nothing_is_overdue"),
+    }
     assert found == {
         *((contract.name, check.value) for contract in catalog.ALL for check in checks_of(contract.name)),
         *(("snapshot", name) for name in of_snapshot),
+        *(("proposals", name) for name in of_proposals),
+        ("audit_log", "audit_chain_is_intact"),
     }
 
 
@@ -55,21 +62,24 @@ def test_what_must_hold_blocks_and_the_rest_warns(repository):
     for key in graph.asset_check_keys:
         spec = graph.get_check_spec(key)
         assert spec.description
-        if key.asset_key.path[-1] != "snapshot":
+        if key.asset_key.path[1] == "cloud_truth":
             assert spec.blocking is (Check(key.name) in BLOCKING)
 
 
 def test_jobs_schedules_sensors_and_resources_are_these(repository):
-    assert {"snapshot_job", "retention_job"} <= set(repository.job_names)
+    assert {"snapshot_job", "retention_job", "execution_job", "observe_governance_job"} <= set(
+        repository.job_names
+    )
     assert {schedule.name for schedule in repository.schedule_defs} == {
-        "refresh_schedule",
-        "retention_schedule",
+        *("refresh_schedule", "retention_schedule", "governance_schedule", "governance_full_schedule"),
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
-        *("automation_sensor", "freshness_sensor", "run_failure_sensor")
+        *("automation_sensor", "freshness_sensor", "run_failure_sensor", "red_checks_sensor"),
+        *("execution_sensor", "recovery_sensor", "expiry_sensor"),
     }
     assert set(repository.get_top_level_resources()) == {
-        *("documents", "payments", "history", "raw", "clock", "settings", "run_book")
+        *("documents", "payments", "history", "raw", "clock", "settings", "run_book"),
+        *("ledger", "governance", "gateway", "executor"),
     }
     for sensor in repository.sensor_defs:
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
@@ -79,6 +89,8 @@ def test_every_asset_tells_staff_what_it_is(repository):
     """Derived from cloud, owner, kind, code version, freshness, partition by day, and a schema or a view."""
     for key in repository.asset_graph.get_all_asset_keys():
         node = repository.asset_graph.get(key)
+        if key.path[1] == "governance":
+            continue
         assert node.description.startswith("**Derived from cloud.**")
         assert node.owners
         assert node.kinds
@@ -93,10 +105,34 @@ def test_every_asset_tells_staff_what_it_is(repository):
             assert all(column.description for column in columns)
 
 
+def test_governance_is_observed_never_materialized(repository):
+    """It grows by the gateway alone; Dagster looks at it where it is."""
+    governed = [key for key in repository.asset_graph.get_all_asset_keys() if key.path[1] == "governance"]
+    assert len(governed) == 2
+    for key in governed:
+        node = repository.asset_graph.get(key)
+        assert node.is_observable
+        assert not node.is_materializable
+        assert node.description
+        assert node.owners
+        assert node.kinds
+        assert node.group_name == "governance"
+        assert node.metadata["dagster/table_name"].startswith("studio.")
+
+
+def test_the_main_job_does_not_look_at_governance(repository):
+    """Reading the cloud neither waits for the ledger nor fails with it."""
+    names = {node.name for node in repository.get_job("snapshot_job").nodes}
+    assert not {name for name in names if "governance" in name}
+    observing = {node.name for node in repository.get_job("observe_governance_job").nodes}
+    assert observing == {"observe_governance", "check_governance"}
+
+
 def test_today_is_a_partition_and_history_begins_where_settings_say(tmp_path):
     settings = Settings(home=tmp_path, history_start="2026-10-01")
     graph = build_defs(settings).get_repository_def().asset_graph
-    keys = graph.get(next(iter(graph.get_all_asset_keys()))).partitions_def.get_partition_keys()
+    partitioned = [key for key in graph.get_all_asset_keys() if key.path[1] == "studio_state"]
+    keys = graph.get(partitioned[0]).partitions_def.get_partition_keys()
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
