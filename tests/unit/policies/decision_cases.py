@@ -464,3 +464,7 @@ def question(operation, situation):
     capability = None if situation["capability"] == "unknown" else capability_of(situation["profile"])
     name = "rollback" if operation == "rollback_by_executor" else operation
     return Operation(name), actor_of(situation), capability, facts_of(situation)
+
+
+GOOD_PROPOSAL = proposal_of({name: values[0] for name, values in DIMENSIONS.items()} | {"requester": "staff"})
+"""An ordinary proposal of a staff member."""
