@@ -125,7 +125,13 @@ def _spellings(text: str) -> Iterator[str]:
     yield _words(folded)
     meant = _REPEATED.sub(r"\1", folded.translate(_STAND_INS))
     yield _words(meant)
-    yield _words(_SPELT_APART.sub(lambda found: _BETWEEN_WORDS.sub("", found[0]), meant))
+    yield _words(_SPELT_APART.sub(lambda found: _joined(found[0]), meant))
+
+
+def _joined(letters: str) -> str:
+    """Return letters that were spelt apart as a word; also without the first or last, which may be its own."""
+    word = _BETWEEN_WORDS.sub("", letters)
+    return f"{word} {word[1:]} {word[:-1]}"
 
 
 def _words(text: str) -> str:

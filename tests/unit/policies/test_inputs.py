@@ -1,4 +1,4 @@
-"""Inputs are plain data with one spelling: what fits is hashed the same everywhere, what does not is named."""
+"""Inputs are plain data with one spelling: what fits is hashed alike everywhere, what does not is named."""
 
 import json
 
