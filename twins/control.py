@@ -2,8 +2,9 @@
 
 Plain HTTP on loopback: ``GET /status``, ``POST /faults`` with a JSON object, ``DELETE /faults``; and for the
 pretend issuer of identities ``POST /tokens`` and ``POST /identity``. ``POST /agents`` writes an agent and a
-delegation to it, with the world's own right; all other documents, and payments, are reached only through the
-twins' own protocols. Whoever can reach this port can be anybody in the pretend studio.
+delegation to it with the world's own right, and ``POST /agents/revoke`` ends one. All other documents, and
+payments, are reached only through the twins' own protocols. Whoever can reach this port can be anybody in the
+pretend studio.
 """
 
 import json
@@ -25,7 +26,7 @@ from twins.stripe.server import StripeTwin
 from twins.world.demo_agents import AgentRequest, DemoAgents
 
 LARGEST_BODY = 64 * 1024
-PATHS = "there is /status, /faults, /agents, /tokens and /identity"
+PATHS = "there is /status, /faults, /agents, /agents/revoke, /tokens and /identity"
 # Reads only: the world itself writes through Commit and must not be what a fault strikes.
 _READ_METHODS = ("RunQuery", "RunAggregationQuery", "ListDocuments", "GetDocument", "BatchGetDocuments")
 _STRIPE_STATUSES = {
@@ -246,6 +247,9 @@ class Control:
             return {"ok": True}
         if self._agents is not None and path == "/agents":
             return self._agents().make(AgentRequest.parse(given))
+        if self._agents is not None and path == "/agents/revoke":
+            self._agents().revoke(str(given.get("delegationId")))
+            return {"ok": True}
         if self._identity is not None and path == "/tokens":
             return issue(self._identity.issuer, given)
         if self._identity is not None and path == "/identity":

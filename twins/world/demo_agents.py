@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from google.api_core.exceptions import InvalidArgument, NotFound
 from google.cloud import firestore
 
 from twins.world.chance import draw_id
@@ -121,11 +122,18 @@ class DemoAgents:
         }
 
     def revoke(self, delegation_id: str) -> None:
-        """Revoke a delegation, as its owner would."""
+        """Revoke a delegation, as its owner would.
+
+        Raises:
+            AgentRequestError: when there is no such delegation.
+        """
         at = self._now()
-        self._documents.document(f"delegations/{delegation_id}").update(
-            {"status": "revoked", "revokedAt": at, "updatedAt": at}
-        )
+        try:
+            self._documents.document(f"delegations/{delegation_id}").update(
+                {"status": "revoked", "revokedAt": at, "updatedAt": at}
+            )
+        except (NotFound, InvalidArgument, ValueError):
+            raise AgentRequestError(f"there is no delegation {delegation_id!r}") from None
 
 
 def _texts(given: Mapping[str, Any], name: str) -> tuple[str, ...]:

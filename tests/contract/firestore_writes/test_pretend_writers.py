@@ -102,6 +102,11 @@ def test_agents_are_made_on_request(twins, reader):
     assert facts.client.owner_id == "u1"
     assert [each.delegation_id for each in facts.delegations] == [made["delegationId"]]
     assert twins.control.status()["firestore"]["commits"] == {"world": 1}
+    assert ask(twins, "/agents/revoke", {"delegationId": made["delegationId"]}) == (200, {"ok": True})
+    (delegation,) = LiveDelegations(reader).look_up(made["agentClientId"]).delegations
+    assert delegation.status == "revoked"
+    for unknown in ("nobody", "a/b/c", ""):
+        assert ask(twins, "/agents/revoke", {"delegationId": unknown})[0] == 400
 
 
 @pytest.mark.parametrize(

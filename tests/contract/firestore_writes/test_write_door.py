@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
@@ -16,7 +18,7 @@ from google.cloud.firestore_v1.services.firestore.transports.grpc import Firesto
 
 from policies.ports import AdapterError
 from resources.firestore.changes import Change, Creation
-from resources.firestore.writes import FirestoreWrites
+from resources.firestore.writes import FirestoreWrites, _what_happened
 from resources.firestore.writes_guard import MOST_BYTES, WriteGuard, WriteNotAllowedError
 from tests.contract.firestore_writes.conftest import AT, BATCH, PROPOSAL_ID, TOKENS, note_proposal
 
@@ -331,6 +333,59 @@ def test_the_service_takes_only_a_service_account(tmp_path, content):
     error = _refusal(_door(_file(tmp_path, content)))
     assert (error.code, error.is_certain) == ("CREDENTIALS_REFUSED", True)
     assert CANARY not in "".join(traceback.format_exception(error))
+
+
+def test_a_service_account_opens_a_guarded_connection(tmp_path, caplog):
+    """Real credentials lead to the same door; making it calls nobody and shows nothing of the key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    pem = key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
+    account = {
+        "type": "service_account",
+        "client_email": "writer@p.iam.gserviceaccount.com",
+        "token_uri": "https://127.0.0.1:1/token",
+        "private_key": pem,
+    }
+    with caplog.at_level(logging.DEBUG), _door(_file(tmp_path, json.dumps(account))) as writes:
+        with pytest.raises(WriteNotAllowedError):
+            writes.commit([Creation("users", "a", {"b": 1})])
+        assert "authorization" not in dict(writes._metadata)
+    assert pem.splitlines()[1] not in caplog.text
+
+
+def test_a_token_that_could_not_be_fetched_is_certain():
+    """The library asks for a token before it sends anything; without one nothing was written."""
+
+    class Failed(grpc.RpcError):
+        def code(self):
+            return grpc.StatusCode.UNAVAILABLE
+
+        def details(self):
+            return f"Getting metadata from plugin failed with error: {CANARY}"
+
+    error = _what_happened(Failed())
+    assert (error.code, error.is_certain) == ("CREDENTIALS_REFUSED", True)
+    assert CANARY not in str(error)
+
+
+@pytest.mark.parametrize("status", list(grpc.StatusCode))
+def test_only_what_the_server_refused_is_certain(status):
+    """Every status there is, against a list written down apart; a new one is not certain."""
+    certain = {
+        "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_ARGUMENT", "OUT_OF_RANGE", "UNIMPLEMENTED",
+        "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "ABORTED",
+    }  # fmt: skip
+
+    class Failed(grpc.RpcError):
+        def code(self):
+            return status
+
+        def details(self):
+            return CANARY
+
+    error = _what_happened(Failed())
+    assert error.is_certain is (status.name in certain)
+    assert CANARY not in str(error)
 
 
 def test_no_credential_means_no_write(tmp_path):
