@@ -29,7 +29,8 @@ class ApprovalVerbs(ProposalVerbs):
     def approve(self, actor: Actor, proposal_id: str, reason: str, *, input_hash: str) -> Proposal:
         """Say yes to what ``input_hash`` names; with the last yes needed the proposal is approved.
 
-        Raises ``BadRequestError``, ``DeniedError``.
+        What screening blocks keeps its approvals and waits for the override. Raises ``BadRequestError``,
+        ``DeniedError``.
         """
         require(id_problems(proposal_id=proposal_id, input_hash=input_hash) + text_problems(reason=reason))
 
@@ -38,14 +39,8 @@ class ApprovalVerbs(ProposalVerbs):
             proposal = proposal_of(facts)
             approval = self._approval(actor, reason, capability, facts, ApprovalKind.EXECUTE)
             writing.record(_given(proposal, "approval_given", facts, actor, approval), approval)
-            live = live_approvals(capability, proposal, (*facts.approvals, approval), facts.now)
-            if not has_quorum(capability, live):
-                return proposal
-            approved = replace(
-                proposal, state=ProposalState.APPROVED, updated_at=facts.now, state_reason=None
-            )
-            event = proposal_event(approved, "approved", facts.now, actor, approvals=len(live))
-            return writing.keep(event, approved)
+            given = replace(facts, approvals=(*facts.approvals, approval))
+            return _approved_if_enough(writing, capability, given, actor, proposal)
 
         request = Request(
             Operation.APPROVE,
@@ -110,7 +105,10 @@ class ApprovalVerbs(ProposalVerbs):
         return self._change(request, make)
 
     def override_intake(self, actor: Actor, proposal_id: str, reason_code: str, reason: str) -> Proposal:
-        """Let this version of a screened proposal go on. Raises ``BadRequestError``, ``DeniedError``."""
+        """Let this version of a screened proposal go on; approved at once if enough people have said yes.
+
+        Raises ``BadRequestError``, ``DeniedError``.
+        """
         known = ", ".join(sorted(OVERRIDE_REASONS))
         require(
             id_problems(proposal_id=proposal_id)
@@ -134,7 +132,8 @@ class ApprovalVerbs(ProposalVerbs):
                 reason_hash=text_hash(reason),
             )
             freed = writing.keep(event, freed, override)
-            return approved_by_rule(writing, capability, facts, freed)
+            approved = _approved_if_enough(writing, capability, facts, actor, freed)
+            return approved_by_rule(writing, capability, facts, approved)
 
         request = Request(
             Operation.OVERRIDE_INTAKE, "override_intake", actor, proposal_id=proposal_id, rationale=reason
@@ -181,6 +180,19 @@ class ApprovalVerbs(ProposalVerbs):
             at=facts.now,
             expires_at=facts.now + timedelta(seconds=capability.approval_ttl_seconds),
         )
+
+
+def _approved_if_enough(
+    writing: Writing, capability: Capability, facts: Facts, actor: Actor, proposal: Proposal
+) -> Proposal:
+    """Approve a pending proposal that has its quorum and that screening lets pass; else leave it."""
+    live = live_approvals(capability, proposal, facts.approvals, facts.now)
+    is_waiting = proposal.state is ProposalState.PENDING_APPROVAL and not proposal.is_intake_blocked
+    if not (is_waiting and live and has_quorum(capability, live)):
+        return proposal
+    approved = replace(proposal, state=ProposalState.APPROVED, updated_at=facts.now, state_reason=None)
+    event = proposal_event(approved, "approved", facts.now, actor, approvals=len(live))
+    return writing.keep(event, approved)
 
 
 def _given(proposal: Proposal, action: str, facts: Facts, actor: Actor, approval: Approval) -> AuditDraft:

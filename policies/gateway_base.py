@@ -164,13 +164,13 @@ class GatewayBase:
     def _change(self, request: Request, make: Make[T]) -> T:
         """Decide and, if it is yes, let ``make`` write; all in one transaction that is durable on return.
 
-        When somebody else was quicker, or the answer to the commit was lost, everything is read and decided
-        again, once.
+        When the database refuses (mostly because somebody else was quicker), or the answer to the commit was
+        lost, everything is read and decided again, once.
 
         Raises:
             DeniedError: The rules say no; the denial is in the audit.
             UnknownSubjectError: There is no such proposal.
-            LedgerRefusedError: The database refuses what the rules allow, or others were quicker twice.
+            LedgerRefusedError: The database refuses twice what the rules allow.
             OutcomeUnknownError: The answer to the commit was lost twice.
         """
         return self._change_surely(request, make)[0]
@@ -191,8 +191,9 @@ class GatewayBase:
                     raise
                 is_second = True
                 continue
-            except LedgerRefusedError as error:
-                if is_second or error.code == "RULE":
+            except LedgerRefusedError:
+                # Perhaps somebody else was quicker: deciding again then says it better than the database.
+                if is_second:
                     raise
                 is_second = True
                 continue

@@ -15,7 +15,7 @@ from policies.audit import canonical_hash, text_hash
 from policies.decisions import Decision, Facts, Operation
 from policies.errors import BadRequestError
 from policies.exemptions import matching
-from policies.gateway_base import GatewayBase, RefusedInsideError, Request, Writing, proposal_event
+from policies.gateway_base import GatewayBase, Request, Writing, proposal_event
 from policies.gateway_text import id_problems, list_problems, require, text_problems
 from policies.inputs import input_hash, input_problems, validate_input
 from policies.ports import Adapter, AdapterError, Screening
@@ -151,8 +151,6 @@ class ProposalVerbs(GatewayBase):
         def make(writing: Writing, capability: Capability, facts: Facts, decision: Decision) -> Proposal:
             del decision
             old = proposal_of(facts)
-            if old.state is ProposalState.DRAFT:
-                raise RefusedInsideError(deny("state-draft"))
             if version != old.version:
                 raise BadRequestError((f"It is at version {old.version} now; look at it again, then edit.",))
             kept = dict(old.input)

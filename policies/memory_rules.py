@@ -248,6 +248,7 @@ def _check_arrival(
     if old.state is ProposalState.EXECUTING and row.state is ProposalState.APPROVED:
         needed = (forward, ExecutionState.RELEASED)
     elif row.state is ProposalState.APPROVED:
+        _require(not row.is_intake_blocked, "Screening wants a person's override first.")
         _require(has_quorum(tables, capability, row, row.updated_at), "The quorum is not reached.")
     _require(needed is None or needed in attempts, f"To become {row.state} takes an attempt that says so.")
     if row.state is ProposalState.EXECUTING:

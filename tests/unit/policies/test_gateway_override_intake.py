@@ -31,15 +31,21 @@ def override(stage, actor, proposal, code="false_positive", reason=REASON):
 
 
 def test_it_works(stage, blocked):
-    """Approval alone does not carry it out; the override does not approve it: both are needed."""
-    stage.gateway.approve(SECOND, blocked.proposal_id, REASON, input_hash=blocked.input_hash)
-    stage.refused("INTAKE_BLOCKED", "execute", EXECUTOR, blocked.proposal_id, executor_id="run-1")
+    """Enough people said yes, and still it waited for the override; then it is approved and carried out."""
+    approved = stage.gateway.approve(SECOND, blocked.proposal_id, REASON, input_hash=blocked.input_hash)
+    assert approved.state is ProposalState.PENDING_APPROVAL
+    stage.refused("NOT_APPROVED", "execute", EXECUTOR, blocked.proposal_id, executor_id="run-1")
     freed = override(stage, APPROVER, blocked)
     assert (freed.is_intake_blocked, freed.state) == (False, ProposalState.APPROVED)
     assert freed.intake == blocked.intake
-    assert stage.names()[-1] == "intake_overridden"
-    assert stage.ledger.events[-1].draft.details["reason_code"] == "false_positive"
+    assert stage.names()[-2:] == ["intake_overridden", "approved"]
+    assert stage.ledger.events[-2].draft.details["reason_code"] == "false_positive"
     assert stage.execute(blocked).pointer
+
+
+def test_an_override_alone_approves_nothing(stage, blocked):
+    """Somebody still has to say yes."""
+    assert override(stage, APPROVER, blocked).state is ProposalState.PENDING_APPROVAL
 
 
 @pytest.mark.parametrize(

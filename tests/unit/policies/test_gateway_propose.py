@@ -32,7 +32,11 @@ def test_it_works(stage):
     proposal = stage.propose(evidence=evidence, predicted_effects=["A note appears."], dedupe_key="k")
     assert proposal.state is ProposalState.PENDING_APPROVAL
     assert (proposal.input, proposal.input_hash) == (INPUT, input_hash(NOTE, INPUT))
-    assert (proposal.requester_id, proposal.requester_kind, proposal.owner_id) == ("uid_asker", "staff", OWNER)
+    assert (proposal.requester_id, proposal.requester_kind, proposal.owner_id) == (
+        "uid_asker",
+        "staff",
+        OWNER,
+    )
     assert (proposal.evidence, proposal.predicted_effects) == (evidence, ("A note appears.",))
     assert proposal.expires_at == stage.clock.instant + timedelta(days=7)
     assert stage.read(proposal) == proposal
