@@ -1,8 +1,17 @@
-"""Fixtures of the tests of history."""
+"""Fixtures of the tests of history and of the gateway's tables."""
+
+import itertools
 
 import pytest
+from sqlalchemy import text
 
+from resources.postgres.engine import app_engine as engine_for
+from resources.postgres.engine import owner_engine
+from resources.postgres.migrate import migrate
+from tests.integration.postgres.governance_desk import LOGINS, STATES, STUDIO, Desk, login_url
 from tests.integration.postgres.samples import DAY, NOON, sha
+
+_HOUSES = itertools.count(1)
 
 
 @pytest.fixture
@@ -21,3 +30,55 @@ def take(history):
         )
 
     return append
+
+
+@pytest.fixture(scope="module")
+def house(postgres_server, _template):
+    """Return the URL of one database for a module of attacks: what is attacked in it stays as it was."""
+    name = f"attacked_{next(_HOUSES)}"
+    engine = owner_engine(postgres_server.url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_template} STRATEGY file_copy"))
+        for login in LOGINS:
+            if not connection.scalar(text("SELECT to_regrole(:login) IS NOT NULL"), {"login": login}):
+                connection.execute(text(f"CREATE ROLE {login} LOGIN IN ROLE studio_app"))
+    migrate(owner_engine(postgres_server.url(name)), STUDIO, "claycorner")
+    yield postgres_server.url(name)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="module")
+def desk(house):
+    """Return the desk of the studio, over a login that has no other right than the runtime's."""
+    engine = engine_for(login_url(house, LOGINS[0]), STUDIO)
+    desk = Desk(engine, owner_engine(house))
+    desk.open()
+    yield desk
+    engine.dispose()
+
+
+@pytest.fixture
+def neighbour(house):
+    """Return the engine of another studio, over its own login."""
+    engine = engine_for(login_url(house, LOGINS[1]), "claycorner")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def standing(desk):
+    """Return one proposal in every state."""
+    return {state: desk.in_state(state) for state in STATES}
+
+
+@pytest.fixture
+def pending(desk):
+    """Return a fresh proposal that awaits approval."""
+    return desk.propose()
+
+
+@pytest.fixture
+def approved(desk):
+    """Return a fresh approved proposal."""
+    return desk.in_state("approved")

@@ -18,7 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from policies.actors import Actor, ActorKind, system_actor
 from policies.audit import payload_of
 from policies.ports import AuditDraft
+from policies.proposals import ProposalState
 from resources.postgres.tables_governance import GOVERNANCE_TABLES
+from resources.postgres.urls import parse
 
 STUDIO = "monsoonfire"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,6 +35,15 @@ HASH = "a" * 64
 OTHER_HASH = "b" * 64
 
 
+STATES = [state.value for state in ProposalState]
+LOGINS = ("studio_app_monsoonfire", "studio_app_claycorner")  # each with the runtime's rights, for one studio
+
+
+def login_url(url, login):
+    """Return a database's URL for another login."""
+    return parse(url).set(username=login).render_as_string(hide_password=False)
+
+
 def proposal_id(number):
     """Return the id of a test's n-th proposal."""
     return f"prp_{number:026d}"
@@ -41,8 +52,9 @@ def proposal_id(number):
 class Desk:
     """Writes rows through one engine; its clock goes on by a minute with every event."""
 
-    def __init__(self, engine, superuser):
+    def __init__(self, engine, superuser, studio=STUDIO):
         self.engine = engine
+        self.studio = studio
         self.superuser = superuser
         self.now = NOON
         self.number = 0
@@ -52,7 +64,7 @@ class Desk:
         self.now += timedelta(minutes=1)
         kind, _, which = subject.partition("/")
         draft = AuditDraft(name, self.now, actor, kind, which, state, {})
-        payload = payload_of(replace(draft, **changes or {}), STUDIO)
+        payload = payload_of(replace(draft, **changes or {}), self.studio)
         return connection.scalar(text("SELECT studio.append_audit_v1(:payload)"), {"payload": payload})
 
     def of_proposal(self, connection, which, action, state, actor=ANN, capability=NOTE, changes=None):
@@ -62,7 +74,7 @@ class Desk:
 
     def insert(self, connection, table, **values):
         """Insert one row; mappings and lists become JSON."""
-        values = {"studio_id": STUDIO, **values}
+        values = {"studio_id": self.studio, **values}
         columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
         plain = {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in values.items()}
         statement = f"INSERT INTO studio.{table} ({columns}) VALUES ({marks})"
