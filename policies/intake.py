@@ -129,7 +129,7 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _joined(letters: str) -> str:
-    """Return letters that were spelt apart as a word; also without the first or last, which may be its own."""
+    """Return letters spelt apart as a word; also without the first or last, which may be its own word."""
     word = _BETWEEN_WORDS.sub("", letters)
     return f"{word} {word[1:]} {word[:-1]}"
 
