@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -38,11 +37,6 @@ class Copy:
     leaves: Mapping[int, bytes] = field(default_factory=dict)
     public_key: str | None = None
     problem: str | None = None
-
-
-def default_urls(home: Path) -> tuple[str, ...]:
-    """Return where checkpoints lie when nothing else is said: two directories of the home."""
-    return (str(home / "checkpoints"), str(home / "audit-witness"))
 
 
 class Destinations:
@@ -84,8 +78,8 @@ class Destinations:
         if len(self.urls) - len(problems) < LEAST_COPIES:
             told = "; ".join(f"{url}: {problem}" for url, problem in problems.items())
             raise DestinationError(
-                f"The checkpoint of {size} entries does not count: fewer than {LEAST_COPIES} destinations took"
-                f" it ({told}). The log itself is unchanged. Mend the destination; signing is tried again."
+                f"The checkpoint of {size} entries does not count: fewer than {LEAST_COPIES} destinations"
+                f" took it ({told}). The log is unchanged. Mend the destination; signing is tried again."
             )
         return problems
 

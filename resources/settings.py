@@ -100,6 +100,7 @@ class Settings(BaseModel):
         None, validation_alias=AliasChoices("STUDIO_DAGSTER_DATABASE_URL", "DAGSTER_PG_URL")
     )
     raw_url: str | None = Field(None, validation_alias=AliasChoices("STUDIO_RAW_URL"))
+    checkpoint_urls: str | None = Field(None, validation_alias=AliasChoices("STUDIO_CHECKPOINT_URLS"))
     raw_retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
         30, validation_alias=AliasChoices("STUDIO_RAW_RETENTION_DAYS")
     )
@@ -177,6 +178,13 @@ class Settings(BaseModel):
     def raw_root(self) -> str:
         """Where raw reads lie: ``STUDIO_RAW_URL``, or ``raw/`` in the home directory."""
         return self.raw_url or str(self.home / "raw")
+
+    @property
+    def checkpoint_roots(self) -> tuple[str, ...]:
+        """Where signed checkpoints lie: ``STUDIO_CHECKPOINT_URLS``, or two directories in the home."""
+        given = [url.strip() for url in (self.checkpoint_urls or "").split(",")]
+        urls = tuple(dict.fromkeys(url for url in given if url))
+        return urls or (str(self.home / "checkpoints"), str(self.home / "audit-witness"))
 
     @property
     def dagster_home(self) -> Path:

@@ -33,6 +33,7 @@ COMMANDS = {
     "exemptions": ("cockpit.cli.policies", "Written permissions to act without approval, for a while."),
     "quotas": ("cockpit.cli.policies", "How often capabilities may be used, and were."),
     "policy": ("cockpit.cli.policy", "Show the capabilities and rules, and explain a decision."),
+    "audit": ("cockpit.cli.audit", "Read the audit log, verify it, sign and export it."),
     "token": ("cockpit.cli.token", "Sign in to the pretend studio: print a signed token."),
     "twins": ("cockpit.cli.twins", "Run the pretend studio alone, in the foreground."),
     "world": ("cockpit.cli.world", "Print the incidents of the pretend studio."),
