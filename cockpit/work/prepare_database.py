@@ -1,9 +1,10 @@
-"""Brings the databases up to date before anything uses them: ours, Dagster's, and the start-up event."""
+"""Brings the databases up to date before anything uses them: ours, the ledger's first event, Dagster's."""
 
 import os
 import sys
 
 from cockpit.parts.python_part import progress_line
+from policies.actors import system_actor
 from resources.clock import SystemClock
 from resources.logs import configure_logs, known_secrets
 from resources.postgres.engine import app_engine, ensure_database, owner_engine
@@ -13,6 +14,7 @@ from resources.postgres.migrate import migrate
 from resources.rows import OperationalEvent
 from resources.settings import Settings, SettingsError, load_settings
 
+EXPIRY = "expiry"
 STARTED = "studio:instance:started"
 
 
@@ -45,6 +47,13 @@ def _prepare(settings: Settings) -> None:
     )
     History(engine, settings.studio_id).record_event(event)
     engine.dispose()
+    _tell("governance")
+    from studio_assets.resources import live_gateway  # noqa: PLC0415 - brings Dagster; refusals come first
+
+    with live_gateway(settings) as gateway:
+        gateway.open_studio()
+        # What became overdue while nothing ran: said before any check can complain of it.
+        gateway.expire(system_actor(EXPIRY, settings.studio_id))
     _tell("Dagster's tables")
     from dagster import DagsterInstance  # noqa: PLC0415 - takes a second; the refusals above come first
 
