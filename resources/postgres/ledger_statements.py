@@ -47,15 +47,15 @@ _EXEMPTION: Final = (
     "LEFT JOIN studio.exemption_ends AS e USING (studio_id, exemption_id) WHERE m.studio_id = $1"
 )
 # The cloud last said what the current snapshot says: its newest confirmation, or the reading that made it.
+# Past days are confirmed, too: looking back along the index ends at the first that is of the current one.
 _SNAPSHOT_READ_AT: Final = """
     (SELECT greatest((now.payload ->> 'asOf')::timestamptz,
-        (SELECT max((c.payload ->> 'asOf')::timestamptz) FROM (
-            SELECT payload FROM studio.operational_events
-            WHERE studio_id = $1 AND name = 'studio_state:snapshot:confirmed'
-            ORDER BY at DESC, event_id DESC LIMIT 300) AS c
-        WHERE c.payload ->> 'snapshotDate' = now.snapshot_date::text
-        AND (c.payload ->> 'revision')::int = now.revision))
-    FROM (SELECT snapshot_date, revision, payload FROM studio.studio_state_snapshots
+        (SELECT (c.payload ->> 'asOf')::timestamptz FROM studio.operational_events AS c
+        WHERE c.studio_id = $1 AND c.name = 'studio_state:snapshot:confirmed'
+            AND c.payload ->> 'snapshotDate' = now.day AND c.payload ->> 'revision' = now.revision::text
+        ORDER BY c.at DESC LIMIT 1))
+    FROM (SELECT to_char(snapshot_date, 'YYYY-MM-DD') AS day, revision, payload
+        FROM studio.studio_state_snapshots
         WHERE studio_id = $1 ORDER BY snapshot_date DESC, revision DESC LIMIT 1) AS now)"""
 _RED_CHECKS: Final = (
     "(SELECT json_agg(g.name ORDER BY g.name) FROM studio.governance_checks AS g "

@@ -254,3 +254,8 @@ CREATE TABLE studio.audit_checkpoints (
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (studio_id, tree_size, signed_at)
 );
+
+-- Every decision about an execution asks how fresh the state is: the newest confirmation of one snapshot.
+CREATE INDEX operational_events_confirmations ON studio.operational_events
+    (studio_id, at)
+    WHERE name = 'studio_state:snapshot:confirmed';
