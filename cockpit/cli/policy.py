@@ -5,15 +5,17 @@ from typing import Any, Final
 
 import click
 
-from cockpit.cli.identity_option import acting, settings_of
+from cockpit.cli.desk_words import decision_told
+from cockpit.cli.identity_option import acting
 from cockpit.cli.options import JSON_OPTION, print_json, shared
+from cockpit.desk import open_desk
 from cockpit.errors import CockpitError
-from policies.actors import ROLES, Actor, ActorKind
+from policies.actors import ROLES, Actor, ActorKind, system_actor
 from policies.cases import is_staff
+from policies.checks_who import EXECUTOR_NAME
 from policies.decide import checks_of
 from policies.decisions import Decision, Operation
 from policies.describe import facts_of
-from policies.errors import BadRequestError
 from policies.lint import lint_text
 from policies.registry import (
     REGISTRY_FILE,
@@ -22,8 +24,6 @@ from policies.registry import (
     document_of,
     registry_version,
 )
-from resources.clock import SystemClock
-from studio_assets.resources import live_gateway, live_ledger
 
 _CHECKOUT: Final = REGISTRY_FILE.parent.parent
 
@@ -112,18 +112,21 @@ def explain(
     operation: str,
     about: str | None,
 ) -> int:
-    """Say what an operation would get now, by which rule, and what it was asked; changes nothing."""
+    """Say what an operation would get now, by which rule, and what it was asked; changes nothing.
+
+    Whether something would be executed is asked for the execution run, since nobody else may.
+    """
     wanted = Operation(operation)
-    subject = actor if about is None else _actor(about, asked_by=actor)
+    subject = _asker(actor, wanted) if about is None else _actor(about, asked_by=actor)
     if capability_id is None and proposal_id is None:
         raise CockpitError("Explain what? Name a capability or a proposal.", _usage())
-    with live_gateway(settings_of(home)) as gateway:
-        capability_id = capability_id or _capability_of(home, str(proposal_id))
-        try:
-            decision = gateway.explain(subject, wanted, capability_id, proposal_id)
-        except BadRequestError as error:
-            raise CockpitError(str(error), _usage(), exit_code=1) from None
-    told = _told(decision, wanted, subject, capability_id, proposal_id)
+    with open_desk(home, actor) as desk:
+        if proposal_id is not None:
+            proposal = desk.proposal(proposal_id)
+            proposal_id = proposal.proposal_id
+            capability_id = capability_id or proposal.capability_id
+        decision = desk.gateway.explain(subject, wanted, str(capability_id), proposal_id)
+    told = _told(decision, wanted, subject, str(capability_id), proposal_id)
     if is_json:
         print_json(told)
     else:
@@ -140,13 +143,7 @@ def _told(
         "capabilityId": capability_id,
         "proposalId": proposal_id,
         "actor": {"id": actor.actor_id, "kind": actor.kind.value, "roles": sorted(actor.roles)},
-        "isAllowed": decision.is_allowed,
-        "code": decision.code,
-        "rule": decision.rule,
-        "sentence": decision.sentence,
-        "retryAfterSeconds": decision.retry_after_seconds,
-        "exemptionId": decision.exemption_id,
-        "details": dict(decision.details or {}),
+        **decision_told(decision),
         "asked": [(check.__doc__ or "").strip().splitlines()[0] for check in checks_of(operation, actor)],
     }
 
@@ -177,13 +174,8 @@ def _capability(capability_id: str) -> Capability:
     return capability
 
 
-def _capability_of(home: Path | None, proposal_id: str) -> str:
-    """Return the capability of a proposal; one that is not there is left for the rules to say."""
-    with live_ledger(settings_of(home)) as ledger, ledger.transaction() as transaction:
-        facts = transaction.facts(now=SystemClock().now(), capability_id=None, proposal_id=proposal_id)
-    if facts.proposal is None:
-        raise CockpitError("There is no such proposal in this studio.", _usage(), exit_code=1)
-    return facts.proposal.capability_id
+def _asker(actor: Actor, operation: Operation) -> Actor:
+    return system_actor(EXECUTOR_NAME, actor.studio_id) if operation is Operation.EXECUTE else actor
 
 
 def _actor(given: str, *, asked_by: Actor) -> Actor:
