@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from resources.postgres.engine import analyst_url
+from resources.postgres.engine import analyst_url, owner_engine
 from resources.postgres.urls import normalise_url
 from resources.rows import CounterChange, SnapshotDiff
 from studio_assets.studio_state.counters import COUNTERS
+from tests.integration.postgres.governance_desk import Desk
 from tests.integration.postgres.samples import failed, make_read, sha
 
 pytestmark = pytest.mark.integration
@@ -75,8 +76,8 @@ def _take(history, day, active, unsettled, observed_at):
     return snapshot
 
 
-def test_there_are_five_examples_and_no_sql_beside_them():
-    assert sorted(EXAMPLES) == ["1", "2", "3", "4", "5"]
+def test_there_are_seven_examples_and_no_sql_beside_them():
+    assert sorted(EXAMPLES) == ["1", "2", "3", "4", "5", "6", "7"]
     assert GUIDE.read_text(encoding="utf-8").count("```sql") == len(EXAMPLES)
 
 
@@ -125,10 +126,37 @@ def test_5_money_on_its_way_by_week(ask):
     ]
 
 
+@pytest.fixture
+def decided(app_engine, owner_url):
+    """Keep one executed, one rejected and one waiting proposal; return the one that moved last."""
+    desk = Desk(app_engine, owner_engine(owner_url))
+    desk.open()
+    desk.propose()
+    desk.in_state("rejected")
+    return desk.in_state("executed")
+
+
+def test_6_how_long_proposals_wait(ask, decided):
+    """Decided ones only; the approval came a minute after the proposal."""
+    assert ask("6") == [("firestore.ops_note.append", 2, 1, timedelta(minutes=1))]
+
+
+def test_7_the_life_of_a_proposal(ask, decided):
+    """Every step of the newest proposal in order, with who took it."""
+    steps = [tuple(row[2:]) for row in ask("7")]
+    assert steps == [
+        ("created", "staff", "ann", "pending_approval"),
+        ("approval_given", "staff", "cleo", "pending_approval"),
+        ("step", "staff", "cleo", "approved"),
+        ("executing", "system", "system:executor", "executing"),
+        ("result", "system", "system:executor", "executed"),
+    ]
+
+
 def test_the_guide_names_only_things_that_exist(postgres_url, history):
     """Every view of the guide exists; every counter is declared; no view of the schema is left out."""
     guide = GUIDE.read_text(encoding="utf-8")
-    listed = set(re.findall(r"`([a-z_]+)`", guide.split("## What is where")[1].split("Three things")[0]))
+    listed = set(re.findall(r"`([a-z_]+)`", guide.split("## What is where")[1].split("Four things")[0]))
     engine = create_engine(normalise_url(analyst_url(postgres_url, history.studio_id)))
     with engine.connect() as connection:
         names = text("SELECT viewname FROM pg_views WHERE schemaname = 'analytics'")
