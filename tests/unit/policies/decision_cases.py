@@ -187,6 +187,23 @@ def capability_of(profile):
     )
 
 
+def depending_on(*names):
+    """Make a builder remember what it built: it depends on these dimensions only."""
+
+    def remembering(build):
+        built = {}
+
+        def remembered(situation):
+            key = tuple(situation[name] for name in names)
+            if key not in built:
+                built[key] = build(situation)
+            return built[key]
+
+        return remembered
+
+    return remembering
+
+
 _OWNERS = {"own": "u_owner", "other": "m_1", "none": None}
 _ACTORS = {
     "executor": (ActorKind.SYSTEM, "system:executor", ()),
@@ -216,6 +233,7 @@ _REASONS = {
 }
 
 
+@depending_on("actor", "tenant")
 def actor_of(situation):
     kind, actor_id, roles = _ACTORS[situation["actor"]]
     studio = "elsewhere" if situation["tenant"] == "actor_elsewhere" else HOME
@@ -223,6 +241,18 @@ def actor_of(situation):
     return Actor(kind, actor_id, studio, frozenset(roles), owner)
 
 
+@depending_on(
+    "proposal",
+    "requester",
+    "time",
+    "tenant",
+    "capability",
+    "state",
+    "kept_rationale",
+    "owner",
+    "dry_run",
+    "intake",
+)
 def proposal_of(situation):
     if situation["proposal"] == "none":
         return None
@@ -275,6 +305,7 @@ _SECOND = replace(_LIVE, approval_id="apr_2", approver_id="u_two", role="admin")
 _PAST = {"expires_at": NOW - timedelta(minutes=1)}
 
 
+@depending_on("requester", "approvals")
 def approvals_of(situation):
     own = "u_owner" if situation["requester"] == "agent" else "u_requester"
     rollback = replace(_LIVE, kind=ApprovalKind.ROLLBACK)
@@ -301,6 +332,7 @@ def approvals_of(situation):
     }[situation["approvals"]]
 
 
+@depending_on("exemption", "owner", "requester")
 def exemptions_of(situation):
     if situation["exemption"] == "none":
         return ()
@@ -330,6 +362,7 @@ def exemptions_of(situation):
     return (replace(one, **change),)
 
 
+@depending_on("delegation")
 def delegation_of(situation):
     """Return the facts about the agent; null where nothing was looked up or could be read."""
     name = situation["delegation"]
@@ -381,6 +414,7 @@ def delegation_of(situation):
     return DelegationFacts(None if name == "unknown_client" else replace(client, **client_change), found, NOW)
 
 
+@depending_on("attempts")
 def executions_of(situation):
     kind, state = {
         "none": (None, None),
@@ -410,6 +444,7 @@ def executions_of(situation):
     )
 
 
+@depending_on("quota", "owner")
 def quotas_of(situation):
     def use(scope, subject, used, began, last=timedelta(hours=1)):
         return QuotaUse("test.thing", scope, subject, 3, 3600, used, NOW - began, NOW - last)
