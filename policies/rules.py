@@ -41,7 +41,6 @@ _TABLE: Final = (
     ),
     Rule("capability-matches", "CAPABILITY_MISMATCH", "The proposal is for another capability."),
     Rule("proposal-known", "PROPOSAL_UNKNOWN", "There is no such proposal in this studio."),
-    Rule("input-valid", "INPUT_INVALID", "The input does not fit the capability."),
     Rule("rationale-long-enough", "RATIONALE_TOO_SHORT", "Say why in at least {least} characters."),
     Rule(
         "rationale-storable",
