@@ -19,8 +19,8 @@ from resources.postgres.tables import SCHEMA
 from resources.postgres.tables_governance import (
     ALL_TABLES,
     CHANGING_TABLES,
-    GOVERNANCE_TABLES,
     REGISTRY_TABLES,
+    RULES,
     WRITTEN_BY_DATABASE,
 )
 
@@ -33,8 +33,7 @@ SELECT c.relname AS name, c.relrowsecurity AND c.relforcerowsecurity AS is_walle
             AND t.tgname = c.relname || '_append_only' AND t.tgenabled = 'A') AS is_append_only,
     EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid
             AND t.tgname = c.relname || '_kept' AND t.tgenabled = 'A') AS is_kept,
-    EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
-            AND t.tgenabled <> 'A') AS is_rule_off,
+    ARRAY(SELECT t.tgname::text FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgenabled = 'A') AS rules,
     has_table_privilege(:app, c.oid, 'SELECT') AS is_readable,
     has_table_privilege(:app, c.oid, 'INSERT') AS is_appendable,
     has_any_column_privilege(:app, c.oid, 'UPDATE') AS is_changing,
@@ -104,8 +103,8 @@ def _table_problems(table: Table, name: str, row: RowMapping) -> Iterator[str]:
             yield f"{name} has no trigger that keeps its rows: they could be removed. Turn it on again."
     elif table not in REGISTRY_TABLES and not row["is_append_only"]:
         yield f"{name} has no append-only trigger: history could be changed. Turn it on again."
-    if table in GOVERNANCE_TABLES and row["is_rule_off"]:
-        yield f"{name} has a rule that is turned off. Turn its triggers on again: ENABLE ALWAYS TRIGGER."
+    for rule in set(RULES.get(table.name, ())) - set(row["rules"]):
+        yield f"{name} lacks the rule {rule}, or it is turned off. Turn it on again: ENABLE ALWAYS TRIGGER."
     if row["is_changeable"] or (row["is_changing"] and table not in CHANGING_TABLES):
         yield f"The role {APP} may change {name}. Revoke UPDATE, DELETE and TRUNCATE from it."
     if not row["is_readable"] or (is_ours_to_append and not row["is_appendable"]):

@@ -4,6 +4,7 @@ Names are those of the dataclasses in ``policies``. What may be written when is 
 ``migrations/governance``.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -359,3 +360,26 @@ REGISTRY_TABLES: Final = (CAPABILITIES, CAPABILITY_QUOTAS)  # of all studios; on
 CHANGING_TABLES: Final = (PROPOSALS, EXECUTIONS, QUOTA_BUCKETS)  # rows change by the rules, none is removed
 WRITTEN_BY_DATABASE: Final = (AUDIT_EVENTS, PROPOSAL_VERSIONS)  # by functions only
 ALL_TABLES: Final = tuple(METADATA.tables.values())  # those of tables.py, too
+# Triggers that hold the rules, by table; without one of them the database is not to be relied on.
+RULES: Final[Mapping[str, tuple[str, ...]]] = {
+    "proposals": (
+        "proposals_rule",
+        "proposals_version_first",
+        "proposals_version_next",
+        "proposals_and_attempts",
+    ),
+    "approvals": ("approvals_rule",),
+    "executions": (
+        "executions_rule_intent",
+        "executions_rule_result",
+        "executions_and_proposal_intent",
+        "executions_and_proposal_result",
+    ),
+    "kill_switch_changes": ("kill_switch_changes_rule",),
+    "exemptions": ("exemptions_rule",),
+    "exemption_ends": ("exemption_ends_rule",),
+    "quota_buckets": ("quota_buckets_rule",),
+    "intake_overrides": ("intake_overrides_rule",),
+    "governance_checks": ("governance_checks_rule",),
+    "audit_checkpoints": ("audit_checkpoints_rule",),
+}

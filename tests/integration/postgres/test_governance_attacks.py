@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from resources.postgres.engine import app_engine
-from resources.postgres.tables_governance import CHANGING_TABLES, GOVERNANCE_TABLES, REGISTRY_TABLES
+from resources.postgres.tables_governance import CHANGING_TABLES, GOVERNANCE_TABLES, REGISTRY_TABLES, RULES
 from tests.integration.postgres.governance_desk import (
     ANN,
     CLEO,
@@ -344,6 +344,12 @@ def test_every_rule_is_always_on(desk):
     )
     with desk.engine.connect() as connection:
         assert list(connection.scalars(query)) == []
+        names = text(
+            "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = to_regclass(:table) "
+            "AND tgname !~ '_(append_only|kept)$'"
+        )
+        for table in GOVERNANCE_TABLES:  # readiness knows every one of them
+            assert set(connection.scalars(names, {"table": table.fullname})) == set(RULES.get(table.name, ()))
 
 
 def test_postponing_the_checks_does_not_escape_them(desk, approved):
