@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar, cast
 from policies.actors import Actor, ActorKind
 from policies.audit import text_hash
 from policies.decide import decide
-from policies.decisions import Decision, Facts, Operation
+from policies.decisions import Decision, Exemption, Facts, Operation
 from policies.delegation import DelegationFacts
 from policies.errors import DeniedError, UnknownSubjectError
 from policies.gateway_ids import IdSource, random_id
@@ -31,7 +31,7 @@ from policies.ports import (
     Row,
     Screener,
 )
-from policies.proposals import Proposal
+from policies.proposals import Approval, Execution, Proposal
 from policies.registry import Capability, Registry
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Writing:
         self._probe(f"{point}:before")
         seq = self.ledger.record(event, *rows)
         self.has_written = True
-        self.rows.extend(rows)
+        self.rows.extend(_numbered(row, seq) for row in rows)
         self._probe(f"{point}:after")
         return seq
 
@@ -335,6 +335,13 @@ def proposal_event(proposal: Proposal, action: str, at: datetime, actor: Actor, 
         proposal.proposal_id,
         proposal.state.value,
         {"input_hash": proposal.input_hash, "version": proposal.version, **details},
+    )
+
+
+def _numbered(row: Row, seq: int) -> Row:
+    """Return a row as the ledger keeps it: with the number of its event, where it has a place for it."""
+    return (
+        replace(row, audit_seq=seq) if isinstance(row, Proposal | Approval | Execution | Exemption) else row
     )
 
 

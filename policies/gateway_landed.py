@@ -50,8 +50,4 @@ def _same_proposal(ledger: Ledger, row: Proposal) -> bool:
         facts = transaction.facts(
             now=row.updated_at, capability_id=row.capability_id, proposal_id=row.proposal_id
         )
-    there = facts.proposal
-    return there is not None and (
-        (there.state, there.version, there.updated_at, there.state_reason)
-        == (row.state, row.version, row.updated_at, row.state_reason)
-    )
+    return facts.proposal == row
