@@ -116,7 +116,10 @@ def _up(given: argparse.Namespace) -> int:
         if given.json:
             print(json.dumps(environment), flush=True)
         else:
-            print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()), flush=True)
+            print(
+                "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
+                flush=True,
+            )
 
     try:
         return run(wish, announce, _report)
