@@ -295,11 +295,11 @@ class GatewayBase:
 
     def _deny(self, request: Request, decision: Decision, capability: Capability | None) -> NoReturn:
         """Record a no in a transaction of its own, and raise it."""
-        about = request.operation.value if capability is None else capability.capability_id
+        about = request.verb if capability is None else capability.capability_id
         subject = ("policy", about) if request.proposal_id is None else ("proposal", request.proposal_id)
         details: dict[str, Any] = {
             "code": decision.code,
-            "operation": request.operation.value,
+            "operation": request.verb,
             "rule": decision.rule,
         }
         if request.capability_id is not None and capability is None:

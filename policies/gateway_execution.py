@@ -124,10 +124,14 @@ class ExecutionVerbs(ApprovalVerbs):
         Returns and raises as ``execute``; a rollback that the target refuses leaves the proposal executed.
         """
         require(id_problems(proposal_id=proposal_id, executor_id=executor_id))
+        job = Job(BACKWARD, actor, proposal_id, executor_id)
         if not is_executor(actor):
             # The rules take ``rollback`` by a person for the request; this is the deed.
-            self._deny(Job(BACKWARD, actor, proposal_id, executor_id).request, deny("executor-only"), None)
-        return self._attempt(Job(BACKWARD, actor, proposal_id, executor_id))
+            facts, decision = self._check(job.request)
+            is_ours = actor.studio_id == facts.studio_id
+            refused = deny("executor-only") if is_ours else decision
+            self._deny(job.request, refused, self._capability_of(job.request, facts))
+        return self._attempt(job)
 
     def _attempt(self, job: Job) -> Execution:
         def make(

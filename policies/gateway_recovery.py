@@ -4,10 +4,10 @@ Recovery never repeats a call. It takes the lease over, asks the target what hap
 writes that down; what certainly did not happen becomes approved again, and the usual way executes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from policies.actors import Actor, ActorKind
 from policies.approvals import has_quorum, live_approvals
@@ -32,6 +32,9 @@ from policies.ports import (
 from policies.proposals import ApprovalKind, Execution, ExecutionState, Proposal, ProposalState
 from policies.registry import Capability
 from policies.rules import deny
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 NO_EFFECT_FOUND: Final = "NO_EFFECT_FOUND"
 STILL_THERE: Final = "STILL_THERE"
@@ -63,11 +66,14 @@ class RecoveryVerbs(ExecutionVerbs):
         """
         require(id_problems(executor_id=executor_id))
         self._require_process(Request(Operation.EXECUTE, "recover", actor), is_allowed=is_executor(actor))
-        found = []
-        for abandoned in self._ledger.abandoned(self._clock.now()):
+        found: list[Execution] = []
+
+        def look_into(abandoned: Execution) -> None:
             taken = self._taken_over(actor, abandoned, executor_id)
             if taken is not None:
                 found.append(self._recovered(actor, *taken))
+
+        _each(self._ledger.abandoned(self._clock.now()), look_into)
         return found
 
     def expire(self, actor: Actor) -> int:
@@ -78,12 +84,9 @@ class RecoveryVerbs(ExecutionVerbs):
         is_ours = actor.kind is ActorKind.SYSTEM
         self._require_process(Request(Operation.REJECT, "expire", actor), is_allowed=is_ours)
         now = self._clock.now()
-        proposals = [self._expired(actor, overdue) for overdue in self._ledger.overdue(now)]
-        exemptions = [
-            self._exemption_expired(actor, it)
-            for it in self._ledger.exemptions()
-            if it.ended_at is None and it.expires_at <= now
-        ]
+        proposals = _each(self._ledger.overdue(now), lambda it: self._expired(actor, it))
+        ended = [it for it in self._ledger.exemptions() if it.ended_at is None and it.expires_at <= now]
+        exemptions = _each(ended, lambda it: self._exemption_expired(actor, it))
         return sum(proposals) + sum(exemptions)
 
     def _require_process(self, request: Request, *, is_allowed: bool) -> None:
@@ -206,6 +209,22 @@ class RecoveryVerbs(ExecutionVerbs):
         except OutcomeUnknownError:
             return has_landed(self._ledger, [end])
         return True
+
+
+def _each(items: Iterable[Item], do: Callable[[Item], Result]) -> list[Result]:
+    """Do it to every item, also after one that the ledger refuses; then raise the first refusal.
+
+    One row that cannot be moved must not keep all others from moving.
+    """
+    results, refused = [], list[LedgerRefusedError]()
+    for item in items:
+        try:
+            results.append(do(item))
+        except LedgerRefusedError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+    return results
 
 
 def exemption_event(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from policies.ports import LedgerRefusedError
 from policies.proposals import ProposalState
 from tests.unit.policies.stage import (
     ADMIN,
@@ -87,6 +88,27 @@ def test_a_proposal_that_was_approved_meanwhile_is_left(stage, monkeypatch):
     monkeypatch.setattr(stage.ledger, "overdue", lambda *_: [proposal])
     assert stage.gateway.expire(SWEEPER) == 0
     assert stage.read(proposal).state is ProposalState.APPROVED
+
+
+def test_one_that_cannot_be_moved_keeps_no_other_back(stage, monkeypatch):
+    """All others expire; then the refusal is raised."""
+    stuck, free = stage.propose(), stage.propose()
+    stage.clock.move(days=7)
+    with stage.ledger.transaction() as any_transaction:
+        kind = type(any_transaction)
+    record = kind.record
+
+    def refuse_one(self, event, *rows):
+        if event.subject_id == stuck.proposal_id:
+            raise LedgerRefusedError("No.", code="RULE")
+        return record(self, event, *rows)
+
+    monkeypatch.setattr(kind, "record", refuse_one)
+    monkeypatch.setattr(stage.ledger, "overdue", lambda *_: [stuck, free])
+    with pytest.raises(LedgerRefusedError):
+        stage.gateway.expire(SWEEPER)
+    assert stage.read(stuck).state is ProposalState.PENDING_APPROVAL
+    assert stage.read(free).state is ProposalState.EXPIRED
 
 
 @pytest.mark.parametrize(

@@ -81,12 +81,21 @@ def test_only_what_was_carried_out_is_undone(stage):
     assert stage.target.calls == ["execute", "rollback"]
 
 
-@pytest.mark.parametrize("actor", [ASKER, ADMIN, SWEEPER])
-def test_only_the_executor_undoes(stage, actor):
-    """An approver may ask, and still not do."""
+@pytest.mark.parametrize(
+    ("actor", "code"),
+    [
+        (ASKER, "EXECUTOR_ONLY"),
+        (ADMIN, "EXECUTOR_ONLY"),
+        (SWEEPER, "EXECUTOR_ONLY"),
+        (STRANGER, "TENANT_MISMATCH"),
+    ],
+)
+def test_only_the_executor_undoes(stage, actor, code):
+    """An approver may ask, and still not do; what is not there is not denied but wrong."""
     proposal = stage.executed()
     ask(stage, proposal)
-    stage.refused("EXECUTOR_ONLY", "rollback", actor, proposal.proposal_id, executor_id="run-2")
+    stage.refused(code, "rollback", actor, proposal.proposal_id, executor_id="run-2")
+    stage.changes_nothing(UnknownSubjectError, "rollback", actor, "prp_nothing", executor_id="run-2")
 
 
 def test_a_yes_to_undoing_runs_out(stage):
