@@ -45,6 +45,9 @@ DIMENSIONS = {
         "any_resource",
         "all_resources",
         "one_good_of_three",
+        "revoked_before_beside_good",
+        "revoked_at_creation_beside_good",
+        "revoked_since_beside_good",
         "unreadable",
         "not_looked_up",
         "unknown_client",
@@ -411,6 +414,10 @@ def delegation_of(situation):
         found = ()
     elif name == "one_good_of_three":
         found = (replace(good, scopes=frozenset()), good, replace(good, owner_id="m_9"))
+    elif name.endswith("_beside_good"):
+        at = {"before": CREATED - TICK, "at_creation": CREATED, "since": NOW - TICK}
+        ended_at = at[name.removeprefix("revoked_").removesuffix("_beside_good")]
+        found = (good, replace(good, delegation_id="dlg_2", status="revoked", revoked_at=ended_at))
     return DelegationFacts(None if name == "unknown_client" else replace(client, **client_change), found, NOW)
 
 

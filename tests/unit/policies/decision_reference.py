@@ -153,6 +153,11 @@ AGENT_ASKED = [
     ("DELEGATION_SCOPE_MISSING", asked_by_agent("without_scope")),
     ("DELEGATION_RESOURCE_MISSING", asked_by_agent("without_resource")),
     ("DELEGATION_REVOKED", asked_by_agent("revoked", "revoked_before", "revoked_undated")),
+    # Whoever revokes one of two after the proposal meant this agent; what was revoked before did not count.
+    (
+        "DELEGATION_REVOKED",
+        asked_by_agent("revoked_at_creation_beside_good", "revoked_since_beside_good"),
+    ),
     # Expiry, a pause of the client and a status do not undo what was asked in time.
 ]
 

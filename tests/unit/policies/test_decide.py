@@ -8,6 +8,7 @@ in all dimensions at once, which fixes the order of the rules; and a large seede
 import itertools
 import random
 import string
+from dataclasses import replace
 
 import pytest
 
@@ -246,3 +247,11 @@ def test_unreadable_switch_can_be_halted():
     """Halting is the safe direction: it never waits for the switch to be readable."""
     decision = decide(*question("halt", GOOD | {"switch": Switch.UNREADABLE.value}))
     assert decision.is_allowed
+
+
+def test_whoever_acts_for_the_requester_is_on_the_same_side():
+    """An identity that says it acts for the requester may not approve, whatever kind it has."""
+    operation, actor, capability, facts = question("approve", GOOD | OPERATIONS["approve"][0])
+    assert decide(operation, actor, capability, facts).is_allowed
+    on_behalf = replace(actor, owner_id="u_requester")
+    assert decide(operation, on_behalf, capability, facts).code == "SELF_APPROVAL"
