@@ -22,6 +22,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -289,5 +290,10 @@ OPERATIONAL_EVENTS = Table(
     recorded_at_column(),
     PrimaryKeyConstraint("studio_id", "event_id", name="operational_events_pkey"),
     Index("operational_events_by_time", "studio_id", "at"),
+    Index(
+        "operational_events_confirmations",
+        *("studio_id", "at"),
+        postgresql_where=text("name = 'studio_state:snapshot:confirmed'"),
+    ),
     comment="One row per thing that happened to the system itself: start-up posture, drift, a failed read.",
 )

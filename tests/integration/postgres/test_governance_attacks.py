@@ -18,6 +18,7 @@ from resources.postgres.tables_governance import CHANGING_TABLES, GOVERNANCE_TAB
 from tests.integration.postgres.governance_desk import (
     ANN,
     CLEO,
+    EXECUTOR,
     HASH,
     NOTE,
     OTHER_HASH,
@@ -72,9 +73,11 @@ def test_an_edit_makes_a_version_and_voids_approvals(desk, approved):
 def test_an_abandoned_attempt_is_taken_over_and_released(desk, approved):
     """The fence goes up with the executor; the proposal may then be executed again under the same key."""
     execution = desk.start(approved)
+    desk.now += timedelta(minutes=2)
     with desk.engine.begin() as connection:
-        later = desk.now + timedelta(minutes=9)
-        desk.update(connection, "executions", execution, executor_id="run-2", fence=2, lease_until=later)
+        seq = desk.of_proposal(connection, approved, "taken_over", "executing", EXECUTOR)
+        lease = {"executor_id": "run-2", "fence": 2, "lease_until": desk.now + timedelta(minutes=2)}
+        desk.update(connection, "executions", execution, **lease, audit_seq=seq)
     desk.finish(approved, execution, "released", "approved")
     desk.finish(approved, desk.start(approved))
 

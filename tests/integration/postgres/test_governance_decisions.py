@@ -180,6 +180,20 @@ def test_content_changes_only_with_a_new_version(desk, pending):
         desk.step(connection, pending, "approved", version=2)
 
 
+def test_only_who_asked_edits(desk, pending, standing):
+    """Another person's words under the requester's name could be approved by that same person."""
+    words = {"version": 2, "input_hash": OTHER_HASH, "input": {"note": "x"}}
+    with desk.refused("proposal-editor") as connection:
+        desk.step(connection, pending, "pending_approval", actor=CLEO, **words)
+    for state in ("rejected", "failed", "expired"):
+        with desk.refused("proposal-editor") as connection:
+            desk.step(connection, standing[state], "pending_approval", actor=CLEO, **words)
+    which = desk.in_state("rejected")
+    with desk.engine.begin() as connection:  # reopened as it was
+        desk.step(connection, which, "pending_approval", actor=CLEO, version=2)
+        desk.step(connection, which, "pending_approval", **words | {"version": 3})
+
+
 @pytest.mark.parametrize("column", ["requester_id", "requester_principal_id", "capability_id", "created_at"])
 def test_where_a_proposal_comes_from_never_changes(desk, pending, column):
     with desk.refused("permission denied") as connection:
@@ -196,6 +210,7 @@ def test_where_a_proposal_comes_from_never_changes(desk, pending, column):
         ({"actor": EXECUTOR}, "approval-person"),
         ({"actor": BOT}, "approval-person"),
         ({"approver_id": "ben"}, "approval-person"),
+        ({"actor": Actor(ActorKind.HUMAN, "dee", STUDIO)}, "approval-staff"),
         ({"input_hash": OTHER_HASH}, "approval-version"),
         ({"version": 2}, "approval-version"),
         ({"version": 0}, "approval-version"),
@@ -255,6 +270,18 @@ def test_one_person_is_no_quorum_of_two(desk):
     with desk.refused("proposal-quorum") as connection:
         desk.new_approval(connection, which, capability=CLOSE)
         desk.step(connection, which, "approved", actor=CLEO, capability=CLOSE)
+    desk.approve(which, (BEN, CLEO), CLOSE)
+
+
+def test_a_lapsed_yes_may_be_given_again(desk):
+    """While it counts it counts once; afterwards the same person may say yes anew."""
+    which = desk.propose(capability=CLOSE)
+    with desk.engine.begin() as connection:
+        desk.new_approval(connection, which, actor=BEN, capability=CLOSE)
+    desk.now += timedelta(hours=2)
+    with desk.refused("proposal-quorum") as connection:
+        desk.new_approval(connection, which, capability=CLOSE)
+        desk.step(connection, which, "approved", capability=CLOSE)
     desk.approve(which, (BEN, CLEO), CLOSE)
 
 

@@ -100,22 +100,32 @@ def test_an_attempt_that_has_a_result_keeps_it(desk, approved):
             desk.update(connection, "executions", execution, state=state, audit_seq=seq)
 
 
-def test_a_lease_is_not_stolen(desk, standing):
-    which = standing["executing"]
-    with desk.engine.connect() as connection:
-        query = text("SELECT execution_id FROM studio.executions WHERE proposal_id = :id")
-        execution = connection.scalar(query, {"id": which})
-    later = desk.now + timedelta(days=1)
-    for changes in (
-        {"executor_id": "thief"},
-        {"lease_until": later},
-        {"fence": 0},
-        {"fence": 3, "executor_id": "thief"},
-    ):
-        with desk.refused("execution") as connection:
-            desk.update(connection, "executions", execution, **changes)
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"executor_id": "thief"}, "execution-lease"),
+        ({"lease_until": "2099-01-01T00:00:00Z"}, "execution-lease"),
+        ({"fence": 0}, "execution-fence"),
+        ({"fence": 3, "executor_id": "thief"}, "execution-fence"),
+        (
+            {"fence": 2, "executor_id": "thief", "lease_until": "2099-01-01T00:00:00Z"},
+            "execution-lease-ended",
+        ),
+    ],
+)
+def test_a_lease_is_not_stolen(desk, approved, changes, rule):
+    """Before it has ended nobody takes it, whatever fence they write; nothing changes without an event."""
+    execution = desk.start(approved)
     with desk.refused("event-of-this-transaction") as connection:
-        desk.update(connection, "executions", execution, state="succeeded", finished_at=desk.now)
+        desk.update(connection, "executions", execution, **changes)
+    with desk.refused(rule) as connection:
+        seq = desk.of_proposal(connection, approved, "taken_over", "executing", EXECUTOR)
+        desk.update(connection, "executions", execution, **changes, audit_seq=seq)
+    with desk.refused("execution-executor") as connection:
+        seq = desk.of_proposal(connection, approved, "result", "executed", ANN)
+        desk.update(
+            connection, "executions", execution, state="succeeded", finished_at=desk.now, audit_seq=seq
+        )
 
 
 def test_proposal_only_capabilities_are_never_executed(desk):

@@ -9,6 +9,7 @@ DECLARE
     event studio.audit_events;
     proposal record;
     roles text[];
+    is_for_staff boolean;
     longest interval;
     wanted_state constant text := CASE NEW.kind WHEN 'execute' THEN 'pending_approval' ELSE 'executed' END;
 BEGIN
@@ -36,10 +37,14 @@ BEGIN
     IF NEW.kind = 'execute' AND NEW.approver_id IN (proposal.requester_id, proposal.requester_principal_id) THEN
         PERFORM studio.refuse('approval-four-eyes', 'Nobody approves what they or their agent asked for.');
     END IF;
-    SELECT c.approver_roles, make_interval(secs => c.approval_ttl_seconds) INTO roles, longest
+    SELECT c.approver_roles, c.is_staff_required, make_interval(secs => c.approval_ttl_seconds)
+    INTO roles, is_for_staff, longest
     FROM studio.capabilities AS c WHERE c.capability_id = proposal.capability_id;
     IF NOT FOUND THEN
         PERFORM studio.refuse('capability-known', 'The registry does not know this capability.');
+    END IF;
+    IF is_for_staff AND event.actor_kind <> 'staff' THEN
+        PERFORM studio.refuse('approval-staff', 'Only staff approve this.');
     END IF;
     IF NEW.role <> ALL (roles) THEN
         PERFORM studio.refuse('approval-role', 'This role does not entitle to approve this.');
@@ -59,6 +64,7 @@ BEGIN
     THEN
         PERFORM studio.refuse('approval-once', 'This person has approved this version already.');
     END IF;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;
@@ -83,6 +89,7 @@ BEGIN
     IF NEW."by" <> event.actor_id OR event.actor_kind NOT IN ('human', 'staff') OR NEW.at <> event.at THEN
         PERFORM studio.refuse('override-person', 'The override is not the act the audit event tells of.');
     END IF;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;
@@ -109,6 +116,7 @@ BEGIN
     THEN
         PERFORM studio.refuse('exemption-person', 'The exemption is not the act the audit event tells of.');
     END IF;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;
@@ -129,6 +137,7 @@ BEGIN
     THEN
         PERFORM studio.refuse('exemption-expired', 'The exemption has not expired.');
     END IF;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;

@@ -4,6 +4,11 @@
 -- Rule functions run with the caller's rights and a pinned search_path, so nobody's temporary objects stand
 -- in for ours. They look things up by index only. Nothing passes because a row is invisible: each first asks
 -- that the row is of the connection's studio.
+--
+-- Appending an event takes the log's lock, and every rule asks for an event first: so what a rule sees is all
+-- that committed before. A transaction whose view is older than that is refused by the log's primary key.
+--
+-- What no database can know: who a person is, what a target did, what screening would say. The gateway does.
 
 CREATE FUNCTION studio.refuse(rule text, sentence text, code text DEFAULT 'SO002') RETURNS void
 LANGUAGE plpgsql
@@ -31,7 +36,10 @@ BEGIN
         PERFORM studio.refuse('one-studio', 'The row is of another studio than the connection.');
     END IF;
     SELECT * INTO event FROM studio.audit_events AS e WHERE e.studio_id = of_studio AND e.seq = event_seq;
-    IF NOT FOUND OR event.transaction_id <> pg_current_xact_id()::text::bigint THEN
+    -- The time as well: after a restore into another server transaction numbers come again.
+    IF NOT FOUND OR event.transaction_id <> pg_current_xact_id()::text::bigint
+        OR event.recorded_at < transaction_timestamp()
+    THEN
         PERFORM studio.refuse('event-of-this-transaction',
             'A change needs an audit event of its own, written in the same transaction.');
     END IF;
@@ -80,9 +88,10 @@ BEGIN
 END
 $$;
 
--- How many different people have said yes to exactly this version, and are still bound by it.
+-- How many different people with an entitling role have said yes to exactly this version, and still do.
 CREATE FUNCTION studio.live_approvals(
-    of_studio text, of_proposal text, of_version integer, of_hash text, of_kind text, at_instant timestamptz
+    of_studio text, of_proposal text, of_version integer, of_hash text, of_kind text, roles text[],
+    at_instant timestamptz
 ) RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -90,7 +99,7 @@ AS $$
 BEGIN
     RETURN (SELECT count(DISTINCT a.approver_id) FROM studio.approvals AS a
         WHERE a.studio_id = of_studio AND a.proposal_id = of_proposal AND a.version = of_version
-            AND a.kind = of_kind AND a.input_hash = of_hash
+            AND a.kind = of_kind AND a.input_hash = of_hash AND a.role = ANY (roles)
             AND a.at <= at_instant AND at_instant < a.expires_at);
 END
 $$;

@@ -37,7 +37,7 @@ BEGIN
     IF proposal.is_intake_blocked THEN
         PERFORM studio.refuse('execution-intake', 'Screening wants a person''s override first.');
     END IF;
-    SELECT c.approvals_required, c.is_exemptable, c.adapter INTO capability
+    SELECT c.approvals_required, c.approver_roles, c.is_exemptable, c.adapter INTO capability
     FROM studio.capabilities AS c WHERE c.capability_id = proposal.capability_id;
     IF NOT FOUND THEN
         PERFORM studio.refuse('capability-known', 'The registry does not know this capability.');
@@ -66,7 +66,7 @@ BEGIN
     -- A rollback takes one approval of its own; no exemption stands in for that.
     IF (CASE NEW.kind WHEN 'execute' THEN capability.approvals_required ELSE 1 END)
         > studio.live_approvals(NEW.studio_id, NEW.proposal_id, NEW.version, NEW.input_hash, NEW.kind,
-            NEW.started_at)
+            capability.approver_roles, NEW.started_at)
     THEN
         IF NEW.kind = 'rollback' OR NEW.exemption_id IS NULL OR NOT capability.is_exemptable
             OR NOT studio.is_exempt(NEW.studio_id, proposal.capability_id, proposal.owner_id, NEW.started_at,
@@ -83,6 +83,7 @@ BEGIN
     THEN
         PERFORM studio.refuse('execution-key', 'All attempts at a proposal use the same idempotency key.');
     END IF;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;
@@ -92,6 +93,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    event studio.audit_events;
     is_forward constant boolean := OLD.kind = 'execute';
 BEGIN
     IF (NEW.studio_id, NEW.execution_id, NEW.proposal_id, NEW.version, NEW.kind, NEW.input_hash,
@@ -104,26 +106,25 @@ BEGIN
     IF OLD.state <> 'intent' THEN
         PERFORM studio.refuse('execution-finished', 'The attempt has its result already.', 'SO001');
     END IF;
-    -- INVARIANT: two executors never act at once: the fence counts take-overs and never falls.
+    event := studio.require_event(NEW.studio_id, NEW.audit_seq, OLD.audit_seq, 'proposal', NEW.proposal_id,
+        CASE NEW.state
+            WHEN 'intent' THEN CASE WHEN is_forward THEN 'executing' ELSE 'executed' END
+            WHEN 'succeeded' THEN CASE WHEN is_forward THEN 'executed' ELSE 'rolled_back' END
+            WHEN 'failed' THEN CASE WHEN is_forward THEN 'failed' ELSE 'executed' END
+            ELSE CASE WHEN is_forward THEN 'approved' ELSE 'executed' END
+        END);
+    IF event.actor_kind <> 'system' THEN
+        PERFORM studio.refuse('execution-executor', 'The result is not the act the audit event tells of.');
+    END IF;
+    -- INVARIANT: two executors never act at once. A lease passes on when it has ended, with the next fence.
     IF NEW.fence NOT IN (OLD.fence, OLD.fence + 1) THEN
         PERFORM studio.refuse('execution-fence', 'Another executor has taken the attempt over.', 'SO001');
     END IF;
-    IF NEW.state = 'intent' AND NEW.fence = OLD.fence
-        AND (NEW.executor_id, NEW.lease_until) <> (OLD.executor_id, OLD.lease_until)
-    THEN
+    IF NEW.fence = OLD.fence AND (NEW.executor_id, NEW.lease_until) <> (OLD.executor_id, OLD.lease_until) THEN
         PERFORM studio.refuse('execution-lease', 'A lease passes on only with the next fence.');
     END IF;
-    -- A take-over changes no state; every other step has its event.
-    IF NEW.state <> 'intent' OR NEW.audit_seq <> OLD.audit_seq THEN
-        PERFORM studio.require_event(NEW.studio_id, NEW.audit_seq, OLD.audit_seq, 'proposal', NEW.proposal_id,
-            CASE NEW.state
-                WHEN 'intent' THEN CASE WHEN is_forward THEN 'executing' ELSE 'executed' END
-                WHEN 'succeeded' THEN CASE WHEN is_forward THEN 'executed' ELSE 'rolled_back' END
-                WHEN 'failed' THEN CASE WHEN is_forward THEN 'failed' ELSE 'executed' END
-                ELSE CASE WHEN is_forward THEN 'approved' ELSE 'executed' END
-            END);
-    ELSIF NEW.studio_id <> studio.current_studio_id() THEN
-        PERFORM studio.refuse('one-studio', 'The row is of another studio than the connection.');
+    IF NEW.fence > OLD.fence AND (event.at < OLD.lease_until OR NEW.lease_until <= OLD.lease_until) THEN
+        PERFORM studio.refuse('execution-lease-ended', 'The lease of its executor has not ended.', 'SO001');
     END IF;
     RETURN NEW;
 END

@@ -36,6 +36,7 @@ BEGIN
         PERFORM studio.refuse('switch-second-person', 'Another person confirms a request to resume.');
     END IF;
     NEW.revision := coalesce(last.revision, 0) + 1;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;
@@ -87,6 +88,7 @@ BEGIN
     THEN
         PERFORM studio.refuse('quota-cooldown', 'The last use is too recent.', 'SO001');
     END IF;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;
@@ -104,6 +106,7 @@ BEGIN
     THEN
         PERFORM studio.refuse('check-event', 'The check is not what the audit event tells of.');
     END IF;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;
@@ -124,6 +127,7 @@ BEGIN
     THEN
         PERFORM studio.refuse('checkpoint-size', 'The log has no entry that the checkpoint ends with.');
     END IF;
+    NEW.recorded_at := clock_timestamp();
     RETURN NEW;
 END
 $$;

@@ -9,6 +9,7 @@ DECLARE
     required integer;
     exemptable boolean;
     kinds text[];
+    roles text[];
     longest interval;
 BEGIN
     event := studio.require_event(NEW.studio_id, NEW.audit_seq, CASE WHEN TG_OP = 'UPDATE'
@@ -22,9 +23,9 @@ BEGIN
     END IF;
 
     -- INVARIANT: nothing outside the reviewed registry.
-    SELECT c.approvals_required, c.is_exemptable, c.requester_kinds,
+    SELECT c.approvals_required, c.is_exemptable, c.requester_kinds, c.approver_roles,
         make_interval(secs => c.proposal_ttl_seconds)
-    INTO required, exemptable, kinds, longest
+    INTO required, exemptable, kinds, roles, longest
     FROM studio.capabilities AS c WHERE c.capability_id = NEW.capability_id;
     IF NOT FOUND THEN
         PERFORM studio.refuse('capability-known', 'The registry does not know this capability.');
@@ -47,6 +48,7 @@ BEGIN
         IF NEW.created_at <> event.at OR NEW.expires_at > NEW.created_at + longest THEN
             PERFORM studio.refuse('proposal-expiry', 'The proposal would wait longer than the registry lets it.');
         END IF;
+        NEW.recorded_at := clock_timestamp();
         RETURN NEW;
     END IF;
 
@@ -65,6 +67,15 @@ BEGIN
         -- INVARIANT: a changed payload voids approvals, so a new version always awaits them.
         IF NEW.state <> 'pending_approval' THEN
             PERFORM studio.refuse('proposal-version-awaits', 'A new version awaits approval.');
+        END IF;
+        -- INVARIANT: four eyes. Whoever edits could else approve their own words under another's name: only
+        -- the requester's side edits, and reopening by somebody else changes nothing of the content.
+        IF event.actor_id NOT IN (OLD.requester_id, OLD.requester_principal_id)
+            AND (OLD.state IN ('draft', 'pending_approval', 'approved')
+                OR (NEW.input_hash, NEW.input, NEW.rationale)
+                    IS DISTINCT FROM (OLD.input_hash, OLD.input, OLD.rationale))
+        THEN
+            PERFORM studio.refuse('proposal-editor', 'Only who asked for it changes what is asked for.');
         END IF;
     ELSE
         IF (NEW.input_hash, NEW.input, NEW.rationale, NEW.predicted_effects, NEW.evidence, NEW.intake,
@@ -102,7 +113,7 @@ BEGIN
             PERFORM studio.refuse('proposal-intake-blocked', 'Screening wants a person''s override first.');
         END IF;
         IF required > studio.live_approvals(NEW.studio_id, NEW.proposal_id, NEW.version, NEW.input_hash,
-                'execute', NEW.updated_at)
+                'execute', roles, NEW.updated_at)
             AND NOT (exemptable AND studio.is_exempt(NEW.studio_id, NEW.capability_id, NEW.owner_id,
                 NEW.updated_at, NULL))
         THEN
