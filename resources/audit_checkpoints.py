@@ -4,14 +4,17 @@ A checkpoint is signed only after the whole log was verified against every earli
 never signed. It counts once at least two destinations hold it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from policies.actors import Actor
+from policies.audit import payload_of
 from policies.audit_checkpoint import Checkpoint, NoteError, PublicKey, open_checkpoint, sign_checkpoint_text
 from policies.audit_faults import Fault
 from policies.audit_tree import HASH_BYTES, Tree, verify_consistency
 from policies.audit_verify import Anchor, verify_log
+from policies.ports import AuditDraft
 from resources.audit_destinations import Copy, Destinations
 from resources.audit_signing import SigningKey, verify_signature
 from resources.postgres.audit_log import AuditLog, AuditView, KeptCheckpoint
@@ -67,7 +70,7 @@ def sign_checkpoint(
     key: SigningKey,
     destinations: Destinations,
     now: datetime,
-    announce: Callable[[Checkpoint], int] | None = None,
+    actor: Actor | None = None,
 ) -> SignedCheckpoint | None:
     """Sign the log as it is now and put the checkpoint at its destinations; null when the log is empty.
 
@@ -76,8 +79,8 @@ def sign_checkpoint(
         key: Signs for this studio.
         destinations: Take the signed note; two must.
         now: Instant of signing, UTC.
-        announce: Records that a checkpoint was signed and returns the number of that event; it is called
-            last, so the event belongs to the next checkpoint.
+        actor: Who signs: the signing is then told as an event, beside the row that keeps the checkpoint. That
+            event belongs to the next checkpoint, and is no reason for one when nothing else happened.
 
     Raises:
         ForkRefusedError: The log, or a copy of an earlier checkpoint, is not what was signed.
@@ -92,18 +95,29 @@ def sign_checkpoint(
         if report.fault is not None:
             raise ForkRefusedError(report.fault, report.fault.sentence)
         leaves = view.hashes()
+        kept = {checkpoint.tree_size for checkpoint in view.checkpoints()}
+        newest = view.tail(1)
     size = report.entries
+    last = trusted.anchors[-1] if trusted.anchors else None
+    if last is not None and size == last.size + 1 and newest[0].name == _event_name(log.studio_id):
+        size = last.size  # nothing but the event of the last signing
     if size == 0:
         return None
     before = max((anchor.size for anchor in trusted.anchors if anchor.size < size), default=0)
-    checkpoint = Checkpoint(key.public.name, size, report.root)
-    _require_consistent(trusted, checkpoint, leaves)
+    tree = Tree(leaves[: size * HASH_BYTES])
+    checkpoint = Checkpoint(key.public.name, size, tree.root())
+    if last is not None:
+        # Apart from verification: prove that the new tree goes on from the last signed one.
+        proof = tree.consistency_proof(last.size)
+        if not verify_consistency(last.size, size, last.root, checkpoint.root, proof):
+            raise ForkRefusedError(None, f"It would not go on from the checkpoint of {last.size} entries.")
     note = trusted.notes.get(size) or sign_checkpoint_text(checkpoint, key.public, key.sign)
-    failed = destinations.write(size, note, leaves[before * HASH_BYTES :], key.public.text + "\n")
-    is_new = size not in trusted.notes
+    new_leaves = leaves[before * HASH_BYTES : size * HASH_BYTES]
+    failed = destinations.write(size, note, new_leaves, key.public.text + "\n")
+    is_new = size not in kept
     if is_new:
-        seq = announce(checkpoint) if announce is not None else None
-        log.keep_checkpoint(KeptCheckpoint(size, report.root, note, now), seq)
+        event = None if actor is None else _event(log.studio_id, actor, checkpoint, now)
+        log.keep_checkpoint(KeptCheckpoint(size, checkpoint.root, note, now), event)
     return SignedCheckpoint(checkpoint, note, is_new, failed)
 
 
@@ -147,12 +161,20 @@ def _opened(note: str, key: PublicKey) -> Checkpoint | None:
         return None
 
 
-def _require_consistent(trusted: Trusted, checkpoint: Checkpoint, leaves: bytes) -> None:
-    """Prove, apart from verification, that the new tree goes on from the last signed one."""
-    if not trusted.anchors:
-        return
-    last = trusted.anchors[-1]
-    tree = Tree(leaves)
-    proof = tree.consistency_proof(last.size, checkpoint.size)
-    if not verify_consistency(last.size, checkpoint.size, last.root, checkpoint.root, proof):
-        raise ForkRefusedError(None, f"It would not go on from the checkpoint of {last.size} entries.")
+def _event_name(studio_id: str) -> str:
+    return f"audit:{studio_id}:checkpoint_signed"
+
+
+def _event(studio_id: str, actor: Actor, checkpoint: Checkpoint, now: datetime) -> str:
+    return payload_of(
+        AuditDraft(
+            name=_event_name(studio_id),
+            at=now,
+            actor=actor,
+            subject_kind="audit",
+            subject_id=studio_id,
+            state=None,
+            details={"size": checkpoint.size, "root": checkpoint.root.hex()},
+        ),
+        studio_id,
+    )

@@ -236,7 +236,7 @@ def destinations_of(desk: Desk) -> Destinations:
 
 def _sign(desk: Desk) -> SignedCheckpoint | None:
     key = signing_key(desk.settings.home, desk.settings.studio_id)
-    return sign_checkpoint(desk.audit, key, destinations_of(desk), SystemClock().now())
+    return sign_checkpoint(desk.audit, key, destinations_of(desk), SystemClock().now(), desk.actor)
 
 
 def _trusted(desk: Desk, view: AuditView) -> Trusted:

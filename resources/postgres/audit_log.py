@@ -3,7 +3,7 @@
 Nothing here writes entries: only ``studio.append_audit_v1`` does. Checkpoints are kept here, too.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -192,28 +192,32 @@ class AuditLog:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield AuditView(connection, self.studio_id, self._transaction)
 
-    def keep_checkpoint(self, kept: KeptCheckpoint, audit_seq: int | None = None) -> None:
-        """Keep a signed checkpoint; keeping the same one again changes nothing.
+    def keep_checkpoint(self, kept: KeptCheckpoint, event: str | None = None) -> None:
+        """Keep a signed checkpoint, durably; keeping the same one again changes nothing.
 
         Args:
             kept: The checkpoint.
-            audit_seq: The entry that tells of the signing; null where there is none.
+            event: Payload of the event that tells of the signing, appended with it; null for none.
         """
-        values: Mapping[str, Any] = {
+        values = {
             "studio": self.studio_id,
             "size": kept.tree_size,
             "root": kept.root_hash,
             "note": kept.note,
             "at": kept.signed_at,
-            "seq": audit_seq,
+            "event": event,
         }
         with self._transaction() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT CASE WHEN %(event)s IS NOT NULL THEN studio.append_audit_v1(%(event)s) END", values
+            )
+            ((seq,),) = cursor.fetchall()
             cursor.execute(
                 "INSERT INTO studio.audit_checkpoints"
                 " (studio_id, tree_size, root_hash, note, signed_at, audit_seq)"
                 " VALUES (%(studio)s, %(size)s, %(root)s, %(note)s, %(at)s, %(seq)s)"
                 " ON CONFLICT DO NOTHING",
-                values,
+                values | {"seq": seq},
             )
 
     @contextmanager
