@@ -241,6 +241,9 @@ def verify(folder, trusted_key=None):
         raise Rejected(f"the events end before entry {count + 1}", count + 1)
     if count > max(signed, default=0) or count != manifest["entries"]:
         raise Rejected(f"no checkpoint covers entry {last_good + 1}", last_good + 1)
+    said = [manifest[name] for name in ("root", "headHash", "checkpoints", "redacted")]
+    if said != [tree.root().hex(), leaf.hex() if count else "", sorted(signed), len(redacted)]:
+        raise Rejected("the manifest does not describe the events")
     if changed:
         raise Rejected(f"{changed[0]} is not the file that the manifest names")
     check_proofs(proofs, signed, leaves)
