@@ -1,15 +1,19 @@
-"""When governance is looked at: every few minutes, whole once a day, and sooner while something is red."""
+"""When governance is looked at and signed: every few minutes, whole once a day, sooner while one is red."""
 
 import dagster as dg
 
 from policies.ports import Ledger
 from resources.clock import Clock
+from resources.postgres.audit_log import AuditLog
 from resources.settings import Settings
 from sensors.execution import UNDER_WAY
 from studio_assets.governance.assets import FULL, SCOPE_TAG
+from studio_assets.governance.checkpoints import has_grown
+from studio_assets.governance.signing import CHECKPOINT_JOB
 from studio_assets.jobs import OBSERVE_GOVERNANCE_JOB
 
 EVERY_FIVE_MINUTES = "*/5 * * * *"
+CHECKPOINT_CRON = "2-59/5 * * * *"  # between the checks, so that runs do not queue up
 FULL_CRON = "20 4 * * *"  # when nobody is at the studio
 RED_INTERVAL_SECONDS = 60
 
@@ -35,6 +39,34 @@ def build_governance_schedules(settings: Settings) -> list[dg.ScheduleDefinition
             description="As the other one, with the whole audit log recomputed.",
         ),
     ]
+
+
+def build_checkpoint_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Return the schedule that has a checkpoint signed every five minutes in which the log grew.
+
+    One run per tick, keyed by the minute. Skips while nothing is new: the news of the last checkpoint does
+    not count, or the log would grow by itself for ever.
+    """
+
+    @dg.schedule(
+        name="checkpoint_schedule",
+        job_name=CHECKPOINT_JOB,
+        cron_schedule=CHECKPOINT_CRON,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Has the audit log signed when it grew.",
+    )
+    def checkpoint_schedule(
+        context: dg.ScheduleEvaluationContext, audit: dg.ResourceParam[AuditLog]
+    ) -> dg.RunRequest | dg.SkipReason:
+        if not has_grown(audit):
+            return dg.SkipReason("The log has not grown since the last checkpoint.")
+        return dg.RunRequest(
+            run_key=f"checkpoint/{context.scheduled_execution_time:%Y-%m-%dT%H:%MZ}",
+            tags={"studio/id": settings.studio_id},
+        )
+
+    return checkpoint_schedule
 
 
 def build_red_checks_sensor(settings: Settings) -> dg.SensorDefinition:

@@ -12,6 +12,7 @@ from policies.gateway import GatewayContract
 from policies.ports import Ledger
 from resources.clock import Clock
 from resources.firestore.gateway import DocumentSource
+from resources.postgres.audit_log import AuditLog
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.raw_store import RawStore
@@ -21,7 +22,11 @@ from sensors.automation import build_automation_sensor
 from sensors.execution import build_execution_sensor, build_recovery_sensor
 from sensors.expiry import build_expiry_sensor
 from sensors.freshness import build_freshness_sensor
-from sensors.governance import build_governance_schedules, build_red_checks_sensor
+from sensors.governance import (
+    build_checkpoint_schedule,
+    build_governance_schedules,
+    build_red_checks_sensor,
+)
 from sensors.refresh import build_refresh_schedule, build_retention_schedule
 from sensors.run_failures import build_run_failure_sensor
 from studio_assets.checks.cloud_truth import build_cloud_truth_checks
@@ -30,6 +35,7 @@ from studio_assets.checks.studio_state import build_snapshot_checks
 from studio_assets.cloud_truth.assets import build_cloud_truth
 from studio_assets.execution.job import execution_job
 from studio_assets.governance.assets import build_governance
+from studio_assets.governance.signing import checkpoint_job
 from studio_assets.jobs import build_governance_job, build_snapshot_job, retention_job
 from studio_assets.resources import Overrides, build_resources
 from studio_assets.run_book import RunBook
@@ -49,6 +55,7 @@ def build_defs(
     governance: GovernanceReads | None = None,
     gateway: GatewayContract | None = None,
     executor: GatewayContract | None = None,
+    audit: AuditLog | None = None,
 ) -> dg.Definitions:
     """Return the definitions of one studio.
 
@@ -64,9 +71,10 @@ def build_defs(
         governance: What checks read of the ledger; over the live database by default.
         gateway: The gateway for sensors, which cannot write outside; the live one by default.
         executor: The gateway for execution runs, whose adapters may write; the live one by default.
+        audit: The reading side of the audit log; over the live database by default.
     """
     overrides = Overrides(
-        documents, payments, history, raw, clock, run_book, ledger, governance, gateway, executor
+        documents, payments, history, raw, clock, run_book, ledger, governance, gateway, executor, audit
     )
     return dg.Definitions(
         assets=[build_cloud_truth(settings), *build_studio_state(settings), build_governance(settings)],
@@ -80,11 +88,13 @@ def build_defs(
             retention_job,
             execution_job,
             build_governance_job(settings),
+            checkpoint_job,
         ],
         schedules=[
             build_refresh_schedule(settings),
             build_retention_schedule(settings),
             *build_governance_schedules(settings),
+            build_checkpoint_schedule(settings),
         ],
         sensors=[
             build_automation_sensor(),

@@ -18,6 +18,7 @@ from policies.proposals import Approval, ApprovalKind, Proposal
 from resources.clock import Clock, SystemClock
 from resources.errors import SourceUnreadableError
 from resources.firestore.gateway import DocumentSource
+from resources.postgres.audit_log import AuditLog
 from resources.postgres.engine import app_engine
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
@@ -38,6 +39,7 @@ SETTINGS = "settings"
 RUN_BOOK = "run_book"
 LEDGER = "ledger"
 GOVERNANCE_READS = "governance"
+AUDIT = "audit"
 GATEWAY = "gateway"
 EXECUTOR = "executor"
 
@@ -59,6 +61,7 @@ class Overrides:
     governance: GovernanceReads | None = None
     gateway: GatewayContract | None = None
     executor: GatewayContract | None = None
+    audit: AuditLog | None = None
 
 
 def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.ResourceDefinition]:
@@ -73,6 +76,7 @@ def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.Re
         RUN_BOOK: _door(overrides.run_book, lambda: _plain(RunBook())),
         LEDGER: _door(overrides.ledger, lambda: live_ledger(settings)),
         GOVERNANCE_READS: _door(overrides.governance, lambda: live_governance(settings)),
+        AUDIT: _door(overrides.audit, lambda: live_audit_log(settings)),
         GATEWAY: _door(overrides.gateway, lambda: live_gateway(settings)),
         EXECUTOR: _door(overrides.executor, lambda: live_gateway(settings, is_executor=True)),
     }
@@ -169,6 +173,16 @@ def live_governance(settings: Settings) -> Iterator[GovernanceReads]:
 
 
 @contextmanager
+def live_audit_log(settings: Settings) -> Iterator[AuditLog]:
+    """Give the reading side of the audit log. Raises ``SettingsError`` without a database."""
+    engine = app_engine(_database_url(settings), settings.studio_id)
+    try:
+        yield AuditLog(engine, settings.studio_id)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def live_ledger(settings: Settings) -> Iterator[Ledger]:
     """Give the ledger over connections of its own. Raises ``SettingsError`` without a database."""
     from resources.postgres.ledger import PostgresLedger  # noqa: PLC0415 - loads where the ledger is used
@@ -193,9 +207,8 @@ def live_gateway(settings: Settings, *, is_executor: bool = False) -> Iterator[G
     Raises:
         SettingsError: when no database is configured.
     """
-    from policies.intake import RulesScreener  # noqa: PLC0415 - as above
-
     from policies.gateway import Gateway  # noqa: PLC0415 - the rules load where they are asked
+    from policies.intake import RulesScreener  # noqa: PLC0415 - as above
     from policies.registry import default_registry  # noqa: PLC0415 - as above
     from resources.firestore.agents import LiveDelegations  # noqa: PLC0415 - as above
     from studio_assets.execution.adapters import adapters, writing_adapters  # noqa: PLC0415 - as above

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from policies.ports import Ledger
-from policies.standing_checks import SENTENCES, StandingCheck
+from policies.standing_checks import SENTENCES, StandingCheck, Violation
 from resources.clock import Clock
 from resources.postgres.governance import GovernanceReads
 from resources.settings import Settings
-from studio_assets.governance.assets import verified_position
+from studio_assets.governance.assets import last_verification
 from studio_assets.governance.judge import judge, record_turns
 from studio_assets.keys import AUDIT_LOG, PROPOSALS, governance_key
 
@@ -45,12 +45,18 @@ def build_governance_checks(settings: Settings) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         now = clock.now()
         wanted = {key.name for key in context.selected_asset_check_keys}
-        seq, known = verified_position(context.instance, audit_key)
+        before = last_verification(context.instance, audit_key)
         found = {
-            check: judge(check, governance, ledger, now, verified_seq=seq, verified_hash=known)
+            check: judge(check, governance, ledger, now, verified_seq=before.seq, verified_hash=before.hash)
             for check in StandingCheck
             if check.value in wanted
         }
+        if before.checkpoint_problem and StandingCheck.AUDIT_CHAIN_IS_INTACT in found:
+            signed = Violation("checkpoints", before.checkpoint_problem)
+            found[StandingCheck.AUDIT_CHAIN_IS_INTACT] = [
+                *found[StandingCheck.AUDIT_CHAIN_IS_INTACT],
+                signed,
+            ]
         turned = {result.name for result in record_turns(ledger, found, now)}
         for check, broken in found.items():
             rows = [dg.TableRecord({"subject": each.subject_id, "what": each.what}) for each in broken]

@@ -72,6 +72,7 @@ def test_jobs_schedules_sensors_and_resources_are_these(repository):
     )
     assert {schedule.name for schedule in repository.schedule_defs} == {
         *("refresh_schedule", "retention_schedule", "governance_schedule", "governance_full_schedule"),
+        "checkpoint_schedule",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         *("automation_sensor", "freshness_sensor", "run_failure_sensor", "red_checks_sensor"),
@@ -79,7 +80,7 @@ def test_jobs_schedules_sensors_and_resources_are_these(repository):
     }
     assert set(repository.get_top_level_resources()) == {
         *("documents", "payments", "history", "raw", "clock", "settings", "run_book"),
-        *("ledger", "governance", "gateway", "executor"),
+        *("ledger", "governance", "gateway", "executor", "audit"),
     }
     for sensor in repository.sensor_defs:
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
