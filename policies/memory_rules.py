@@ -281,7 +281,7 @@ def _check_approval(before: Tables, capability: Capability, proposal: Proposal, 
     _require(
         not any(
             (other.approver_id, other.version, other.kind) == (row.approver_id, row.version, row.kind)
-            and row.at < other.expires_at
+            and other.at <= row.at < other.expires_at
             for other in before.approvals_of(row.proposal_id)
         ),
         "That person has approved this version.",

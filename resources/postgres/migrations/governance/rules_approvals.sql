@@ -60,7 +60,8 @@ BEGIN
     END IF;
     IF NEW.kind = 'execute' AND EXISTS (SELECT FROM studio.approvals AS a
         WHERE a.studio_id = NEW.studio_id AND a.proposal_id = NEW.proposal_id AND a.version = NEW.version
-            AND a.kind = 'execute' AND a.approver_id = NEW.approver_id AND NEW.at < a.expires_at)
+            AND a.kind = 'execute' AND a.approver_id = NEW.approver_id
+            AND a.at <= NEW.at AND NEW.at < a.expires_at)
     THEN
         PERFORM studio.refuse('approval-once', 'This person has approved this version already.');
     END IF;
