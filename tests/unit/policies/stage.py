@@ -15,9 +15,9 @@ from policies.gateway import Gateway
 from policies.gateway_probes import PROBES
 from policies.intake import RulesScreener
 from policies.memory_ledger import MemoryLedger
-from policies.ports import Found, Lookup
+from policies.ports import Found, Ledger, Lookup
 from policies.proposals import Proposal
-from policies.registry import default_registry
+from policies.registry import Registry, default_registry
 
 STUDIO = "monsoonfire"
 NOTE = "firestore.ops_note.append"
@@ -142,15 +142,18 @@ class Crash(BaseException):
 class Stage:
     """A studio that is open: the gateway and everything around it.
 
-    ``crash_at`` names the probe at which the process dies, once. ``seen`` are the probes that were passed.
+    ``ledger``: another than one in memory. ``crash_at`` names the probe at which the process dies, once.
+    ``at_probe`` holds what else happens at a probe, once. ``seen`` are the probes that were passed.
     """
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(
+        self, *, ledger: Ledger | None = None, registry: Registry | None = None, **fields: Any
+    ) -> None:
         self.clock = Clock()
         self.target = Target()
         self.cloud = Cloud()
-        self.registry = default_registry()
-        self.ledger = MemoryLedger(STUDIO, self.registry, snapshot_read_at=START)
+        self.registry = registry or default_registry()
+        self.ledger = ledger or MemoryLedger(STUDIO, self.registry, snapshot_read_at=START)
         self.crash_at: str | None = None
         self.at_probe: dict[str, Any] = {}
         self.seen: list[str] = []
@@ -184,9 +187,7 @@ class Stage:
     def approved(self, **fields: Any) -> Proposal:
         """Return a note that is approved."""
         proposal = self.propose(**fields)
-        return self.gateway.approve(
-            APPROVER, proposal.proposal_id, REASON, input_hash=proposal.input_hash
-        )
+        return self.gateway.approve(APPROVER, proposal.proposal_id, REASON, input_hash=proposal.input_hash)
 
     def executed(self, **fields: Any) -> Proposal:
         """Return a note that is carried out."""
