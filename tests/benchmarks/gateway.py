@@ -3,11 +3,16 @@
 Ours is the real gateway on a real, durable PostgreSQL that holds a million audit entries; only the target
 does nothing. Raw is what ``pgbench`` does: as many transactions with as many statements as ours were counted
 to send, each statement one row of a table without rules, one message each, committed durably. Both take
-turns on the same server, with 1 and with 8 client processes. ``batched`` is raw with as few messages as ours.
+turns on the same server, with 1 and with 8 client processes.
+
+Ours writes an event and its rows by one statement (a ``WITH`` of several commands). ``raw`` has a statement
+for each of them; ``rawOfFewer`` has one for all, so the gateway does more in each. ``batched`` is raw with as
+few messages as ours.
 
 A decision is measured alone: the time of one call of ``decide`` with everything it asks about.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -21,6 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+import psutil
 
 from policies.actors import Actor, ActorKind
 from policies.decide import decide
@@ -56,7 +62,8 @@ def run(
             make_world(server.url("postgres"), server.url("studio"), int(rows))
             made = time.perf_counter() - started
             url = server.url("studio")
-            results = [_case(url, count, float(seconds), int(turns), commit) for count in (1, 8)]
+            postmaster = _postmaster(server)
+            results = [_case(url, postmaster, count, float(seconds), int(turns), commit) for count in (1, 8)]
         finally:
             server.stop()
     return {
@@ -70,27 +77,49 @@ def run(
     }
 
 
-def _case(url: str, count: int, seconds: float, turns: int, commit: str) -> dict[str, Any]:
-    done = {"ours": 0, "raw": 0, "batched": 0}
+def _case(
+    url: str, postmaster: psutil.Process, count: int, seconds: float, turns: int, commit: str
+) -> dict[str, Any]:
+    done = {"ours": 0, "raw": 0, "fewer": 0, "batched": 0}
+    used = dict.fromkeys(done, 0.0)
     with _clients(url, count, commit) as clients:
         plan = _ask(clients[:1], "plan")[0]
-        written = orjson.dumps(plan).decode()
+        fewer = [[_merged(message) for message in transaction] for transaction in plan]
+        questions = {
+            "ours": f"ours {seconds}",
+            "raw": f"raw {seconds} {orjson.dumps(plan).decode()}",
+            "fewer": f"raw {seconds} {orjson.dumps(fewer).decode()}",
+            "batched": f"batched {seconds} {orjson.dumps(plan).decode()}",
+        }
         for _ in range(turns):
-            for side in done:
-                extra = "" if side == "ours" else f" {written}"
-                done[side] += sum(_ask(clients, f"{side} {seconds}{extra}"))
+            for side, question in questions.items():
+                before = _cpu_seconds(clients, postmaster)
+                done[side] += sum(_ask(clients, question))
+                used[side] += _cpu_seconds(clients, postmaster) - before
     speed = {side: number / (seconds * turns) for side, number in done.items()}
+    cpu = {side: used[side] / done[side] * 1000 for side in done}
     return {
         "case": f"{count} client{'s' if count > 1 else ''}",
         "ratio": round(speed["ours"] / speed["raw"], 3),
         "ours": round(speed["ours"], 1),
         "raw": round(speed["raw"], 1),
+        "rawOfFewer": round(speed["fewer"], 1),
+        "ratioToFewer": round(speed["ours"] / speed["fewer"], 3),
         "batched": round(speed["batched"], 1),
         "ratioToBatched": round(speed["ours"] / speed["batched"], 3),
+        "cpuRatio": round(cpu["raw"] / cpu["ours"], 3),
+        "cpuMsPerCycle": {side: round(value, 2) for side, value in cpu.items()},
         "transactions": len(plan),
         "messages": sum(len(transaction) + 1 for transaction in plan),
         "statements": sum(len(message) for transaction in plan for message in transaction),
+        "statementsOfFewer": sum(len(message) for transaction in fewer for message in transaction),
     }
+
+
+def _merged(message: list[str]) -> list[str]:
+    """Return a message whose writes are one statement, as they travel together in one of ours."""
+    reads = [kind for kind in message if kind == "read"]
+    return reads + ["write"] * ("write" in message)
 
 
 @contextmanager
@@ -115,6 +144,21 @@ def _clients(url: str, count: int, commit: str) -> Iterator[Sequence["subprocess
         for client in clients:
             client.kill()
             client.wait()
+
+
+def _postmaster(server: EmbeddedPostgres) -> psutil.Process:
+    return psutil.Process(int((server.data_dir / "postmaster.pid").read_text().split()[0]))
+
+
+def _cpu_seconds(clients: Sequence["subprocess.Popen[bytes]"], postmaster: psutil.Process) -> float:
+    """Return the CPU time that the clients and the server's processes of now have used."""
+    processes = [*(psutil.Process(client.pid) for client in clients), *postmaster.children()]
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def _ask(clients: Sequence["subprocess.Popen[bytes]"], question: str) -> list[Any]:

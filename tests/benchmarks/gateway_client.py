@@ -7,6 +7,7 @@ completed), ``raw SECONDS PLAN`` and ``batched SECONDS PLAN`` (how many cycles o
 """
 
 import random
+import re
 import sys
 import time
 import uuid
@@ -29,6 +30,7 @@ from resources.postgres.ledger_engine import ledger_engine
 from resources.postgres.urls import psql_url
 from tests.benchmarks.gateway_world import ACCOUNTS, CAPABILITY, STUDIO, wide_registry
 
+_WRITE = re.compile(r"append_audit_v1|INSERT INTO|UPDATE studio")
 WARM_CYCLES = 40
 COUNTED_CYCLES = 5
 
@@ -69,6 +71,8 @@ class Client:
         self._gateway = self._gateway_on(self._engine)
         self._random = random.Random(number)
         self._raw = psycopg2.connect(psql_url(url))
+        self._raw_batched = psycopg2.connect(psql_url(url))
+        self._raw_batched.autocommit = True
         self._url = url
         for _ in range(WARM_CYCLES):
             self.cycle(self._gateway)
@@ -108,14 +112,19 @@ class Client:
     def plan(self) -> list[list[list[str]]]:
         """Return what a cycle sends: transactions of messages of statements, each a read or a write.
 
-        Begin and commit are part of every transaction and left out; so are settings and the flush, which a
-        plain transaction does not need.
+        A statement that records an event and rows is one command per event and row, written together; they
+        are counted in the text that was sent when it was prepared. Begin and commit are part of every
+        transaction and left out; so are settings and the flush, which a plain transaction does not need.
         """
         messages: list[str] = []
+        writes: dict[str, int] = {}
 
         class Counting(psycopg2.extensions.cursor):
             def execute(self, query: Any, arguments: Any = None) -> None:
                 messages.append(query)
+                prepared = re.match(r"(?:BEGIN;)?PREPARE (ledger_record\w*) ", query)
+                if prepared:
+                    writes[prepared[1]] = len(_WRITE.findall(query))
                 super().execute(query, arguments)
 
         def count(connection: Any) -> None:
@@ -128,7 +137,7 @@ class Client:
         for _ in range(COUNTED_CYCLES):
             self.cycle(gateway)
         engine.dispose()
-        return _transactions(messages)
+        return _transactions(messages, writes)
 
     def raw(self, seconds: float, plan: list[list[list[str]]]) -> int:
         """Return how many times plain transactions of the same shape fit, one statement a message."""
@@ -145,9 +154,7 @@ class Client:
 
     def batched(self, seconds: float, plan: list[list[list[str]]]) -> int:
         """Return the same with as many messages as ours: begin, statements and commit travel together."""
-        connection = psycopg2.connect(psql_url(self._url))
-        connection.autocommit = True
-        cursor = connection.cursor()
+        cursor = self._raw_batched.cursor()
 
         def cycle() -> None:
             for transaction in plan:
@@ -158,9 +165,7 @@ class Client:
                     begin = ""
                 cursor.execute("COMMIT")
 
-        done = _repeated(seconds, cycle)
-        connection.close()
-        return done
+        return _repeated(seconds, cycle)
 
     def _statement(self, kind: str) -> tuple[str, tuple[Any, ...]]:
         account = self._random.randrange(ACCOUNTS)
@@ -172,26 +177,27 @@ class Client:
         return "INSERT INTO bench_history (account, delta, at) VALUES (%s, %s, %s)", (account, 1, at)
 
 
-def _transactions(messages: list[str]) -> list[list[list[str]]]:
+def _transactions(messages: list[str], writes: Mapping[str, int]) -> list[list[list[str]]]:
     transactions: list[list[list[str]]] = []
     for message in messages:
         statements = [part.strip() for part in message.split(";")]
         if statements[0] == "BEGIN":
             transactions.append([])
-        kinds = [_kind(statement) for statement in statements]
-        transactions[-1].append([kind for kind in kinds if kind])
+        transactions[-1].append([kind for statement in statements for kind in _kinds(statement, writes)])
     per_cycle, rest = divmod(len(transactions), COUNTED_CYCLES)
     if rest or transactions[:per_cycle] * COUNTED_CYCLES != transactions:
         raise RuntimeError("cycles differ in what they send")
     return [[message for message in transaction if message] for transaction in transactions[:per_cycle]]
 
 
-def _kind(statement: str) -> str | None:
-    """Return whether a statement reads or writes; null for what frames a transaction."""
-    if not statement.startswith("EXECUTE "):
-        return None
-    is_write = statement.startswith(("EXECUTE ledger_record", "EXECUTE ledger_use_quotas"))
-    return "write" if is_write else "read"
+def _kinds(statement: str, writes: Mapping[str, int]) -> list[str]:
+    """Return a read or some writes; nothing for what frames a transaction."""
+    words = statement.split(maxsplit=2)
+    if words[0] != "EXECUTE":
+        return []
+    if words[1] in writes:
+        return ["write"] * writes[words[1]]
+    return ["write" if words[1] == "ledger_use_quotas" else "read"]
 
 
 def _repeated(seconds: float, act: Callable[[], None]) -> int:
