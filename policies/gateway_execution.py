@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from policies import gateway_ids
 from policies.actors import Actor
+from policies.approvals import ROLLBACK_QUORUM
 from policies.audit import NotCanonicalError, canonical_hash, instant
 from policies.checks_who import is_executor
 from policies.decide import decide
@@ -151,6 +152,8 @@ class ExecutionVerbs(ApprovalVerbs):
                 job.steps.begun,
                 facts.now,
                 job.actor,
+                # As it was now: the registry may ask for more one day, and this was right all the same.
+                approvals_required=capability.approvals_required if job.steps is FORWARD else ROLLBACK_QUORUM,
                 exemption_id=decision.exemption_id,
                 lease_until=instant(execution.lease_until),
             )

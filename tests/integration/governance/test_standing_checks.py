@@ -198,3 +198,15 @@ def test_observations_tell_version_and_size(busy):
     busy.propose("One more note.")
     busy.observe()
     assert observed("proposals").tags != before.tags
+
+
+def test_a_quorum_that_is_raised_later_makes_nothing_wrong_that_was_right(governed):
+    """The announcement of an execution says how many approvals were needed then."""
+    governed.approved("The first note.")
+    assert all(run.success for run in governed.execute_all())
+    governed.plant(
+        "capabilities",
+        "UPDATE studio.capabilities SET approvals_required = 2 WHERE capability_id = %(id)s",
+        id=OPS_NOTE,
+    )
+    assert governed.observe(is_full=True) == set()
