@@ -55,8 +55,9 @@ def live_approvals(
 
     At the instant it expires an approval has expired.
     """
-    binding = binding_approvals(capability, proposal, approvals, kind)
-    return tuple(approval for approval in binding if approval.at <= now < approval.expires_at)
+    # By time first: where a clock went back, a person's newest yes may be yet to come and an older one live.
+    lasting = (approval for approval in approvals if approval.at <= now < approval.expires_at)
+    return binding_approvals(capability, proposal, lasting, kind)
 
 
 def has_quorum(
