@@ -244,3 +244,18 @@ def test_sentences_name_the_entry():
     fault = verify_log(RowsLog(rows[:2]), [anchor(rows)]).fault
     assert "3" in fault.sentence
     assert len(FaultKind) == 6
+
+
+def test_archived_entries_leave_everything_verifiable():
+    """Without the old entries: their frontier leads to the signed root, and on to all later ones."""
+    rows = ledger(300)
+    archived = RowsLog(rows[:200])
+    signed = [anchor(rows, 200), anchor(rows, 300)]
+    report = verify_log(archived, signed[:1])
+    assert report.is_ok  # the archive alone
+    kept = Frontier.of(200, report.frontier.peaks)
+    assert (kept.root(), len(kept.peaks)) == (signed[0].root, 3)
+    prev = rows[199].hash
+    assert chained([row.payload for row in rows[200:]], 201, prev) == rows[200:]  # the rest alone
+    kept.extend(b"".join(row.hash for row in rows[200:]))
+    assert kept.root() == signed[1].root
