@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
-from resources.postgres.roles import APP, analyst_role
+from resources.postgres.roles import APP, analyst_role, runtime_role
 from resources.postgres.urls import normalise_url, parse, psql_url, redacted, with_database
 from resources.postgres.values import dump_json, load_json
 
@@ -82,6 +82,15 @@ def analyst_url(url: str, studio_id: str) -> str:
     """Return the URL for ``psql`` with which one studio's analysts connect; no password is in it."""
     login = parse(url).set(username=analyst_role(studio_id), password=None)
     return psql_url(login.render_as_string(hide_password=False))
+
+
+def runtime_url(url: str, studio_id: str) -> str:
+    """Return the URL with which one studio's runtime connects: its own login, which has no other rights.
+
+    The password is dropped: on the embedded server none is needed, elsewhere the URL is given whole.
+    """
+    login = parse(url).set(username=runtime_role(studio_id), password=None)
+    return login.render_as_string(hide_password=False)
 
 
 def ensure_database(url: str) -> None:

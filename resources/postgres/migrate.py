@@ -16,7 +16,14 @@ from resources.postgres.capability_mirror import mirror_registry, registry_file_
 from resources.postgres.comments import comment_statements
 from resources.postgres.engine import unreachable
 from resources.postgres.errors import DatabaseRefusedError
-from resources.postgres.roles import ANALYST, APP, become_owner, ensure_analyst_login, grant_schemas
+from resources.postgres.roles import (
+    ANALYST,
+    APP,
+    become_owner,
+    ensure_analyst_login,
+    ensure_runtime_login,
+    grant_schemas,
+)
 from resources.postgres.tables import SCHEMA, VERSION_TABLE
 from resources.postgres.views import ANALYTICS
 from resources.postgres.views_governance import ALL_VIEWS
@@ -30,7 +37,7 @@ _LOCK = 0x5354_5544_494F  # "STUDIO": one migration at a time per database
 
 
 def migrate(engine: Engine, *studio_ids: str, to: str = HEAD) -> None:
-    """Bring the database up to ``to`` and make the analyst logins of ``studio_ids``; repeating is harmless.
+    """Bring the database up to ``to`` and make the logins of ``studio_ids``; repeating is harmless.
 
     Raises ``ServerUnreachableError``; or ``DatabaseRefusedError`` when the schema holds foreign tables, was
     made by a newer version, or a right is missing. Then nothing was changed.
@@ -46,6 +53,7 @@ def migrate(engine: Engine, *studio_ids: str, to: str = HEAD) -> None:
                 connection.execute(text("RESET ROLE"))
             for studio_id in studio_ids:
                 ensure_analyst_login(connection, studio_id)
+                ensure_runtime_login(connection, studio_id)
     except OperationalError as error:
         raise unreachable(str(engine.url), error) from error
     except DBAPIError as error:

@@ -1,8 +1,9 @@
-"""Who may do what in the database: three group roles, and one login per studio for its analysts.
+"""Who may do what in the database: three group roles, and two logins per studio: analysts, and the runtime.
 
 ``studio_owner`` owns everything and is nobody's daily account; ``studio_app`` is the runtime (reads, and
 appends to history); ``studio_analyst`` reads the schema ``analytics``. An analyst logs in as
-``studio_analyst_<studio>``; the name of the login decides which studio is seen.
+``studio_analyst_<studio>``; the name of the login decides which studio is seen. ``studio_app_<studio>`` is
+the runtime of one studio and of no other: it has no more rights to go back to.
 """
 
 import re
@@ -27,6 +28,13 @@ def analyst_role(studio_id: str) -> str:
     if not _STUDIO_ID.fullmatch(studio_id):
         raise ValueError(f"{studio_id!r} is not a studio id")
     return f"{ANALYST}_{studio_id}"
+
+
+def runtime_role(studio_id: str) -> str:
+    """Return the login role of one studio's runtime; raise ``ValueError`` for an impossible studio id."""
+    if not _STUDIO_ID.fullmatch(studio_id):
+        raise ValueError(f"{studio_id!r} is not a studio id")
+    return f"{APP}_{studio_id}"
 
 
 def become_owner(connection: Connection) -> None:
@@ -83,6 +91,24 @@ def ensure_analyst_login(connection: Connection, studio_id: str) -> bool:
                 connection.execute(text(f"GRANT {ANALYST} TO {role}"))
                 connection.execute(text(f"ALTER ROLE {role} SET default_transaction_read_only = on"))
                 connection.execute(text(f"ALTER ROLE {role} SET statement_timeout = '60s'"))
+    except ProgrammingError:
+        return False
+    return True
+
+
+def ensure_runtime_login(connection: Connection, studio_id: str) -> bool:
+    """Make the login of one studio's runtime; return False where this user may not make roles.
+
+    Like the analysts' it has no password until an administrator sets one.
+    """
+    role = runtime_role(studio_id)
+    try:
+        with connection.begin_nested():
+            _ensure_role(connection, role, "LOGIN")
+            if not connection.scalar(
+                text("SELECT pg_has_role(:role, :group, 'MEMBER')"), {"role": role, "group": APP}
+            ):
+                connection.execute(text(f"GRANT {APP} TO {role}"))
     except ProgrammingError:
         return False
     return True

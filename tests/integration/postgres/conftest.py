@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from resources.postgres.engine import app_engine as engine_for
-from resources.postgres.engine import owner_engine
+from resources.postgres.engine import owner_engine, runtime_url
 from resources.postgres.migrate import migrate
-from tests.integration.postgres.governance_desk import LOGINS, STATES, STUDIO, Desk, login_url
+from tests.integration.postgres.governance_desk import STATES, STUDIO, Desk
 from tests.integration.postgres.samples import DAY, NOON, sha
 
 _HOUSES = itertools.count(1)
@@ -39,9 +39,6 @@ def house(postgres_server, _template):
     engine = owner_engine(postgres_server.url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_template} STRATEGY file_copy"))
-        for login in LOGINS:
-            if not connection.scalar(text("SELECT to_regrole(:login) IS NOT NULL"), {"login": login}):
-                connection.execute(text(f"CREATE ROLE {login} LOGIN IN ROLE studio_app"))
     migrate(owner_engine(postgres_server.url(name)), STUDIO, "claycorner")
     yield postgres_server.url(name)
     with engine.connect() as connection:
@@ -51,7 +48,7 @@ def house(postgres_server, _template):
 @pytest.fixture(scope="module")
 def desk(house):
     """Return the desk of the studio, over a login that has no other right than the runtime's."""
-    engine = engine_for(login_url(house, LOGINS[0]), STUDIO)
+    engine = engine_for(runtime_url(house, STUDIO), STUDIO)
     desk = Desk(engine, owner_engine(house))
     desk.open()
     yield desk
@@ -61,7 +58,7 @@ def desk(house):
 @pytest.fixture
 def neighbour(house):
     """Return the engine of another studio, over its own login."""
-    engine = engine_for(login_url(house, LOGINS[1]), "claycorner")
+    engine = engine_for(runtime_url(house, "claycorner"), "claycorner")
     yield engine
     engine.dispose()
 

@@ -20,7 +20,6 @@ from policies.audit import payload_of
 from policies.ports import AuditDraft
 from policies.proposals import ProposalState
 from resources.postgres.tables_governance import GOVERNANCE_TABLES
-from resources.postgres.urls import parse
 
 STUDIO = "monsoonfire"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -36,12 +35,6 @@ OTHER_HASH = "b" * 64
 
 
 STATES = [state.value for state in ProposalState]
-LOGINS = ("studio_app_monsoonfire", "studio_app_claycorner")  # each with the runtime's rights, for one studio
-
-
-def login_url(url, login):
-    """Return a database's URL for another login."""
-    return parse(url).set(username=login).render_as_string(hide_password=False)
 
 
 def proposal_id(number):

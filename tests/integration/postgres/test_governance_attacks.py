@@ -10,11 +10,12 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from resources.postgres.engine import app_engine
+from resources.postgres.engine import analyst_url, app_engine
 from resources.postgres.tables_governance import CHANGING_TABLES, GOVERNANCE_TABLES, REGISTRY_TABLES, RULES
+from resources.postgres.urls import normalise_url
 from tests.integration.postgres.governance_desk import (
     ANN,
     CLEO,
@@ -324,6 +325,34 @@ def test_temporary_objects_do_not_stand_in_for_ours(desk, pending, shadow):
         connection.execute(text(shadow))
         connection.execute(text("SET LOCAL search_path = pg_temp, studio, pg_catalog"))
         desk.new_approval(connection, pending, actor=ANN)
+
+
+def test_an_analyst_appends_nothing(house):
+    """Neither by the function nor by the tables; nor do temporary types show another studio's rows."""
+    engine = create_engine(normalise_url(analyst_url(house, STUDIO)))
+    for statement in (
+        "SET default_transaction_read_only = off; SELECT studio.append_audit_v1('{}')",
+        "INSERT INTO studio.approvals (studio_id) VALUES ('monsoonfire')",
+        "SELECT * FROM studio.proposals",
+    ):
+        with pytest.raises(DBAPIError, match="permission denied"), engine.begin() as connection:
+            connection.execute(text(statement))
+    engine.dispose()
+    neighbour = create_engine(normalise_url(analyst_url(house, "claycorner")))
+    with neighbour.begin() as connection:
+        connection.execute(text("SET default_transaction_read_only = off"))
+    with neighbour.connect() as connection:
+        connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; COMMIT"))
+        connection.execute(
+            text(
+                "CREATE TYPE pg_temp.text AS (word pg_catalog.varchar); "
+                "CREATE FUNCTION pg_temp.lie(name) RETURNS pg_temp.text LANGUAGE sql AS "
+                "$$SELECT ROW('studio_analyst_monsoonfire')::pg_temp.text$$; "
+                "CREATE CAST (name AS pg_temp.text) WITH FUNCTION pg_temp.lie(name) AS IMPLICIT"
+            )
+        )
+        assert connection.scalar(text("SELECT count(*) FROM analytics.proposals")) == 0
+    neighbour.dispose()
 
 
 def test_functions_with_the_owners_rights_are_few_and_pinned(desk):
