@@ -42,8 +42,11 @@ def test_the_instance_is_limited_quiet_and_forgets_ticks(instance):
     assert isinstance(instance.compute_log_manager, NoOpComputeLogManager)
     concurrency = instance.get_concurrency_config()
     queue = concurrency.run_queue_config
-    assert queue.max_concurrent_runs == 2
-    assert [limit["key"] for limit in queue.tag_concurrency_limits] == ["dagster/partition"]
+    assert queue.max_concurrent_runs == 3
+    assert [limit["key"] for limit in queue.tag_concurrency_limits] == [
+        "dagster/partition",
+        "studio/proposal",
+    ]
     days = instance.get_tick_retention_settings(InstigatorType.SENSOR)
     assert {status.value: kept for status, kept in days.items()} == {
         "STARTED": -1,
