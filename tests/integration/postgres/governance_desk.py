@@ -238,10 +238,10 @@ class Desk:
     # Attacks
 
     @contextmanager
-    def refused(self, rule):
+    def refused(self, rule, engine=None):
         """Give a transaction that must be refused for ``rule``, its id or a pattern, and leave no trace."""
         before = self.picture()
-        with pytest.raises(DBAPIError) as refused, self.engine.begin() as connection:
+        with pytest.raises(DBAPIError) as refused, (engine or self.engine).begin() as connection:
             yield connection
         found = refused.value.orig
         assert rule == found.diag.constraint_name or re.search(rule, str(found)), str(found)

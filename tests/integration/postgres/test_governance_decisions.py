@@ -149,7 +149,8 @@ _ILLEGAL = [
 @pytest.mark.parametrize(("before", "after"), _ILLEGAL)
 def test_an_illegal_transition_is_refused(desk, standing, before, after):
     """Even with its own event, a proposal goes no way that the table does not have."""
-    with desk.refused("proposal-") as connection:
+    rule = "proposal-transition" if after in STATES else "proposal-state-known"
+    with desk.refused(rule) as connection:
         desk.step(connection, standing[before], after, state_reason="no")
 
 
@@ -192,6 +193,33 @@ def test_only_who_asked_edits(desk, pending, standing):
     with desk.engine.begin() as connection:  # reopened as it was
         desk.step(connection, which, "pending_approval", actor=CLEO, version=2)
         desk.step(connection, which, "pending_approval", **words | {"version": 3})
+
+
+def test_what_was_foreseen_is_not_changed_afterwards(desk, standing):
+    with desk.refused("proposal-dry-run") as connection:
+        desk.step(connection, standing["executed"], "executed", dry_run={"summary": "as it turned out"})
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ("proposals SET requester_principal_id = 'nobody', updated_at = :at", "proposal-origin"),
+        ("executions SET idempotency_key = idempotency_key || '_2'", "execution-origin"),
+        ("quota_buckets SET subject_id = 'somebody'", "quota-origin"),
+    ],
+)
+def test_not_even_with_all_rights_is_an_origin_rewritten(desk, standing, change, rule):
+    """A superuser passes grants and row-level security, but not the rules."""
+    with desk.engine.begin() as connection:
+        row = {"capability_id": NOTE, "scope": "capability", "limit_count": 8, "window_seconds": 3600}
+        now = {"used": 1, "window_started_at": desk.now, "last_used_at": desk.now}
+        desk.insert(connection, "quota_buckets", subject_id=f"own-{rule}", **row, **now)
+    with desk.refused(rule, engine=desk.superuser) as connection:
+        connection.execute(text("SELECT set_config('studio.studio_id', 'monsoonfire', true)"))
+        seq = desk.of_proposal(connection, standing["executing"], "step", "executing", EXECUTOR)
+        event = "" if "quota" in rule else ", audit_seq = :seq"
+        where = f"subject_id = 'own-{rule}'" if "quota" in rule else "state IN ('executing', 'intent')"
+        connection.execute(text(f"UPDATE studio.{change}{event} WHERE {where}"), {"seq": seq, "at": desk.now})
 
 
 @pytest.mark.parametrize("column", ["requester_id", "requester_principal_id", "capability_id", "created_at"])
@@ -271,6 +299,11 @@ def test_one_person_is_no_quorum_of_two(desk):
         desk.new_approval(connection, which, capability=CLOSE)
         desk.step(connection, which, "approved", actor=CLEO, capability=CLOSE)
     desk.approve(which, (BEN, CLEO), CLOSE)
+
+
+def test_what_is_not_there_is_not_approved(desk):
+    with desk.refused("proposal-known") as connection:
+        desk.new_approval(connection, proposal_id(999))
 
 
 def test_a_lapsed_yes_may_be_given_again(desk):

@@ -95,9 +95,17 @@ def test_an_attempt_that_has_a_result_keeps_it(desk, approved):
     execution = desk.start(approved)
     desk.finish(approved, execution)
     for state in ("intent", "failed", "released"):
-        with desk.refused("execution") as connection:
+        with desk.refused("execution-finished") as connection:
             seq = desk.of_proposal(connection, approved, "result", "executed", EXECUTOR)
             desk.update(connection, "executions", execution, state=state, audit_seq=seq)
+
+
+def test_a_proposal_keeps_one_key_for_ever(desk, approved):
+    """A second attempt under another key could have a second effect."""
+    desk.finish(approved, desk.start(approved), "released", "approved")
+    with desk.refused("execution-key") as connection:
+        desk.start(approved, connection, idempotency_key=f"{approved}_again")
+    desk.start(approved)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +223,10 @@ def test_what_screening_holds_back_waits_for_a_person(desk):
         desk.step(connection, which, "approved")
     with desk.refused("proposal-intake") as connection:
         desk.step(connection, which, "pending_approval", is_intake_blocked=False)
+    with desk.refused("override-version") as connection:  # that version is not there yet
+        seq = desk.of_proposal(connection, which, "intake_overridden", "pending_approval", CLEO)
+        row = {"proposal_id": which, "version": 2, "reason_code": "seen", "reason": "it is a teapot"}
+        desk.insert(connection, "intake_overrides", **row, by="cleo", at=desk.now, audit_seq=seq)
     override = {"proposal_id": which, "version": 1, "reason_code": "seen", "reason": "it is a teapot"}
     with desk.refused("override-person") as connection:
         seq = desk.of_proposal(connection, which, "intake_overridden", "pending_approval", EXECUTOR)
@@ -344,6 +356,25 @@ def test_a_quota_counts_up_to_its_limit_and_falls_only_by_a_reset(desk):
     with desk.engine.begin() as connection:
         seq = desk.event(connection, f"quota:{NOTE}:reset", f"quota/{NOTE}|capability|counted", None)
         connection.execute(reset, {"n": 0, "seq": seq})
+
+
+def test_a_cooldown_is_waited_for(desk):
+    """Two uses of a quota with a cooldown are never closer than it."""
+    with desk.superuser.begin() as connection:
+        query = (
+            "SELECT * FROM studio.capability_quotas WHERE cooldown_seconds > 1 AND limit_count > 1 LIMIT 1"
+        )
+        quota = connection.execute(text(query)).one()
+    row = {"capability_id": quota.capability_id, "scope": quota.scope, "subject_id": "hasty"}
+    row |= {"limit_count": quota.limit_count, "window_seconds": quota.window_seconds}
+    with desk.engine.begin() as connection:
+        _use(desk, connection, 1, **row)
+    again = "UPDATE studio.quota_buckets SET used = 2, last_used_at = last_used_at + interval '{} seconds' "
+    again += "WHERE subject_id = 'hasty'"
+    with desk.refused("quota-cooldown") as connection:
+        connection.execute(text(again.format(quota.cooldown_seconds - 1)))
+    with desk.engine.begin() as connection:
+        connection.execute(text(again.format(quota.cooldown_seconds)))
 
 
 def test_a_checkpoint_is_of_entries_there_are(desk):
