@@ -364,7 +364,7 @@ def test_a_cooldown_is_waited_for(desk):
         query = (
             "SELECT * FROM studio.capability_quotas WHERE cooldown_seconds > 1 AND limit_count > 1 LIMIT 1"
         )
-        quota = connection.execute(text(query)).one()
+        quota = connection.execute(text(query)).first()
     row = {"capability_id": quota.capability_id, "scope": quota.scope, "subject_id": "hasty"}
     row |= {"limit_count": quota.limit_count, "window_seconds": quota.window_seconds}
     with desk.engine.begin() as connection:
