@@ -1,7 +1,10 @@
 """approve: people other than the requester say yes to exactly what they saw."""
 
+from datetime import timedelta
+
 import pytest
 
+from policies.audit import text_hash
 from policies.errors import BadRequestError, DeniedError, UnknownSubjectError
 from policies.ports import LedgerRefusedError
 from policies.proposals import ApprovalKind, ProposalState
@@ -176,6 +179,37 @@ def test_what_the_database_refuses_twice_is_raised(stage, monkeypatch):
     with pytest.raises(LedgerRefusedError):
         approve(stage, APPROVER, proposal)
     assert len(calls) == 2
+
+
+def test_a_denial_names_hashes_and_never_words(stage):
+    """Staff find out who tried what, and the words stay where they were said."""
+    proposal = stage.propose()
+    stage.refused("INPUT_CHANGED", "approve", APPROVER, proposal.proposal_id, REASON, input_hash="0" * 64)
+    denial = stage.ledger.events[-1]
+    assert denial.draft.name == f"policy:{NOTE}:denied"
+    assert (denial.draft.subject_kind, denial.draft.subject_id) == ("proposal", proposal.proposal_id)
+    assert denial.draft.details["operation"] == "approve"
+    assert denial.draft.details["reason_hash"] == text_hash(REASON)
+    assert REASON not in denial.payload
+
+
+def test_the_time_spent_waiting_for_a_lock_counts(stage, monkeypatch):
+    """What was in time when somebody asked may have expired when it is their turn."""
+    proposal = stage.propose()
+    stage.clock.instant = proposal.expires_at - timedelta(seconds=1)
+    with stage.ledger.transaction() as any_transaction:
+        kind = type(any_transaction)
+    facts = kind.facts
+
+    def waited(self, **fields):
+        found = facts(self, **fields)
+        stage.clock.move(seconds=1)
+        return found
+
+    monkeypatch.setattr(kind, "facts", waited)
+    with pytest.raises(DeniedError) as raised:
+        approve(stage, APPROVER, proposal)
+    assert raised.value.decision.code == "PROPOSAL_EXPIRED"
 
 
 def test_anchor_mode_and_kill_switch_do_not_stop_it():

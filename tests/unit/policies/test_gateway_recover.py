@@ -161,3 +161,22 @@ def test_a_recovery_that_dies_is_recovered_itself(stage):
     stage.clock.move(seconds=120)
     assert recover(stage, "run-3")[0].fence == 3
     assert stage.read(proposal).state is ProposalState.EXECUTED
+
+
+def test_a_recovery_that_was_itself_taken_over_writes_nothing(stage):
+    """It asked for too long; what the next one wrote stands."""
+    proposal = lost(stage, with_effect=True)
+    stage.clock.move(seconds=120)
+    other, look_up = stage.new_gateway(), stage.target.look_up
+
+    def slow(asked, key):
+        stage.target.look_up = look_up
+        stage.clock.move(seconds=120)
+        other.recover(EXECUTOR, executor_id="run-3")
+        return look_up(asked, key)
+
+    stage.target.look_up = slow
+    assert recover(stage)[0].state is ExecutionState.INTENT
+    (kept,) = stage.ledger.executions(proposal.proposal_id)
+    assert (kept.state, kept.executor_id) == (ExecutionState.SUCCEEDED, "run-3")
+    assert stage.names().count("executed") == 1

@@ -104,8 +104,9 @@ def test_a_yes_to_undoing_runs_out(stage):
     ask(stage, proposal)
     stage.clock.move(hours=24)
     stage.refused("APPROVAL_EXPIRED", "rollback", EXECUTOR, proposal.proposal_id, executor_id="run-2")
-    ask(stage, proposal)
+    stage.gateway.request_rollback(ADMIN, proposal.proposal_id, "Asked for once more, with new words.")
     assert undo(stage, proposal).state is ExecutionState.SUCCEEDED
+    assert stage.target.reasons == ["Asked for once more, with new words."]
 
 
 def test_kill_switch_and_anchor_mode_stop_it(stage):
@@ -151,10 +152,25 @@ def test_requests_without_sense(stage):
     proposal = stage.executed()
     for reason in ("", "a" * 4001, "\0"):
         stage.changes_nothing(BadRequestError, "request_rollback", APPROVER, proposal.proposal_id, reason)
-    stage.refused("RATIONALE_TOO_SHORT", "request_rollback", APPROVER, proposal.proposal_id, "oops")
+    stage.refused("RATIONALE_TOO_SHORT", "request_rollback", APPROVER, proposal.proposal_id, "oops" + " " * 9)
     stage.changes_nothing(UnknownSubjectError, "request_rollback", APPROVER, "prp_nothing", UNDO)
     stage.changes_nothing(UnknownSubjectError, "rollback", EXECUTOR, "prp_nothing", executor_id="run-2")
     stage.changes_nothing(BadRequestError, "rollback", EXECUTOR, proposal.proposal_id, executor_id="\0")
+
+
+@pytest.mark.parametrize("reason", ["oops", "nine char", "a" * 501, "\N{SLICE OF PIZZA}" * 251])
+def test_a_reason_the_cloud_would_not_take_is_refused_at_once(stage, reason):
+    """It would be approved, and then fail at the target every time; counted as the cloud counts."""
+    proposal = stage.executed()
+    stage.changes_nothing(BadRequestError, "request_rollback", APPROVER, proposal.proposal_id, reason)
+
+
+@pytest.mark.parametrize("reason", ["ten chars.", "a" * 500, "\N{SLICE OF PIZZA}" * 250])
+def test_a_reason_at_the_edge_is_taken(stage, reason):
+    """The least and the most that the cloud takes."""
+    proposal = stage.executed()
+    assert stage.gateway.request_rollback(APPROVER, proposal.proposal_id, reason) == proposal
+    assert undo(stage, proposal).state is ExecutionState.SUCCEEDED
 
 
 def test_anchor_mode_does_not_stop_asking():
