@@ -27,6 +27,7 @@ _COUNT: Final = struct.Struct("!h")
 _LENGTH: Final = struct.Struct("!i")
 _WAIT_SECONDS: Final = 0.1
 _INSTANT_CHARACTERS: Final = len("2026-11-21T15:00:00.000000Z")
+_LONGEST_INSTANT: Final = len("2026-11-21 15:00:00.000000+00,")
 _HASH_AND_LINES: Final = 66  # previous hash in hex and two line ends
 _LEAST_QUOTES: Final = 37  # in the beginning and the ending of one payload
 # How a payload begins, up to its instant, and how it ends. Values are not escaped here: one that needs it
@@ -167,7 +168,7 @@ def _batch(fields: Sequence[bytes]) -> Batch | None:
     entries = fields[2].split(_SEPARATOR)
     seqs = fields[1].decode()
     are_true = len(entries) == count and _has_true_columns(
-        entries, seqs.split(","), fields[5], fields[6], fields[7], quoted=_integer(fields[8])
+        entries, seqs, fields[5], fields[6], fields[7], quoted=_integer(fields[8])
     )
     return Batch(
         seqs=seqs,
@@ -180,37 +181,32 @@ def _batch(fields: Sequence[bytes]) -> Batch | None:
 
 
 def _has_true_columns(
-    entries: Sequence[bytes],
-    seqs: Sequence[str],
-    beginnings: bytes,
-    ats: bytes,
-    endings: bytes,
-    *,
-    quoted: int,
+    entries: Sequence[bytes], seqs: str, beginnings: bytes, ats: bytes, endings: bytes, *, quoted: int
 ) -> bool:
     """Say whether every payload begins and ends as its columns say. A no may be wrong; a yes is not."""
     count = len(entries)
     begin, end = beginnings.split(_SEPARATOR), endings.split(_SEPARATOR)
-    at = [_instant(each) for each in ats.replace(b" ", b"T").replace(b"+00", b"Z").split(b",")]
+    at = ats.replace(b" ", b"T").replace(b"+00", b"Z").split(b",")
+    if len(ats) != count * _LONGEST_INSTANT - 1:
+        whole = {each: each if len(each) == _INSTANT_CHARACTERS else _instant(each) for each in set(at)}
+        at = [whole[each] for each in at]
     if not len(begin) == len(end) == len(at) == count:
         return False
     if beginnings.count(b'"') + endings.count(b'"') != count * _LEAST_QUOTES + 2 * quoted:
         return False
-    starts = [len(seq) + _HASH_AND_LINES for seq in seqs]
-    instants = map(int.__add__, starts, map(len, begin))
-    return (
-        all(map(bytes.startswith, entries, begin, starts))
-        and all(map(bytes.startswith, entries, at, instants))
-        and all(map(bytes.endswith, entries, end))
+    first, last = seqs.find(","), len(seqs) - seqs.rfind(",") - 1
+    starts: Iterator[int] = repeat(last + _HASH_AND_LINES)
+    if first not in {-1, last}:  # numbers of different length
+        starts = map(_HASH_AND_LINES.__add__, map(len, seqs.split(",")))
+    return all(map(bytes.startswith, entries, map(bytes.__add__, begin, at), starts)) and all(
+        map(bytes.endswith, entries, end)
     )
 
 
 def _instant(text: bytes) -> bytes:
-    """Return an instant with all six digits of its fraction and what follows it, as a payload writes it."""
-    if len(text) != _INSTANT_CHARACTERS:
-        whole, _, fraction = text.removesuffix(b"Z").partition(b".")
-        text = whole + b"." + fraction.ljust(6, b"0") + b"Z"
-    return text
+    """Return an instant with all six digits of its fraction, as a payload writes it."""
+    whole, _, fraction = text.removesuffix(b"Z").partition(b".")
+    return whole + b"." + fraction.ljust(6, b"0") + b"Z"
 
 
 def _row(copied: bytes) -> tuple[list[bytes], int] | None:
