@@ -1,9 +1,10 @@
 """``studio bench NAME``: run one benchmark of ``tests/benchmarks`` and print its result."""
 
 import importlib.util
+import inspect
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,39 @@ BENCHMARKS = CHECKOUT / "tests" / "benchmarks"
 @click.command(short_help="Measure against the raw limit: read, snapshot, startup.")
 @JSON_OPTION
 @click.argument("name", required=False)
+@click.option("--steps", type=click.IntRange(min=1), help="How long, for benchmarks that play steps.")
+@click.option("--seed", type=int, help="Decides everything random, for benchmarks that take one.")
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the benchmark.")
-def bench(*, is_json: bool, name: str | None, options: tuple[str, ...]) -> int:
-    """Run the benchmark NAME and print what it measured: ratios against the raw limit of the same run."""
-    known = sorted(path.stem for path in BENCHMARKS.glob("*.py") if "\ndef run(" in path.read_text("utf-8"))
+def bench(
+    *, is_json: bool, name: str | None, steps: int | None, seed: int | None, options: tuple[str, ...]
+) -> int:
+    """Run the benchmark NAME and print what it measured: ratios against the raw limit of the same run.
+
+    Exits 1 when the benchmark counts violations and found some.
+    """
+    files = {
+        path.stem.replace("_", "-"): path
+        for path in BENCHMARKS.glob("*.py")
+        if "\ndef run(" in path.read_text("utf-8")
+    }
+    known = sorted(files)
     if name not in known:
         raise CockpitError(
             f"There is no benchmark {name}." if name else "Which benchmark?",
             f"There are: {', '.join(known)}.",
             exit_code=2,
         )
-    result = {"bench": name, **_load(BENCHMARKS / f"{name}.py").run(**_parse(options)), "machine": machine()}
+    run = _load(files[name]).run
+    wanted = _parse(options) | {
+        option: value for option, value in (("steps", steps), ("seed", seed)) if value is not None
+    }
+    _require_known(name, run, wanted)
+    result = {"bench": name, **run(**wanted), "machine": machine()}
     if is_json:
         print_json(result)
     else:
         _print(result)
-    return 0
+    return 1 if result.get("violations") else 0
 
 
 def machine() -> dict[str, Any]:
@@ -56,6 +74,17 @@ def _load(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _require_known(name: str, run: Callable[..., Any], wanted: Mapping[str, Any]) -> None:
+    known = inspect.signature(run).parameters
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise CockpitError(
+            f"The benchmark {name} has no option {', '.join(unknown)}.",
+            f"It has: {', '.join(sorted(known)) or 'none'}.",
+            exit_code=2,
+        )
 
 
 def _parse(options: tuple[str, ...]) -> dict[str, Any]:
