@@ -35,6 +35,8 @@ _WITNESSES: Final = (
     "exemption_ends",
     "intake_overrides",
     "governance_checks",
+    "quota_buckets",
+    "audit_checkpoints",
 )
 
 Beside = AbstractContextManager[Connection]
