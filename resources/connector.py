@@ -96,13 +96,18 @@ class DeviceFailure:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one read gave. ``failures`` names every known device that is not among ``devices``."""
+    """What one read gave. ``failures`` names every known device that is not among ``devices``.
+
+    ``worked_around`` holds what failed without costing a device: a cloud that refuses the login while the
+    devices answer on the local network.
+    """
 
     devices: Sequence[DeviceReading]
     failures: Sequence[DeviceFailure]
     read_at: datetime
     mode: str | None = None  # the hub's mode, where it has one
     security: str | None = None  # the hub's safety-monitor state, where it has one
+    worked_around: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
