@@ -56,7 +56,7 @@ class DeviceReading:
         device_id: The vendor's id; unique within a connector.
         kind: What it is, such as ``vacuum``, ``temperature_sensor``, ``outlet``.
         model: The vendor's model code; null when unknown.
-        is_online: Whether the vendor can reach it now.
+        is_online: Whether the vendor can reach it now; null when the vendor does not say.
         battery_pct: Charge, 0 to 100; null where there is none or it was not said.
         state: The vendor's own state word or code; null when not said.
         error_code: The vendor's raw code; null when it said that there is none.
@@ -67,12 +67,14 @@ class DeviceReading:
         consumables: Hours left by part; empty where there are none.
         hazards: Capability classes by which a command could do harm.
         observed_at: When the device said so, UTC; the time of the call where it gives none.
+        last_clean_at: When it last finished cleaning, UTC; null where it does not clean or did not say.
+        place: Where it is, of the few places with a meaning here (``kiln_room``); null elsewhere.
     """
 
     device_id: str
     kind: str
     model: str | None
-    is_online: bool
+    is_online: bool | None
     battery_pct: int | None
     state: str | None
     error_code: str | None
@@ -83,6 +85,7 @@ class DeviceReading:
     consumables: Mapping[str, float] = field(default_factory=dict)
     hazards: tuple[str, ...] = ()
     last_clean_at: datetime | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
