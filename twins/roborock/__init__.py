@@ -1,0 +1,1 @@
+"""Pretend Roborock robots, their broker and their cloud, on the real wires."""
