@@ -1,0 +1,1 @@
+"""What stands around every connector: deadlines, retries, the circuit breaker, records and redaction."""
