@@ -62,6 +62,14 @@ class Memory:
     broker_not_before: float = 0.0
     is_dead: bool = False
 
+    def dialects(self) -> dict[str, str]:
+        """Return what each robot's own wire spoke last."""
+        return {
+            duid: kept["dialect"]
+            for duid, kept in self.robots.items()
+            if isinstance(kept, dict) and isinstance(kept.get("dialect"), str)
+        }
+
     def is_home_due(self, now: float) -> bool:
         """Return whether the home should be asked for again."""
         limit = DOUBTED_HOME_IS_GOOD_FOR if self.is_doubted else HOME_IS_GOOD_FOR
@@ -186,10 +194,14 @@ class ReadCache(Cache):
         """Keep the data."""
         self._data = value
 
-    def learned(self) -> dict[str, Any]:
-        """Return what shall be kept of the robots: the address, not the network's name; and the features."""
+    def learned(self, dialects: Mapping[str, str]) -> dict[str, Any]:
+        """Return what shall be kept of the robots: address, features and dialect, not the network's name."""
         return {
-            duid: {"ip": info.network_info.ip if info.network_info else None, "traits": info.trait_data}
+            duid: {
+                "ip": info.network_info.ip if info.network_info else None,
+                "traits": info.trait_data,
+                "dialect": dialects.get(duid),
+            }
             for duid, info in self._data.device_info.items()
         }
 

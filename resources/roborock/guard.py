@@ -27,6 +27,7 @@ from roborock.exceptions import RoborockConnectionException, RoborockException
 from roborock.mqtt.health_manager import HealthManager
 from roborock.mqtt.roborock_session import RoborockMqttSession
 from roborock.mqtt.session import MqttSessionUnauthorized
+from roborock.protocols.v1_protocol import LocalProtocolVersion
 from roborock.roborock_message import RoborockMessage, RoborockMessageProtocol
 from roborock.web_api import PreparedRequest
 
@@ -61,6 +62,7 @@ class Heard:
         answers: How many messages or unreadable pieces came from a robot, whatever they said.
         failures: What calls and connections failed with; an unreadable answer as ``ValueError``.
         connecting: Robots whose address has not answered yet.
+        dialects: What a robot's own wire spoke last; asked in that one first, the other costs a timeout.
         is_refused: Whether the broker refused the login.
         broker_seconds: How long the broker may take.
     """
@@ -68,6 +70,7 @@ class Heard:
     answers: Counter[str] = field(default_factory=Counter)
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     connecting: set[str] = field(default_factory=set)
+    dialects: dict[str, str] = field(default_factory=dict)
     is_refused: bool = False
     broker_seconds: float = 30.0
 
@@ -221,8 +224,11 @@ def _noted_connection(original: Callable[..., Awaitable[None]]) -> Callable[...,
     async def connect(self: Any) -> None:
         heard, robot = _HEARD.get() or Heard(), _robot_of(self)
         heard.connecting.add(robot)
+        if heard.dialects.get(robot) in set(LocalProtocolVersion):
+            vars(self)["_local_protocol_version"] = LocalProtocolVersion(heard.dialects[robot])
         try:
             await original(self)
+            heard.dialects[robot] = str(self.protocol_version)
         except RoborockConnectionException as error:
             heard.note(robot, error)
             raise

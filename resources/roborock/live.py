@@ -149,9 +149,10 @@ class LiveRoborock:
         results: dict[str, DeviceReading | Failure] = {}
         with listening() as heard:
             heard.broker_seconds = limits.broker
+            heard.dialects = memory.dialects()
             async with _manager(session, kept, limits, is_broker_left_alone=refusal is not None) as starting:
                 await self._read_robots(starting, heard, limits, ends_at, results)
-        memory.robots = kept.learned() or memory.robots
+        memory.robots = kept.learned(heard.dialects) or memory.robots
         memory.is_doubted = any(
             isinstance(result, Failure) and result.fault is Fault.TIMEOUT for result in results.values()
         )

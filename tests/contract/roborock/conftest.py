@@ -1,0 +1,30 @@
+"""A twin with robots of one's choice, and the real client on its wires."""
+
+import pytest
+from pyrate_limiter import Duration, Limiter, Rate
+from roborock.web_api import RoborockApiClient
+
+from tests.contract.roborock.studio import CANARIES, Studio, vacuum
+from twins.roborock.server import RoborockTwin
+
+
+@pytest.fixture(autouse=True)
+def _unlimited_library(monkeypatch):
+    """Lift the library's own limits: they hold per process, so they would hold for all tests together."""
+    for name in ("_login_limiter", "_home_data_limiter"):
+        monkeypatch.setattr(RoborockApiClient, name, Limiter([Rate(10_000, Duration.SECOND)]))
+
+
+@pytest.fixture
+def make_studio(tmp_path):
+    """Return a function that starts a studio with the given robots."""
+    twins = []
+
+    def make(*robots, folder=tmp_path):
+        twin = RoborockTwin(robots or [vacuum()], account=CANARIES).start()
+        twins.append(twin)
+        return Studio(twin, folder)
+
+    yield make
+    for twin in twins:
+        twin.stop()
