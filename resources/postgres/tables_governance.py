@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from resources.postgres.table_parts import described, recorded_at_column, studio_column
 from resources.postgres.tables import METADATA, SCHEMA
+from resources.postgres.tables_connectors import CONNECTOR_BREAKERS
 from resources.postgres.values import ForeignText, Instant
 
 # First keys of the advisory locks (the second is hashtext of the studio id); the SQL functions use the same.
@@ -357,9 +358,10 @@ GOVERNANCE_TABLES: Final = (
     AUDIT_CHECKPOINTS,
 )
 REGISTRY_TABLES: Final = (CAPABILITIES, CAPABILITY_QUOTAS)  # of all studios; only the owner writes
-CHANGING_TABLES: Final = (PROPOSALS, EXECUTIONS, QUOTA_BUCKETS)  # rows change by the rules, none is removed
+# Rows change by the rules, none is removed.
+CHANGING_TABLES: Final = (PROPOSALS, EXECUTIONS, QUOTA_BUCKETS, CONNECTOR_BREAKERS)
 WRITTEN_BY_DATABASE: Final = (AUDIT_EVENTS, PROPOSAL_VERSIONS)  # by functions only
-ALL_TABLES: Final = tuple(METADATA.tables.values())  # those of tables.py, too
+ALL_TABLES: Final = tuple(METADATA.tables.values())  # those of the other modules, too
 # Triggers that hold the rules, by table; without one of them the database is not to be relied on.
 RULES: Final[Mapping[str, tuple[str, ...]]] = {
     "proposals": (

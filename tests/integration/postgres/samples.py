@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, date, datetime
 
+from resources.connectors.records import CallRecord, Ending, Operation
 from resources.rows import Completeness, QuarantinedDocument, ReadMode, SourceRead
 
 DAY = date(2026, 3, 1)
@@ -51,3 +52,26 @@ def failed(**changes):
         "reason": "the source did not answer",
     }
     return make_read(**(nothing | changes))
+
+
+def make_call(**changes):
+    """Return the record of a good read of the hub, with anything changed."""
+    values = {
+        "request_id": sha("call")[:32],
+        "connector_id": "hubitat",
+        "connector_version": "1",
+        "operation": Operation.READ,
+        "is_dry_run": True,
+        "started_at": NOON,
+        "seconds": 0.08,
+        "latency_bucket": "100",
+        "attempts": 1,
+        "ending": Ending.OK,
+        "fault": None,
+        "input_hash": sha("asked"),
+        "output_hash": sha("answered"),
+        "device_count": 5,
+        "failed_device_count": 0,
+        "run_id": "run-1",
+    }
+    return CallRecord(**(values | changes))

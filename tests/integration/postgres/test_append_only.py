@@ -7,18 +7,23 @@ from sqlalchemy.exc import DBAPIError
 from resources.postgres.engine import owner_engine
 from resources.postgres.roles import OWNER
 from resources.postgres.tables import METADATA
-from resources.postgres.tables_governance import GOVERNANCE_TABLES
+from resources.postgres.connector_calls import PostgresCallLog
+from resources.postgres.tables_governance import CHANGING_TABLES, GOVERNANCE_TABLES
 from resources.rows import CounterChange, DriftMetric, OperationalEvent, SnapshotDiff
-from tests.integration.postgres.samples import DAY, NOON, make_read
+from tests.integration.postgres.samples import DAY, NOON, make_call, make_read
 
 pytestmark = pytest.mark.integration
 
-_TABLES = [table.fullname for table in METADATA.tables.values() if table not in GOVERNANCE_TABLES]
+_TABLES = [
+    table.fullname
+    for table in METADATA.tables.values()
+    if table not in GOVERNANCE_TABLES and table not in CHANGING_TABLES
+]
 _CHANGES = ["UPDATE {} SET studio_id = 'other'", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
 
 
 @pytest.fixture
-def filled(history, take):
+def filled(history, take, app_engine):
     """Put one row into every table."""
     history.record_read(make_read(), "run-1", "1")
     take(content="a")
@@ -29,6 +34,7 @@ def filled(history, take):
     metric = DriftMetric("counts.a", "firestore", 3, 3, is_drift=False, confidence=1.0)
     history.append_drift(second, [metric], NOON, "run-1", "1")
     history.record_event(OperationalEvent("a:b:c", NOON))
+    PostgresCallLog(app_engine, "monsoonfire").append(make_call())
 
 
 def _counts(owner_url):
