@@ -28,11 +28,10 @@ LOCAL = [
     ("wrong_key", Fault.BAD_RESPONSE),
     ("not_json", Fault.BAD_RESPONSE),
     ("bad_id", Fault.BAD_RESPONSE),
-    ("huge_len", Fault.BAD_RESPONSE),
     ("busy", Fault.UNSUPPORTED),
     ("unknown_method", Fault.UNSUPPORTED),
 ]
-HARMLESS = ["split", "merge", "garbage_then_ok"]
+HARMLESS = ["split", "merge", "garbage_then_ok", "huge_len"]
 BROKER = [
     ("broker_refuses", Fault.AUTH),
     ("broker_down", Fault.UNAVAILABLE),

@@ -120,7 +120,9 @@ def test_it_runs_inside_a_running_loop(make_studio):
 
 def test_an_unsupported_robot_is_named_and_harms_nobody(make_studio):
     """A mower is a failure with its id; the vacuum beside it is read."""
-    mower = FakeRobot("robot-mower", CANARY_KEY, pv="1.0", model="roborock.mower.x1", category="roborock.mower")
+    mower = FakeRobot(
+        "robot-mower", CANARY_KEY, pv="1.0", model="roborock.mower.x1", category="roborock.mower"
+    )
     reading = make_studio(vacuum(), mower).read()
     assert [d.device_id for d in reading.devices] == ["robot-v1"]
     assert [(f.device_id, f.fault) for f in reading.failures] == [("robot-mower", Fault.UNSUPPORTED)]
