@@ -1,8 +1,8 @@
 """What is kept between reads, in one private JSON file: the home, and when what may be asked again.
 
-The home and its robots' keys and addresses are sealed under the login, so the file tells nothing by itself and
-dies with the login. Only what a read needs is kept: no names, no places. The instants stay readable, because
-the limits of the maker's cloud hold across processes and logins.
+The home and its robots' keys and addresses are sealed under the login, so the file tells nothing by itself
+and dies with the login. Only what a read needs is kept: no names, no places. The instants stay readable,
+because the limits of the maker's cloud hold across processes and logins.
 """
 
 import fcntl
@@ -208,11 +208,12 @@ class ReadCache(Cache):
 
 def home_data(kept: Mapping[str, Any] | None) -> HomeData:
     """Return the library's form of a kept home."""
-    return HomeData.from_dict(dict(kept or {"id": 0, "name": ""}))
+    home: HomeData = HomeData.from_dict(dict(kept or {"id": 0, "name": ""}))
+    return home
 
 
 def kept_home(home: HomeData) -> dict[str, Any]:
-    """Return what is kept of a home: what tells robots apart and how to reach them, and nothing in free text."""
+    """Return what is kept of a home: what tells robots apart and reaches them, and no free text."""
     return {
         "id": home.id,
         "name": "",

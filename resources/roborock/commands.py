@@ -84,7 +84,7 @@ class Verdict:
 
 
 def judge(version: bytes, protocol: int, payload: bytes | None) -> Verdict:
-    """Return whether a message to a robot, not yet encrypted, only reads. What has no known shape does not."""
+    """Return whether a message to a robot, not yet encrypted, only reads; one of unknown shape does not."""
     if payload is None:
         return Verdict(protocol in _EMPTY, f"protocol {protocol}")
     datapoints = _datapoints(payload) if protocol in _CALLS else None

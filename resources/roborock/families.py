@@ -1,6 +1,7 @@
 """How each family of robots is asked: the library's channels, raw answers, one deadline per robot.
 
-After the first silence a robot is asked nothing more. What only adds to a status may fail; the status may not.
+After the first silence a robot is asked nothing more. What only adds to a status may fail; the status may
+not.
 """
 
 import asyncio
@@ -83,7 +84,9 @@ async def _ask(robot: RoborockDevice, limits: Limits, clock: Clock) -> DeviceRea
         told = await _query_a01(robot, {_DYAD_STATE, _DYAD_ERROR, _DYAD_BATTERY}, limits.call)
         kind, known = parse.WET_DRY_VACUUM, codes.DYAD
         said = parse.datapoints(told, state=_DYAD_STATE, error=_DYAD_ERROR, battery=_DYAD_BATTERY)
-    return parse.reading(robot.duid, kind, robot.product.model, known, said, clock.now())
+    return parse.reading(
+        robot.duid, kind, robot.product.model, known=known, said=said, observed_at=clock.now()
+    )
 
 
 async def _ask_v1(send: Callable[..., Awaitable[Any]], seconds: float) -> RobotAnswers:
@@ -123,7 +126,7 @@ async def _add(seconds: float, *parts: Callable[[], Awaitable[None]]) -> None:
 async def _add_one(part: Callable[[], Awaitable[None]]) -> None:
     try:
         await part()
-    except Exception as error:  # noqa: BLE001 - what only adds to a status may fail in any way
+    except Exception as error:
         failure = failure_of(error)
         if failure.fault is Fault.READ_ONLY_VIOLATION:
             raise

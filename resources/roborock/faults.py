@@ -1,7 +1,7 @@
 """What went wrong, told from what the vendor's library raised, without a word of its messages.
 
-The library has one flat family of exceptions, and says a timeout only in the text of its base class. Its texts
-hold addresses, payloads and answers, so none of them gets out.
+The library has one flat family of exceptions, and says a timeout only in the text of its base class. Its
+texts hold addresses, payloads and answers, so none of them gets out.
 """
 
 import json

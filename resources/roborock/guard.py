@@ -1,9 +1,9 @@
 """What stands between the vendor's library and every wire: only reads pass, and what is heard is noted.
 
 All traffic to robots passes ``LocalChannel.publish`` or ``MqttChannel.publish`` before it is encrypted; all
-traffic to the cloud passes ``PreparedRequest.request``, and every hop of it the session's own middleware. V1
-calls are judged once more above that, in ``RpcChannel.send_command``: it repeats over the broker whatever failed
-on the local wire, and a refusal would come out as a broken connection.
+traffic to the cloud passes ``PreparedRequest.request``, and every hop of it the session's own middleware.
+V1 calls are judged once more above that, in ``RpcChannel.send_command``: it repeats over the broker
+whatever failed on the local wire, and a refusal would come out as a broken connection.
 
 The library offers no place for this, so its classes are wrapped, once per process, before the first use.
 """
@@ -230,16 +230,20 @@ def _noted_connection(original: Callable[..., Awaitable[None]]) -> Callable[...,
             await original(self)
             heard.dialects[robot] = str(self.protocol_version)
         except RoborockConnectionException as error:
+            heard.connecting.discard(robot)
             heard.note(robot, error)
             raise
         except RoborockException:
             # It took the connection and never greeted; the library says that it speaks no known dialect.
+            heard.connecting.discard(robot)
             heard.note(robot, TimeoutError())
             raise
-        finally:
-            # Cut off by the end of the read, it has not answered either.
-            if not _is_cancelling():
-                heard.connecting.discard(robot)
+        except asyncio.CancelledError:
+            # The end of the read cut off the greeting, and the library leaves such a connection open.
+            if transport := vars(self).get("_transport"):
+                transport.abort()
+            raise
+        heard.connecting.discard(robot)
 
     return connect
 
@@ -263,11 +267,6 @@ def _asked_once(original: Callable[..., Awaitable[None]]) -> Callable[..., Await
 def _robot_of(channel: Any) -> str:
     kept = vars(channel)
     return str(kept.get("robot") or kept.get("_duid") or "")
-
-
-def _is_cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _guarded_request(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -1,4 +1,4 @@
-"""How a read's deadline is divided, and how the library is told: it takes its limits from module constants."""
+"""How a read's deadline is divided, and how the library is told: its limits are module constants."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,6 +54,6 @@ class Limits:
     def tell_library(self) -> None:
         """Set the library's constants; it reads them at every call, and takes them from nowhere else."""
         local_channel._TIMEOUT = self.greeting  # noqa: SLF001 - the library has no parameter for it
-        for module in (v1_channel, b01_q7_channel):
-            module._TIMEOUT = self.call  # noqa: SLF001 - the library has no parameter for it
+        v1_channel._TIMEOUT = self.call  # noqa: SLF001 - as above
+        b01_q7_channel._TIMEOUT = self.call  # noqa: SLF001 - as above
         device.START_ATTEMPT_TIMEOUT = timedelta(seconds=self.connect)

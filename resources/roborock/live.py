@@ -1,17 +1,17 @@
 """The Roborock connector: one account's robots, read only, whatever the robots and the cloud do.
 
-Every read has its own manager, broker login and event loop, and lets go of all of them: one bad frame jams the
-library's local wire for as long as it lives. Robots on the same network are reached directly; the broker and the
-cloud may be down meanwhile.
+Every read has its own manager, broker login and event loop, and lets go of all of them: one bad frame jams
+the library's local wire for as long as it lives. Robots on the same network are reached directly; the
+broker and the cloud may be down meanwhile.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from roborock.data import UserData
@@ -41,6 +41,7 @@ from resources.roborock.limits import Limits
 from resources.roborock.loop import run_alone
 from resources.roborock.session import LOGIN, RoborockSession, load_session
 
+T = TypeVar("T")
 VERSION: Final = "1 (python-roborock 7.13)"
 _NOWHERE: Final = "tcp://127.0.0.1:1"
 """Where the broker is looked for while it must be left alone: nobody is there, which is known at once."""
@@ -107,7 +108,7 @@ class LiveRoborock:
     def close(self) -> None:
         """Let go of everything: nothing is held between calls."""
 
-    def _alone(self, make: Any) -> Any:
+    def _alone(self, make: Callable[[RoborockSession], Coroutine[Any, Any, T]]) -> T:
         install_guard()
         session = load_session(self._session_path)
         failure = None
@@ -165,7 +166,7 @@ class LiveRoborock:
     async def _refresh_home(
         self, cache: RoborockCache, memory: Memory, session: RoborockSession, limits: Limits
     ) -> list[Fault]:
-        """Ask the cloud for the home when it is due and may be asked; an old home serves while it is silent."""
+        """Ask the cloud for the home when it is due and may be asked; meanwhile an old one serves."""
         now = self._clock.now()
         if not memory.is_home_due(now.timestamp()):
             return []
@@ -225,7 +226,7 @@ class LiveRoborock:
     def _known_refusal(self, memory: Memory) -> Failure | None:
         """Return why the broker must not be asked now; null when it may be."""
         wait = memory.broker_not_before - self._clock.now().timestamp()
-        if memory.refusals and 0 < wait:
+        if memory.refusals and wait > 0:
             sentence = f"Roborock's broker refused the login; it is left alone for a while. {LOGIN}"
             return Failure(Fault.AUTH, sentence, wait)
         return None
@@ -267,7 +268,7 @@ class _Starting:
         self._kept = kept
         self.manager: DeviceManager | None = None
 
-    async def run(self, begin: Any) -> DeviceManager:
+    async def run(self, begin: Callable[[RoborockDevice], None]) -> DeviceManager:
         self.manager = await create_device_manager(self._user, cache=self._kept, ready_callback=begin)
         return self.manager
 

@@ -1,7 +1,8 @@
 """A private event loop for one call: it ends in time, and nothing of it is left behind.
 
-On Python 3.11 a cancellation that meets a finished wait inside the broker's library is lost, and its task goes
-on for ever; a second one ends it. So tasks are cancelled in rounds, and the loop is closed whatever they do.
+On Python 3.11 a cancellation that meets a finished wait inside the broker's library is lost, and its task
+goes on for ever; a second one ends it. So tasks are cancelled in rounds, and the loop is closed whatever
+they do.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 _ROUNDS: Final = 4
 _ROUND_SECONDS: Final = 0.5
+_LAST_TURNS: Final = 3
 
 
 def run_alone(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -54,6 +56,9 @@ def _run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         try:
             _cancel_all(loop)
             loop.run_until_complete(loop.shutdown_asyncgens())
+            # A closed connection lets go of its socket in the loop's next turns.
+            for _ in range(_LAST_TURNS):
+                loop.run_until_complete(asyncio.sleep(0))
         finally:
             loop.close()
 

@@ -42,7 +42,13 @@ class RobotAnswers:
 
 
 def reading(
-    device_id: str, kind: str, model: str | None, known: Codes, said: RobotAnswers, observed_at: datetime
+    device_id: str,
+    kind: str,
+    model: str | None,
+    *,
+    known: Codes,
+    said: RobotAnswers,
+    observed_at: datetime,
 ) -> DeviceReading:
     """Return what a robot said in the connector's form."""
     code, name = _error(known, said)

@@ -1,6 +1,7 @@
 """The maker's broker: MQTT 5, with every pretend robot behind it.
 
-One pair of topics per robot: the client asks on ``rr/m/i/<user>/<login>/<robot>`` and hears on ``rr/m/o/...``.
+One pair of topics per robot: the client asks on ``rr/m/i/<user>/<login>/<robot>`` and hears on
+``rr/m/o/...``.
 """
 
 import asyncio

@@ -135,5 +135,5 @@ _SPOILED: Final[Mapping[str, Callable[[], web.Response]]] = {
     "cloud_401": lambda: web.json_response({"code": 401}, status=401),
     "cloud_rate_limited": lambda: web.json_response({"code": 429}, status=429, headers={"Retry-After": "30"}),
     "cloud_redirect": lambda: web.Response(status=302, headers={"Location": "/user/devices/newadd"}),
-    "cloud_hang": lambda: web.Response(),
+    "cloud_hang": web.Response,
 }

@@ -1,6 +1,7 @@
 """The pretend studio's own robots, and their days: they clean, run down, charge, and sometimes get stuck.
 
-What a robot does at an instant follows from its seed and the instant alone, so that a restart changes nothing.
+What a robot does at an instant follows from its seed and the instant alone, so that a restart changes
+nothing.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The robots' frames: length, header, sealed payload, checksum. The vendor's own code seals and opens them."""
+"""The robots' frames: length, header, sealed payload, checksum. The vendor's own code seals them."""
 
 import struct
 import zlib

@@ -73,7 +73,7 @@ class LocalWire:
         self._server = None
 
     def _swallow(self) -> None:
-        """Fill the queue of a port nobody takes from, so that further connections are neither made nor refused."""
+        """Fill the queue of a port nobody takes from: further connections are neither made nor refused."""
         if self._hole:
             return
         port = socket.socket()

@@ -1,4 +1,4 @@
-"""Every fault of the wires: the right taxonomy within the deadline, the rest unaffected, and recovery after."""
+"""Every fault of the wires: the right taxonomy in time, the rest unaffected, and recovery after."""
 
 import time
 from datetime import timedelta

@@ -1,7 +1,7 @@
 """Everything that would change something, through every public door of the vendor's library and of ours.
 
-The positive controls send the same with the guard taken off: the twin records all of it, so "nothing seen" says
-something.
+The positive controls send the same with the guard taken off: the twin records all of it, so "nothing seen"
+says something.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ def other_acts(robots):
     q7, q10 = robots["robot-q7"].b01_q7_properties, robots["robot-q10"].b01_q10_properties
     zeo, dyad = robots["robot-zeo"].zeo, robots["robot-dyad"].dyad
     acts = [lambda method=method: q7.send(method, {}) for method in Q7_ACTS]
-    acts += [lambda: q7.start_clean(), lambda: q7.set_volume(1), lambda: q7.find_me()]
+    acts += [q7.start_clean, lambda: q7.set_volume(1), q7.find_me]
     acts += [
         lambda point=point: q10.command.send(point, params={})
         for point in B01_Q10_DP
@@ -109,7 +109,7 @@ def cloud_acts(studio):
         lambda: client.create_job(user, "robot-v1", {}),
         lambda: client.add_device(user, "s", "t"),
         lambda: client.download_code(user, 1),
-        lambda: client.request_code_v4(),
+        client.request_code_v4,
         lambda: client.pass_login("secret"),
     ]
 
@@ -162,7 +162,7 @@ def test_every_acting_call_of_the_cloud_is_refused(make_studio):
 def test_a_refresh_that_switches_maps_is_refused(make_studio):
     """A trait's refresh is not always a read: this one loads the other map."""
     studio = make_studio(*fleet())
-    run(studio, lambda robots: [lambda: robots["robot-v1"].v1_properties.home.refresh()])
+    run(studio, lambda robots: [robots["robot-v1"].v1_properties.home.refresh])
     assert not studio.twin.writes
 
 
@@ -189,12 +189,12 @@ def test_control_unguarded_other_acts_are_recorded(make_studio):
     studio = make_studio(*fleet())
     remove_guard()
     chosen = (
-        lambda robots: [  # noqa: E731 - one expression, used once
+        lambda robots: [
             lambda: robots["robot-q7"].b01_q7_properties.set_volume(1),
             lambda: robots["robot-q10"].b01_q10_properties.command.send(B01_Q10_DP.SEEK, params={}),
             lambda: robots["robot-zeo"].zeo.set_value(RoborockZeoProtocol.START, 1),
             lambda: robots["robot-dyad"].dyad.set_value(RoborockDyadDataProtocol.POWER, 0),
-            lambda: robots["robot-v1"].v1_properties.home.refresh(),
+            robots["robot-v1"].v1_properties.home.refresh,
             *cloud_acts(studio)[:5],
         ]
     )
