@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from resources.postgres.connector_calls import PostgresCallLog
 from resources.postgres.engine import owner_engine
 from resources.postgres.roles import OWNER
 from resources.postgres.tables import METADATA
-from resources.postgres.connector_calls import PostgresCallLog
 from resources.postgres.tables_governance import CHANGING_TABLES, GOVERNANCE_TABLES
 from resources.rows import CounterChange, DriftMetric, OperationalEvent, SnapshotDiff
 from tests.integration.postgres.samples import DAY, NOON, make_call, make_read

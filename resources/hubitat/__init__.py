@@ -1,0 +1,1 @@
+"""The door to a Hubitat hub's Maker API: it only reads."""
