@@ -43,6 +43,9 @@ def test_vendor_libraries_stay_behind_their_own_door():
         "sqlalchemy": ("resources/postgres/", "resources/dagster_storage.py"),
         "psycopg2": ("resources/postgres/",),
         "great_expectations": ("studio_assets/checks/",),
+        "roborock": ("resources/roborock/", "twins/roborock/"),
+        "aiohttp": ("resources/roborock/", "twins/roborock/"),
+        "aiomqtt": ("resources/roborock/", "twins/roborock/"),
     }
     strays = [
         f"{_name(path)} imports {module}"

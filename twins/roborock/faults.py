@@ -12,7 +12,7 @@ LOCAL_KINDS: Final = (
     "drop_after_hello",  # it greets and hangs up
     "reset",  # it hangs up instead of answering
     "slow",  # it answers after ``seconds``
-    "split",  # byte by byte
+    "split",  # in many small pieces
     "merge",  # every answer twice in one piece
     "bad_crc",
     "truncated",

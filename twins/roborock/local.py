@@ -31,6 +31,7 @@ _SPOILING: Final = (
     "huge_len",
 )
 _LARGEST_FRAME: Final = 64 * 1024
+_PIECES: Final = 40
 OTHER_KEY: Final = "another-key-0000"
 
 
@@ -163,8 +164,9 @@ async def _send_oddly(writer: asyncio.StreamWriter, whole: bytes, fault: Fault) 
         await asyncio.sleep(fault.seconds)
         writer.write(whole)
     else:
-        for number in whole:
-            writer.write(bytes([number]))
+        size = len(whole) // _PIECES + 1
+        for start in range(0, len(whole), size):
+            writer.write(whole[start : start + size])
             await asyncio.sleep(0)
 
 

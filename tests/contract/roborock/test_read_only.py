@@ -188,8 +188,9 @@ def test_control_unguarded_other_acts_are_recorded(make_studio):
     """Without the guard every family's acts, the cloud's and the switched map are seen."""
     studio = make_studio(*fleet())
     remove_guard()
-    chosen = (
-        lambda robots: [
+
+    def chosen(robots):
+        return [
             lambda: robots["robot-q7"].b01_q7_properties.set_volume(1),
             lambda: robots["robot-q10"].b01_q10_properties.command.send(B01_Q10_DP.SEEK, params={}),
             lambda: robots["robot-zeo"].zeo.set_value(RoborockZeoProtocol.START, 1),
@@ -197,7 +198,7 @@ def test_control_unguarded_other_acts_are_recorded(make_studio):
             robots["robot-v1"].v1_properties.home.refresh,
             *cloud_acts(studio)[:5],
         ]
-    )
+
     run(studio, chosen)
     for robot, name in [
         ("robot-q7", "prop.set"),

@@ -4,11 +4,11 @@ import asyncio
 import gc
 import io
 import logging
-import os
 import threading
 import traceback
 import warnings
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -51,10 +51,10 @@ def test_canaries_are_nowhere(make_studio, everything_logged, tmp_path, capfd):
         studio.break_(kind)
         studio.clock.moved += timedelta(hours=5)
         try:
-            texts.append(repr(studio.read(1.0)))
+            texts.append(repr(studio.read(0.6)))
         except ConnectorError as error:
             texts.append(chain(error))
-        texts.append(repr(studio.connector.health(0.5)))
+        texts.append(repr(studio.connector.health(0.3)))
         texts.append(studio.cache_path.read_text())
         studio.mend()
     texts.append(repr(load_session(studio.session_path)))
@@ -96,7 +96,7 @@ def test_a_login_that_fails_saves_nothing(make_studio, tmp_path, kind):
 
 
 def open_files():
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_fifty_reads_leave_nothing_behind(make_studio):

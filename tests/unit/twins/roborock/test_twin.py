@@ -1,0 +1,88 @@
+"""The twin's own parts: faults by name, and the days its robots live."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from twins.roborock.faults import ALIASES, KINDS, Faults
+from twins.roborock.fleet import live, own_addresses, studio_robots
+from twins.roborock.robots import FakeRobot, answer_datapoints, is_question
+from twins.roborock.server import RoborockTwin
+
+NOON = datetime(2026, 11, 21, 19, tzinfo=UTC)
+
+
+def test_faults_strike_whom_and_how_often_they_are_told():
+    """A fault has a robot, a count and an end; an unknown name is refused with the known ones."""
+    faults = Faults()
+    faults.add("mute", robot="a", count=2)
+    assert faults.take("mute", robot="b") is None
+    assert faults.take("mute", robot="a")
+    assert faults.has("mute", robot="a")
+    assert faults.take("mute", robot="a")
+    assert not faults.armed()
+    faults.add("slow", for_seconds=0.0)
+    assert not faults.armed()
+    with pytest.raises(ValueError, match="mute"):
+        faults.add("nonsense")
+
+
+@pytest.mark.parametrize("word", sorted(ALIASES))
+def test_common_words_for_faults(word):
+    """The connectors' words name a fault here."""
+    faults = Faults()
+    faults.add(word)
+    assert faults.armed() == [ALIASES[word]]
+    assert ALIASES[word] in KINDS
+
+
+def test_robots_live():
+    """Over weeks a robot cleans, runs down, charges and gets stuck; the same instant is always the same."""
+    robot, twin_of_it = studio_robots("127.9.9.")[0], studio_robots("127.9.9.")[0]
+    seen, batteries = set(), set()
+    for hours in range(24 * 60):
+        live(robot, NOON + timedelta(minutes=30 * hours))
+        seen.add((robot.state, robot.error_code))
+        batteries.add(robot.battery)
+        assert 0 < robot.battery <= 100
+        assert (robot.state == 12) == (robot.error_code != 0)
+    assert {state for state, _ in seen} == {5, 8, 12, 100}
+    assert len(batteries) > 10
+    live(twin_of_it, NOON + timedelta(minutes=30 * (24 * 60 - 1)))
+    assert twin_of_it == robot
+    assert robot.records == sorted(robot.records)
+
+
+def test_addresses_are_loopback_ones():
+    """Robots live on addresses of this machine, and not on its first."""
+    start = own_addresses()
+    assert start.startswith("127.")
+    assert start.count(".") == 3
+    assert not start.startswith("127.0.")
+
+
+def test_what_acts_is_recorded_and_not_answered():
+    """A datapoint that sets something gets no answer and is in the record."""
+    robot = FakeRobot("q10", "0123456789abcdef", pv="B01", model="roborock.vacuum.ss07")
+    assert answer_datapoints(robot, {"201": 1}, Faults()) is None
+    assert answer_datapoints(robot, {"102": {}}, Faults()) == {"121": 8, "90": 0, "122": 90}
+    assert robot.writes == ["datapoint 201"]
+    assert not is_question("get_map")
+
+
+def test_it_starts_stops_and_frees_its_ports():
+    """Stopping is safe to repeat, and a second twin may take the same addresses at once."""
+    start = own_addresses().rpartition(".")[0].rpartition(".")[0] + ".251."
+    for _ in range(2):
+        twin = RoborockTwin(studio_robots(start))
+        with twin:
+            assert twin.status()["writes"] == 0
+            assert twin.cloud_url.startswith("http://127.0.0.1:")
+        twin.stop()
+
+
+def test_a_taken_address_is_told_at_start():
+    """Two twins cannot have the same robots; the second leaves nothing behind."""
+    start = own_addresses().rpartition(".")[0].rpartition(".")[0] + ".252."
+    with RoborockTwin(studio_robots(start)), pytest.raises(OSError, match="address already in use"):
+        RoborockTwin(studio_robots(start)).start()
