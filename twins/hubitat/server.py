@@ -188,7 +188,12 @@ class _Handler(BaseHTTPRequestHandler):
                 twin.reads.append(path)
             self._send(200, json.dumps({} if said is None else said).encode(), _JSON)
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET
+    do_POST = do_GET  # noqa: N815 - the base class looks for these names
+    do_PUT = do_GET  # noqa: N815 - as above
+    do_DELETE = do_GET  # noqa: N815 - as above
+    do_PATCH = do_GET  # noqa: N815 - as above
+    do_HEAD = do_GET  # noqa: N815 - as above
+    do_OPTIONS = do_GET  # noqa: N815 - as above
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
         """Say nothing: the twins' standard error carries JSON lines only."""
@@ -200,39 +205,35 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.dumps(said).encode()
         twin = self.server.twin
         self.close_connection = True
+        if fault.kind == "late":
+            twin.faults.cleared.wait(fault.seconds)
+            self.close_connection = False
+            return False
+        if fault.kind in {"hang", "slow", "cut", "huge"}:
+            self._answer_in_part(fault, body)
+        elif fault.kind in {"429", "html503"}:
+            wait = {"Retry-After": str(fault.retry_after)}
+            self._send(429 if fault.kind == "429" else 503, b"<html>Too busy</html>", _HTML, **wait)
+        else:
+            self._answer_badly(fault.kind, body)
+        return True
+
+    def _answer_in_part(self, fault: HubFault, body: bytes) -> None:
+        cleared = self.server.twin.faults.cleared
+        self._begin(1 << 40 if fault.kind == "huge" else len(body), b"")
         match fault.kind:
-            case "timeout":
-                twin.faults.cleared.wait(LONGEST_WAIT_SECONDS)
-            case "late":
-                twin.faults.cleared.wait(fault.seconds)
-                return False
-            case "hang":
-                self._begin(len(body), body[: len(body) // 2])
-                twin.faults.cleared.wait(LONGEST_WAIT_SECONDS)
             case "slow":
-                self._begin(len(body), b"")
                 for at in range(len(body)):
                     self.wfile.write(body[at : at + 1])
-                    if twin.faults.cleared.wait(fault.seconds):
+                    if cleared.wait(fault.seconds):
                         break
-            case "cut":
-                self._begin(len(body), body[: len(body) // 2])
-            case "reset":
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
-            case "redirect":
-                where = f"/apps/api/{twin.app_id}/devices/13/off?access_token={twin.token}"
-                self._send(302, b"", _HTML, Location=where)
             case "huge":
-                self._begin(1 << 40, b"[")
-                while not twin.faults.cleared.is_set():
+                while not cleared.is_set():
                     self.wfile.write(b" " * 65536)
-            case "429" | "html503":
-                status = 429 if fault.kind == "429" else 503
-                self._send(status, b"<html>Too busy</html>", _HTML, **{"Retry-After": str(fault.retry_after)})
             case _:
-                self._answer_badly(fault.kind, body)
-        return True
+                self.wfile.write(body[: len(body) // 2])
+                if fault.kind == "hang":
+                    cleared.wait(LONGEST_WAIT_SECONDS)
 
     def _answer_badly(self, kind: str, body: bytes) -> None:
         bad = {
@@ -247,10 +248,20 @@ class _Handler(BaseHTTPRequestHandler):
             "401": (401, f"<oauth>{self.path}</oauth>".encode(), _HTML),
             "404": (404, b"<html>Not Found</html>", _HTML),
         }
-        if kind == "packed":
-            self._send(200, b"\x1f\x8b\x08", _JSON, **{"Content-Encoding": "gzip"})
-        elif kind in bad:
-            self._send(*bad[kind])
+        twin = self.server.twin
+        match kind:
+            case "timeout":
+                twin.faults.cleared.wait(LONGEST_WAIT_SECONDS)
+            case "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+            case "redirect":
+                where = f"/apps/api/{twin.app_id}/devices/13/off?access_token={twin.token}"
+                self._send(302, b"", _HTML, Location=where)
+            case "packed":
+                self._send(200, b"\x1f\x8b\x08", _JSON, **{"Content-Encoding": "gzip"})
+            case _:
+                self._send(*bad[kind])
 
     def _begin(self, length: int, body: bytes) -> None:
         self.send_response(200)

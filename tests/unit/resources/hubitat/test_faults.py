@@ -1,0 +1,154 @@
+"""Every way a hub can fail has its name, comes within its deadline, and tells no secret."""
+
+import logging
+import socket
+import threading
+import time
+import traceback
+
+import pytest
+
+from resources.clock import SystemClock
+from resources.connector import ConnectorError, Fault
+from resources.hubitat.gateway import HubitatAddress
+from resources.hubitat.live import HubitatConnector
+from tests.unit.resources.hubitat.conftest import CANARY
+from twins.hubitat.faults import FAULTS
+from twins.hubitat.server import APP_ID
+
+DEADLINE = 0.6
+EXPECTED = {
+    "timeout": Fault.TIMEOUT,
+    "hang": Fault.TIMEOUT,
+    "slow": Fault.TIMEOUT,
+    "late": Fault.TIMEOUT,
+    "html502": Fault.UNAVAILABLE,
+    "html503": Fault.UNAVAILABLE,
+    "boot": Fault.UNAVAILABLE,
+    "badjson": Fault.BAD_RESPONSE,
+    "cut": Fault.BAD_RESPONSE,
+    "short_json": Fault.BAD_RESPONSE,
+    "wrong_shape": Fault.BAD_RESPONSE,
+    "error_flag": Fault.UNAVAILABLE,
+    "401": Fault.AUTH,
+    "404": Fault.UNSUPPORTED,
+    "429": Fault.RATE_LIMITED,
+    "500": Fault.UNAVAILABLE,
+    "reset": Fault.UNAVAILABLE,
+    "refused": Fault.UNAVAILABLE,
+    "redirect": Fault.BAD_RESPONSE,
+    "huge": Fault.BAD_RESPONSE,
+    "packed": Fault.BAD_RESPONSE,
+}
+
+
+def _read(connector):
+    started = time.monotonic()
+    with pytest.raises(ConnectorError) as failed:
+        connector.read(DEADLINE)
+    return failed.value, time.monotonic() - started
+
+
+@pytest.mark.parametrize("kind", FAULTS.keys() - {"html_type"})
+def test_every_fault_has_its_name_within_the_deadline(hub, connector, kind):
+    hub.fail(kind, seconds=5 if kind == "late" else 0.05)
+    error, seconds = _read(connector)
+    assert error.fault is EXPECTED[kind]
+    assert seconds < DEADLINE + 0.5
+    hub.clear()
+    assert len(connector.read(5).devices) == 6  # recovery needs nobody
+
+
+def test_a_hub_that_asks_for_patience_is_heard(hub, connector):
+    hub.fail("429", retry_after=7)
+    assert _read(connector)[0].retry_after_seconds == 7
+
+
+@pytest.mark.parametrize(
+    ("token", "app_id", "fault"), [("wrong", APP_ID, Fault.AUTH), (CANARY, "28", Fault.UNSUPPORTED)]
+)
+def test_a_wrong_key_is_no_passing_trouble(hub, token, app_id, fault):
+    error, _ = _read(HubitatConnector(HubitatAddress(hub.url, app_id, token), SystemClock()))
+    assert (error.fault, error.is_transient) == (fault, False)
+
+
+def test_headers_that_drip_do_not_outlive_the_deadline():
+    """Httpx alone would wait its whole time for every byte."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = HubitatAddress(f"http://127.0.0.1:{listener.getsockname()[1]}", APP_ID, CANARY)
+        stop = threading.Event()
+
+        def drip():
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(4096)
+                for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 1000:
+                    if stop.wait(0.05):
+                        return
+                    try:
+                        peer.send(bytes([byte]))
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        error, seconds = _read(HubitatConnector(address, SystemClock()))
+        stop.set()
+        thread.join()
+    assert error.fault is Fault.TIMEOUT
+    assert seconds < DEADLINE + 0.3
+
+
+def test_trouble_with_the_mode_does_not_cost_the_devices(hub, connector):
+    hub.security = None
+    hub.fail("late", seconds=0.0, times=1)
+    assert connector.read(2).mode == "Day"
+    answer = hub.answer
+    hub.answer = lambda path: {"odd": 1} if path == "modes" else answer(path)
+    reading = connector.read(2)
+    assert (reading.mode, reading.worked_around, len(reading.devices)) == (None, (Fault.BAD_RESPONSE,), 6)
+
+
+@pytest.mark.parametrize("kind", [*FAULTS.keys()])
+def test_the_token_is_in_no_log_line_and_no_error(hub, connector, kind, caplog):
+    """Also not in the errors behind the error, nor in what the libraries log by themselves."""
+    caplog.set_level(logging.DEBUG)
+    hub.fail(kind, seconds=5 if kind == "late" else 0.01)
+    told = [repr(connector), repr(connector.health(DEADLINE))]
+    try:
+        connector.read(DEADLINE)
+    except ConnectorError as error:
+        link = error
+        while link is not None:
+            told += [str(link), repr(link), "".join(traceback.format_exception(link)), repr(vars(link))]
+            link = link.__cause__ or link.__context__
+    told += [record.getMessage() + str(record.exc_text) + repr(record.args) for record in caplog.records]
+    assert CANARY not in "".join(told)
+
+
+def test_the_libraries_do_log_the_address(hub, connector, caplog):
+    """The control: lines of httpx and httpcore come by, and what was cut out shows."""
+    caplog.set_level(logging.DEBUG)
+    hub.fail("redirect")
+    _read(connector)
+    lines = {record.name.split(".")[0]: record.getMessage() for record in caplog.records}
+    assert {"httpx", "httpcore"} <= lines.keys()
+    assert any("[redacted]" in record.getMessage() for record in caplog.records if record.name == "httpx")
+
+
+def test_no_proxy_of_the_environment_sees_the_token(hub, connector, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.1)
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert len(connector.read(2).devices) == 6
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+
+
+def test_health_says_what_is_wrong(hub, connector):
+    assert connector.health(2).is_healthy
+    hub.fail("boot")
+    found = connector.health(2)
+    assert (found.is_healthy, found.fault) == (False, Fault.UNAVAILABLE)
+    assert hub.reads == ["devices"]
