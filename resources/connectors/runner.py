@@ -256,7 +256,7 @@ class ConnectorRunner:
                 return False
             doubled = self._policy.first_wait_seconds * 2 ** max(0, call.attempts - 1)
             seconds = error.retry_after_seconds or min(doubled, self._policy.longest_wait_seconds)
-            return seconds if error.is_transient and seconds < call.left else False
+            return seconds if error.is_transient and seconds + GRACE_SECONDS < call.left else False
 
         for attempt in stamina.retry_context(
             on=wait, attempts=call.attempts_allowed, timeout=self._policy.deadline_seconds

@@ -1,5 +1,6 @@
 """Nothing but the known reads reaches a hub, however a request is spelled; the hub would have seen it."""
 
+import contextlib
 import http.client
 from urllib.parse import urlsplit
 
@@ -63,10 +64,8 @@ def test_nothing_but_reads_is_sent(hub, path):
 )
 def test_dots_are_refused_or_harmless_as_sent(hub, path):
     """A client that tidies dots away sends another path: that path decides, and it is no command."""
-    try:
+    with contextlib.suppress(ConnectorError):
         _send(hub, f"{hub.url}/apps/api/{APP_ID}/{path}?access_token={hub.token}")
-    except ConnectorError as refused:
-        assert refused.fault is Fault.READ_ONLY_VIOLATION
     assert hub.commands == []
 
 
@@ -133,8 +132,9 @@ def test_a_redirect_to_a_command_is_not_followed(hub, connector):
 
 def test_even_a_client_that_follows_redirects_is_stopped(hub, address):
     hub.fail("redirect")
-    with _Visit(address, 2) as visit, pytest.raises(ConnectorError) as refused:
+    with _Visit(address, 2) as visit:
         visit._client.follow_redirects = True
-        visit.get(f"{hub.url}/apps/api/{APP_ID}/devices/all")
+        with pytest.raises(ConnectorError) as refused:
+            visit.get(f"{hub.url}/apps/api/{APP_ID}/devices/all")
     assert refused.value.fault is Fault.READ_ONLY_VIOLATION
     assert hub.commands == []
