@@ -1,6 +1,7 @@
 """One robot on its own wire: TCP port 58867, as the client has it built in, in dialect 1.0 or L01."""
 
 import asyncio
+import errno
 import os
 import socket
 import struct
@@ -56,13 +57,22 @@ class LocalWire:
             await self._close()
         else:
             self._stop_swallowing()
-            if self._server is None:
-                self._server = await asyncio.start_server(self._serve, self.robot.ip, PORT)
+            if self._server is None and self.robot.ip:
+                await self._listen()
 
     async def stop(self) -> None:
         """Close everything."""
         self._stop_swallowing()
         await self._close()
+
+    async def _listen(self) -> None:
+        try:
+            self._server = await asyncio.start_server(self._serve, self.robot.ip, PORT)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            # Not every system has all of 127.0.0.0/8; such a robot is reached through the broker only.
+            self.robot.ip = ""
 
     async def _close(self) -> None:
         if self._server is None:
@@ -75,7 +85,7 @@ class LocalWire:
 
     def _swallow(self) -> None:
         """Fill the queue of a port nobody takes from: further connections are neither made nor refused."""
-        if self._hole:
+        if self._hole or not self.robot.ip:
             return
         port = socket.socket()
         port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

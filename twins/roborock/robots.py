@@ -235,7 +235,7 @@ def _result(robot: FakeRobot, method: str, params: Any, faults: Faults) -> Any:
             }
         ],
         "get_network_info": {
-            "ip": robot.ip or "192.0.2.1",
+            "ip": robot.ip or "127.0.0.1",
             "ssid": "pretend",
             "mac": "02:00:00:00:00:01",
             "bssid": "02:00:00:00:00:02",

@@ -51,10 +51,10 @@ def test_canaries_are_nowhere(make_studio, everything_logged, tmp_path, capfd):
         studio.break_(kind)
         studio.clock.moved += timedelta(hours=5)
         try:
-            texts.append(repr(studio.read(0.6)))
+            texts.append(repr(studio.read(0.4)))
         except ConnectorError as error:
             texts.append(chain(error))
-        texts.append(repr(studio.connector.health(0.3)))
+        texts.append(repr(studio.connector.health(0.2)))
         texts.append(studio.cache_path.read_text())
         studio.mend()
     texts.append(repr(load_session(studio.session_path)))

@@ -86,3 +86,9 @@ def test_a_taken_address_is_told_at_start():
     start = own_addresses().rpartition(".")[0].rpartition(".")[0] + ".252."
     with RoborockTwin(studio_robots(start)), pytest.raises(OSError, match="address already in use"):
         RoborockTwin(studio_robots(start)).start()
+
+
+def test_a_robot_without_an_address_of_its_own_is_behind_the_broker():
+    """Where the system does not have the address, the twin starts all the same."""
+    with RoborockTwin([FakeRobot("far", "0123456789abcdef", "192.0.2.77")]) as twin:
+        assert twin.robots["far"].ip == ""
