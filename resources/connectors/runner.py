@@ -334,9 +334,10 @@ def _spoken_for(act: Callable[[float], Answer], seconds: float) -> Answer:
     except ConnectorError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a vendor's library raises is a fault like any other
-        # A foreign exception's words may hold an address or a token; its type does not.
-        sentence = f"The connector failed in a way it should not: {type(error).__name__}."
-        raise ConnectorError(Fault.UNKNOWN, sentence) from None
+        kind = type(error).__name__
+    # A foreign exception's words may hold an address or a token; its type does not. Raised out here, so that
+    # the exception itself does not hang on to ours.
+    raise ConnectorError(Fault.UNKNOWN, f"The connector failed in a way it should not: {kind}.")
 
 
 def _describe(name: str, circuit: Circuit, last: datetime | None) -> str:

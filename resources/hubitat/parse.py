@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -145,10 +146,10 @@ def parse_json(body: bytes) -> Any:
     head = body[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"<"):
         raise ConnectorError(Fault.UNAVAILABLE, "The hub answered with a web page: it starts up or is busy.")
-    try:
+    with suppress(ValueError, RecursionError):
         return json.loads(body)
-    except (ValueError, RecursionError):
-        raise _bad(f"The hub's answer is not JSON ({len(body)} bytes), or was cut.") from None
+    # Raised out here: the parser's error holds the whole answer, and would hang on to ours.
+    raise _bad(f"The hub's answer is not JSON ({len(body)} bytes), or was cut.")
 
 
 def _device_id(entry: Any) -> str:
