@@ -69,11 +69,15 @@ class Broker:
         self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError, struct.error, IndexError, UnicodeError):
-            while await self._take(*await read_packet(reader), writer):
-                pass
-        self.sessions.pop(writer, None)
-        writer.close()
+        try:
+            with suppress(
+                asyncio.IncompleteReadError, ConnectionError, struct.error, IndexError, UnicodeError
+            ):
+                while await self._take(*await read_packet(reader), writer):
+                    pass
+        finally:
+            self.sessions.pop(writer, None)
+            writer.close()
 
     async def _take(self, head: int, body: bytes, writer: asyncio.StreamWriter) -> bool:
         """Answer a packet and return whether the connection goes on."""

@@ -107,14 +107,16 @@ class LocalWire:
         self.connections += 1
         self._writers.add(writer)
         nonces: dict[str, int | None] = {"connect_nonce": None, "ack_nonce": None}
-        with suppress(asyncio.IncompleteReadError, ConnectionError, struct.error):
-            while True:
-                (size,) = struct.unpack(">I", await reader.readexactly(4))
-                if size > _LARGEST_FRAME:
-                    break
-                await self._take(await reader.readexactly(size), writer, nonces)
-        self._writers.discard(writer)
-        writer.close()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError, struct.error):
+                while True:
+                    (size,) = struct.unpack(">I", await reader.readexactly(4))
+                    if size > _LARGEST_FRAME:
+                        break
+                    await self._take(await reader.readexactly(size), writer, nonces)
+        finally:
+            self._writers.discard(writer)
+            writer.close()
 
     async def _take(self, raw: bytes, writer: asyncio.StreamWriter, nonces: dict[str, int | None]) -> None:
         version, sequence, random, at, protocol = HEADER.unpack_from(raw)

@@ -166,6 +166,9 @@ class RoborockTwin:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=1.0)
+        # A closed connection lets go of its socket in the loop's next turns.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     async def _tend_on(self) -> None:
         while True:

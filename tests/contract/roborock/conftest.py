@@ -10,7 +10,7 @@ from twins.roborock.server import RoborockTwin
 
 @pytest.fixture(autouse=True)
 def _unlimited_library(monkeypatch):
-    """Lift the library's own limit of logins: it holds per process, so it would hold for all tests together."""
+    """Lift the library's own limit of logins: it would hold for all tests of a process together."""
     monkeypatch.setattr(RoborockApiClient, "_login_limiter", Limiter([Rate(10_000, Duration.SECOND)]))
 
 
