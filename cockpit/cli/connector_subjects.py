@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from resources.clock import SystemClock
 from resources.connector import Connector
-from resources.connectors.contract import Subject, Trouble
+from resources.connectors.contract.subject import Subject, Trouble
 from resources.hubitat.gateway import CONNECTOR_ID, HubitatAddress
 from resources.hubitat.live import HubitatConnector
 from resources.roborock.live import LiveRoborock

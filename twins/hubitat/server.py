@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
@@ -102,6 +102,16 @@ class HubitatTwin:
         if not self._is_listening:
             self._server = _Server(("127.0.0.1", self._port), self)
             self.start()
+
+    def status(self) -> Mapping[str, Any]:
+        """Return how the twin is, for the control server."""
+        return {
+            "url": self.url,
+            "devices": len(self.devices),
+            "requests": self.requests,
+            "commands": len(self.commands),
+            "fault": self.faults.name,
+        }
 
     def _stop_listening(self) -> None:
         if self._is_listening:

@@ -4,7 +4,9 @@ import pytest
 
 from cockpit.cli.connector_subjects import SUBJECTS, HubitatSubject
 from resources.connector import ConnectorError, Fault, Health, Reading
-from resources.connectors.contract import PROMISES, Trouble, verify
+from resources.connectors.contract.promises import PROMISES
+from resources.connectors.contract.subject import Trouble
+from resources.connectors.contract.verify import verify
 from resources.hubitat.live import HubitatConnector
 
 
