@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from roborock.devices import device
-from roborock.devices.rpc import b01_q7_channel, v1_channel
+from roborock.devices.rpc import a01_channel, b01_q7_channel, v1_channel
 from roborock.devices.transport import local_channel
 
 _GREETING, _CALL, _CONNECT, _CLOSE = 5.0, 10.0, 15.0, 3.0
@@ -56,4 +56,5 @@ class Limits:
         local_channel._TIMEOUT = self.greeting  # noqa: SLF001 - the library has no parameter for it
         v1_channel._TIMEOUT = self.call  # noqa: SLF001 - as above
         b01_q7_channel._TIMEOUT = self.call  # noqa: SLF001 - as above
+        a01_channel._TIMEOUT = self.call  # noqa: SLF001 - as above
         device.START_ATTEMPT_TIMEOUT = timedelta(seconds=self.connect)
