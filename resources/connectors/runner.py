@@ -254,6 +254,8 @@ class ConnectorRunner:
             """Return how long to wait before the next attempt; False for none."""
             if not isinstance(error, ConnectorError) or isinstance(error, CallRefusedError):
                 return False
+            if self._breakers.look(self._connector.connector_id).state is not CircuitState.CLOSED:
+                return False  # what made it open is the better answer than that it is open
             doubled = self._policy.first_wait_seconds * 2 ** max(0, call.attempts - 1)
             seconds = error.retry_after_seconds or min(doubled, self._policy.longest_wait_seconds)
             return seconds if error.is_transient and seconds + GRACE_SECONDS < call.left else False

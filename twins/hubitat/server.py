@@ -172,6 +172,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are written apart; each would wait for the other's receipt
 
     def do_GET(self) -> None:
         """Read, or act, or fail."""

@@ -226,13 +226,17 @@ def test_a_wrong_token_degrades_at_once_but_never_opens_the_circuit(make_runner,
     assert [one.is_degraded for one in changes] == [True, False]
 
 
-def test_an_open_circuit_is_not_retried(make_runner, puppet):
-    runner = make_runner(attempts=3)
+def test_an_open_circuit_is_not_retried_and_what_opened_it_is_told(make_runner, puppet, log):
+    runner = make_runner(attempts=5)
     puppet.act = _failing(Fault.TIMEOUT)
-    for _ in range(4):
+    for _ in range(2):
         with pytest.raises(ConnectorError):
             runner.read()
     assert len(puppet.calls) == 3
+    assert [(one.ending, one.fault, one.attempts) for one in log.records] == [
+        (Ending.FAILED, Fault.TIMEOUT, 3),
+        (Ending.REFUSED, Fault.UNAVAILABLE, 0),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -152,3 +152,20 @@ def test_health_says_what_is_wrong(hub, connector):
     found = connector.health(2)
     assert (found.is_healthy, found.fault) == (False, Fault.UNAVAILABLE)
     assert hub.reads == ["devices"]
+
+
+def test_all_requests_of_a_read_share_one_deadline(hub, connector):
+    """A slow list and a silent mode together cost what the read was given, not one share each."""
+    release, answer = threading.Event(), hub.answer
+
+    def late(path):
+        release.wait(0.7 * DEADLINE if path == "devices/all" else 30)
+        return answer(path)
+
+    hub.answer = late
+    started = time.monotonic()
+    reading = connector.read(DEADLINE)
+    seconds = time.monotonic() - started
+    release.set()
+    assert seconds < DEADLINE + 0.25
+    assert (reading.worked_around, len(reading.devices)) == ((Fault.TIMEOUT,), 6)
