@@ -25,7 +25,7 @@ from resources.roborock.limits import Limits
 from resources.roborock.session import load_session
 from tests.contract.roborock.studio import fleet
 from twins.roborock.account import home
-from twins.roborock.robots import is_question
+from twins.roborock.robots import FakeRobot, is_question
 
 V1_NAMES = [command.value for command in RoborockCommand]
 V1_ACTS = [name for name in V1_NAMES if not name.startswith(("get_", "app_get_", "matter.get"))]
@@ -147,6 +147,31 @@ def test_every_v1_command_but_the_listed_is_refused(make_studio):
     assert len(refused) > 220
     assert set(outcomes) == {Fault.READ_ONLY_VIOLATION}
     assert not studio.twin.robots["robot-v1"].seen
+
+
+def test_a_refusal_is_told_as_one_with_the_broker_gone(make_studio):
+    """The library repeats over the broker what failed locally; the refusal does not become a broken wire."""
+    studio = make_studio(*fleet())
+    studio.break_("broker_down")
+    outcomes = run(studio, lambda robots: v1_acts(robots["robot-v1"], ["app_start", "app_stat", "find_me"]))
+    assert set(outcomes) == {Fault.READ_ONLY_VIOLATION}
+    assert not studio.twin.robots["robot-v1"].seen
+
+
+def test_silence_of_some_cuts_nobody_off(make_studio):
+    """Three timeouts in a row would restart the login that all robots share."""
+    silent = [FakeRobot(f"robot-mute-{n}", "0123456789abcdef") for n in range(4)]
+    studio = make_studio(*silent, *fleet())
+    for robot in silent:
+        studio.twin.faults.add("mute", robot=robot.duid)
+
+    async def go():
+        async with devices(studio) as robots:
+            for robot in silent:
+                await outcome(robots[robot.duid].v1_properties.command.send("get_status"))
+            return await robots["robot-q7"].b01_q7_properties.send("prop.get", {"property": ["quantity"]})
+
+    assert asyncio.run(go()) == {"quantity": 73}
 
 
 def test_every_other_familys_acts_are_refused(make_studio):
