@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from resources.connector import ConnectorError, Fault
+from resources.clock import SystemClock
+from resources.connector import Command, CommandPlan, ConnectorError, Fault, Health, Reading
 from resources.connectors.breaker import BreakerPolicy, CallRefusedError, guarded
 from resources.connectors.circuits import Circuit, CircuitState
 from resources.connectors.records import Ending, Operation
+from resources.connectors.runner import CallPolicy, ConnectorRunner
 from resources.postgres.breakers import PostgresBreakerStore
 from resources.postgres.connector_calls import PostgresCallLog
 from resources.postgres.engine import app_engine as engine_for
@@ -160,3 +162,58 @@ def test_the_runtime_can_not_forget_a_circuit(store, app_engine):
     for statement in ("DELETE FROM studio.connector_breakers", "TRUNCATE studio.connector_breakers"):
         with pytest.raises(DBAPIError, match="permission denied"), app_engine.begin() as connection:
             connection.execute(text(statement))
+
+
+class _Stub:
+    """A connector that fails as told."""
+
+    connector_id, version, is_read_only = "hubitat", "1", True
+    error: BaseException | None = None
+
+    def health(self, deadline_seconds):
+        return Health(is_healthy=True, fault=None, sentence="fine", checked_at=NOON)
+
+    def read(self, deadline_seconds):
+        if self.error:
+            raise self.error
+        return Reading([], [], NOON)
+
+    def execute(self, command, *, is_dry_run, deadline_seconds):
+        return CommandPlan("does it", {"name": command.name})
+
+
+def test_every_ending_of_a_call_fits_the_table(store, log):
+    """What the runner records is what the table's rules allow, however a call ends."""
+    stub, changes = _Stub(), []
+    policy = CallPolicy(deadline_seconds=3, attempts=1, breaker=BreakerPolicy(failures_to_open=2))
+    runner = ConnectorRunner(
+        stub, breakers=store, calls=log, clock=SystemClock(), policy=policy, on_change=changes.append
+    )
+    runner.health()
+    runner.read()
+    runner.execute(Command("1", "on"))
+    with pytest.raises(ConnectorError):
+        runner.execute(Command("1", "on"), is_dry_run=False)
+    stub.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        runner.read()
+    stub.error = ConnectorError(Fault.BAD_RESPONSE, "no")
+    for _ in range(3):
+        with pytest.raises(ConnectorError):
+            runner.read()
+    ends = [(one.operation, one.ending, one.fault) for one in reversed(log.newest("hubitat"))]
+    assert ends == [
+        (Operation.HEALTH, Ending.OK, None),
+        (Operation.READ, Ending.OK, None),
+        (Operation.EXECUTE, Ending.OK, None),
+        (Operation.EXECUTE, Ending.REFUSED, Fault.READ_ONLY_VIOLATION),
+        (Operation.READ, Ending.INTERRUPTED, None),
+        (Operation.READ, Ending.FAILED, Fault.BAD_RESPONSE),
+        (Operation.READ, Ending.FAILED, Fault.BAD_RESPONSE),
+        (Operation.READ, Ending.REFUSED, Fault.UNAVAILABLE),
+    ]
+    assert [(one.is_degraded, one.fault) for one in changes] == [(True, Fault.BAD_RESPONSE)]
+    state = runner.state()
+    assert state.is_degraded
+    assert state.last_good_read_at is not None
+    assert state.next_retry_at is not None
