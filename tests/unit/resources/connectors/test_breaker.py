@@ -138,6 +138,19 @@ def test_failures_of_many_at_once_are_all_counted(store):
     assert store.look("hub").state is CircuitState.OPENED
 
 
+def test_failures_of_calls_that_overlap_add_up(store):
+    """Each began when there were none, so none of them alone is one too many."""
+
+    def fail(others):
+        with pytest.raises(ConnectorError), guarded("hub", store, POLICY):
+            if others:
+                fail(others - 1)
+            raise ConnectorError(Fault.TIMEOUT, "late")
+
+    fail(2)
+    assert (store.look("hub").failures, store.look("hub").state) == (3, CircuitState.OPENED)
+
+
 def test_circuits_do_not_know_each_other(store):
     _opened(store)
     with guarded("other", store, POLICY):
