@@ -4,7 +4,7 @@ import http.client
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol, Self
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from resources.clock import SystemClock
 from resources.connector import Connector
 from resources.connectors.contract.subject import Subject, Trouble
+from resources.connectors.contract.verify import verify
 from resources.hubitat.gateway import CONNECTOR_ID, HubitatAddress
 from resources.hubitat.live import HubitatConnector
 from resources.roborock.live import LiveRoborock
@@ -163,6 +164,17 @@ class RoborockSubject:
 
 
 SUBJECTS: Final[Sequence[Callable[[], PretendSubject]]] = (HubitatSubject, RoborockSubject)
+
+
+def verify_on_twins(
+    subjects: Sequence[Callable[[], PretendSubject]] = SUBJECTS,
+) -> Mapping[str, Sequence[Mapping[str, object]]]:
+    """Hold every connector to its promises on its own twin; return what ``verify --json`` prints."""
+    verdicts = []
+    for make in subjects:
+        with make() as subject:
+            verdicts.append(verify(subject).as_json())
+    return {"connectors": verdicts}
 
 
 def _ask(base_url: str, method: str, path: str) -> None:
