@@ -63,7 +63,10 @@ def run(
             made = time.perf_counter() - started
             url = server.url("studio")
             postmaster = _postmaster(server)
-            results = [_case(url, postmaster, count, float(seconds), int(turns), commit) for count in (1, 8)]
+            results = [
+                _case(url, postmaster, count, seconds=float(seconds), turns=int(turns), commit=commit)
+                for count in (1, 8)
+            ]
         finally:
             server.stop()
     return {
@@ -78,7 +81,7 @@ def run(
 
 
 def _case(
-    url: str, postmaster: psutil.Process, count: int, seconds: float, turns: int, commit: str
+    url: str, postmaster: psutil.Process, count: int, *, seconds: float, turns: int, commit: str
 ) -> dict[str, Any]:
     done = {"ours": 0, "raw": 0, "fewer": 0, "batched": 0}
     used = dict.fromkeys(done, 0.0)
