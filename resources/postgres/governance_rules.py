@@ -160,12 +160,14 @@ JOIN LATERAL (
 ) AS announced ON true
 WHERE x.studio_id = :studio AND x.state = 'succeeded' AND (
         SELECT k.state FROM studio.audit_events AS k
-        WHERE k.studio_id = x.studio_id AND k.subject_kind = 'kill_switch' AND k.seq < announced.seq
+        WHERE k.studio_id = x.studio_id AND k.subject_kind = 'kill_switch' AND k.subject_id = x.studio_id
+            AND k.seq < announced.seq
         ORDER BY k.seq DESC LIMIT 1
     ) IS DISTINCT FROM 'off'
     AND NOT EXISTS (
         SELECT FROM studio.audit_events AS k
-        WHERE k.studio_id = x.studio_id AND k.subject_kind = 'kill_switch' AND k.state = 'off'
+        WHERE k.studio_id = x.studio_id AND k.subject_kind = 'kill_switch' AND k.subject_id = x.studio_id
+            AND k.state = 'off'
             AND k.seq BETWEEN announced.seq AND x.audit_seq
     )
 """
