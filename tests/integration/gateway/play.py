@@ -322,7 +322,7 @@ class Play:
         pid = self.proposal("pending_approval")
         name, who = self.who("amy", "bob", "cat", "ada")
         why = self.why()
-        hash_ = self.model.proposals.get(pid, {"hash": "0" * 64})["hash"] if not self.seldom(10) else "f" * 64
+        hash_ = self.model.proposals.get(pid, {"hash": "0" * 64})["hash"] if not self.seldom(5) else "f" * 64
         self._both(
             "approve",
             lambda: self.world.gateway.approve(self.world.actors[name], pid, why, input_hash=hash_),
@@ -367,7 +367,10 @@ class Play:
             for pid, it in self.model.proposals.items()
             if it["state"] == "approved" and RULES[it["capability"]]["adapter"]
         ]
-        pid = self.one(ready[-4:]) if ready and not self.seldom(8) else self.proposal("approved")
+        if ready and not self.seldom(3):
+            pid = self.one(ready[-4:])
+        else:
+            pid = self.proposal("approved", "pending_approval", "executed", "executing")
         self._act("execute", pid, CALL_CRASHES)
 
     def play_rollback(self):
