@@ -12,7 +12,7 @@ from policies.checks_who import is_executor
 from policies.decisions import Decision, Facts, Operation
 from policies.gateway_base import RefusedInsideError, Request, Writing, proposal_event
 from policies.gateway_proposals import ProposalVerbs, approved_by_rule, proposal_of
-from policies.gateway_text import id_problems, require, text_problems
+from policies.gateway_text import id_problems, require, rollback_reason_problems, text_problems
 from policies.intake import OVERRIDE_REASONS
 from policies.ports import AuditDraft, IntakeOverride
 from policies.proposals import Approval, ApprovalKind, Proposal, ProposalState
@@ -146,6 +146,7 @@ class ApprovalVerbs(ProposalVerbs):
         Raises ``BadRequestError``, ``DeniedError``.
         """
         require(id_problems(proposal_id=proposal_id) + text_problems(reason=reason))
+        require(rollback_reason_problems(reason))
 
         def make(writing: Writing, capability: Capability, facts: Facts, decision: Decision) -> Proposal:
             del decision

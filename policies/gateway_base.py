@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar, cast
 
 from policies.actors import Actor, ActorKind
 from policies.audit import text_hash
+from policies.checks_who import is_executor
 from policies.decide import decide
 from policies.decisions import Decision, Exemption, Facts, Operation
 from policies.delegation import DelegationFacts
@@ -19,6 +20,7 @@ from policies.errors import DeniedError, UnknownSubjectError
 from policies.gateway_ids import IdSource, random_id
 from policies.gateway_landed import has_landed
 from policies.gateway_probes import Probe, no_probe
+from policies.inputs import InvalidInputError, input_hash
 from policies.ports import (
     Adapter,
     AuditDraft,
@@ -38,6 +40,9 @@ T = TypeVar("T")
 
 LEASE_SECONDS: Final = 120
 """How long an executor may be silent; more than any adapter's deadline."""
+
+UNHASHABLE: Final = "unhashable"
+"""Stands for the hash of an input that has none; no stored hash equals it."""
 
 AGENT_OPERATIONS: Final = frozenset({Operation.PROPOSE, Operation.SUBMIT, Operation.EDIT, Operation.DRY_RUN})
 """What an agent may do at all; its delegation is looked up for these."""
@@ -268,7 +273,7 @@ class GatewayBase:
             delegation=None if looked is None else looked.facts,
             is_delegation_readable=looked is None or looked.facts is not None,
             rationale=request.rationale,
-            input_hash=request.input_hash,
+            input_hash=_bound_hash(request, facts),
             owner_id=request.owner_id if facts.proposal is None else facts.proposal.owner_id,
             exemptions=facts.exemptions
             if request.exemption_id is None
@@ -343,6 +348,22 @@ def _numbered(row: Row, seq: int) -> Row:
     return (
         replace(row, audit_seq=seq) if isinstance(row, Proposal | Approval | Execution | Exemption) else row
     )
+
+
+def _bound_hash(request: Request, facts: Facts) -> str | None:
+    """Return the hash the actor decides on: of what it saw, or, for the executor, of what it would send.
+
+    The executor names no hash. It is held to the input itself, so that an input that is not what its stored
+    hash says, however that came about, is not carried out.
+    """
+    proposal = facts.proposal
+    is_deed = request.operation in {Operation.EXECUTE, Operation.ROLLBACK} and is_executor(request.actor)
+    if proposal is None or not is_deed:
+        return request.input_hash
+    try:
+        return input_hash(proposal.capability_id, proposal.input)
+    except InvalidInputError:
+        return UNHASHABLE
 
 
 def _agent_behind(request: Request, facts: Facts) -> str | None:

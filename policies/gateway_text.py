@@ -13,6 +13,9 @@ from policies.proposals import Evidence
 MOST_ID: Final = 200
 MOST_EFFECT: Final = 500
 MOST_LIST: Final = 50
+ROLLBACK_REASON_UNITS: Final = (10, 500)
+"""Least and most UTF-16 units of a rollback's reason: it goes to the cloud with the undoing, and the cloud
+counts so. A reason it would not take must not be approved, or the rollback could never succeed."""
 
 
 def require(problems: Iterable[str]) -> None:
@@ -44,6 +47,15 @@ def id_problems(**ids: Any) -> list[str]:
         elif text is not None and not text.strip():
             problems.append(f"The {_words(name)} is empty.")
     return problems
+
+
+def rollback_reason_problems(reason: str) -> list[str]:
+    """Return why a reason cannot go to the cloud with a rollback; it has been measured as a text before."""
+    least, most = ROLLBACK_REASON_UNITS
+    length = len(reason.encode("utf-16-le", "replace")) // 2
+    if least <= length <= most:
+        return []
+    return [f"The reason has {length:,} characters; a rollback's has {least} to {most}, as the cloud counts."]
 
 
 def list_problems(evidence: Sequence[Evidence], predicted_effects: Sequence[str]) -> list[str]:
