@@ -6,8 +6,8 @@ writers that wait for the disk wait together. PostgreSQL writes its log in one o
 makes durable, everything it was built on is durable, too. Nothing is acknowledged before the flush.
 
 Measured with 8 writers on a disk that takes 5 ms to sync: 2.1 times the cycles of commits that wait while
-they hold the head. On a disk that takes 0.1 ms the two are equal. A change of the kill switch commits the plain
-way, because a call may begin on what it reads of the switch.
+they hold the head. On a disk that takes 0.1 ms the two are equal. A change of the kill switch commits the
+plain way, because a call may begin on what it reads of the switch.
 """
 
 import contextlib
