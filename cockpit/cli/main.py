@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
-from cockpit.cli.refusals import decision_of, of_gateway
 from cockpit.errors import CANNOT_RUN, CockpitError
+from cockpit.refusals import decision_of, of_gateway
 from policies.redaction import Redactor
 from resources.postgres.errors import PostgresError
 from resources.settings import SettingsError, secret_variables
