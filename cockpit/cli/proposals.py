@@ -23,12 +23,13 @@ from cockpit.desk import Desk, open_desk
 from cockpit.home import read_home
 from cockpit.instance import running_instance
 from policies.actors import Actor, system_actor
-from policies.decisions import Operation
+from policies.decisions import Decision, Operation
+from policies.intake import OVERRIDE_REASONS
 from policies.proposals import Proposal, ProposalState
 
 WAIT_SECONDS = 120
 LOOK_SECONDS = 0.5
-_UNDER_WAY = (ProposalState.APPROVED, ProposalState.EXECUTING)
+_UNDER_WAY = "ALREADY_EXECUTING"
 _REASON = click.option("--reason", required=True, help="Why; kept with the decision.")
 
 
@@ -55,8 +56,8 @@ def list_(
     """List proposals, newest first."""
     with open_desk(home, actor) as desk:
         wanted = [ProposalState(each) for each in states]
-        kept = desk.ledger.proposals(states=wanted, capability_id=capability, limit=limit)
-        found, timezone = desk.visible(kept), desk.settings.timezone
+        found = desk.proposals(states=wanted, capability_id=capability, limit=limit)
+        timezone = desk.settings.timezone
     if is_json:
         print_json({"proposals": [proposal_told(each) for each in found]})
     else:
@@ -133,7 +134,7 @@ def submit(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str) 
     return _act(
         home,
         actor,
-        lambda desk: desk.gateway.submit(actor, desk.proposal(proposal_id).proposal_id),
+        lambda desk: desk.gateway.submit(actor, desk.acted_on(proposal_id).proposal_id),
         is_json=is_json,
     )
 
@@ -162,7 +163,7 @@ def edit(
     """Make the next version of a proposal; approvals of older versions bind nothing any more."""
 
     def act(desk: Desk) -> Proposal:
-        seen = desk.proposal(proposal_id)
+        seen = desk.acted_on(proposal_id)
         given = input_of(seen.capability_id, inputs, input_file)
         input_ = given if given is None or input_file else {**seen.input, **given}
         return desk.gateway.edit(
@@ -181,7 +182,7 @@ def dry_run(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str)
     return _act(
         home,
         actor,
-        lambda desk: desk.gateway.dry_run(actor, desk.proposal(proposal_id).proposal_id),
+        lambda desk: desk.gateway.dry_run(actor, desk.acted_on(proposal_id).proposal_id),
         is_json=is_json,
     )
 
@@ -198,7 +199,7 @@ def approve(
     """Approve the input that the hash names. With --input-hash nothing newer can slip in between."""
 
     def act(desk: Desk) -> Proposal:
-        seen = desk.proposal(proposal_id)
+        seen = desk.acted_on(proposal_id)
         is_part = input_hash is not None and len(input_hash) >= 12 and seen.input_hash.startswith(input_hash)
         bound = seen.input_hash if input_hash is None or is_part else input_hash
         return desk.gateway.approve(actor, seen.proposal_id, reason, input_hash=bound)
@@ -216,7 +217,7 @@ def reject(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, 
     return _act(
         home,
         actor,
-        lambda desk: desk.gateway.reject(actor, desk.proposal(proposal_id).proposal_id, reason),
+        lambda desk: desk.gateway.reject(actor, desk.acted_on(proposal_id).proposal_id, reason),
         is_json=is_json,
     )
 
@@ -231,7 +232,7 @@ def reopen(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, 
     return _act(
         home,
         actor,
-        lambda desk: desk.gateway.reopen(actor, desk.proposal(proposal_id).proposal_id, reason),
+        lambda desk: desk.gateway.reopen(actor, desk.acted_on(proposal_id).proposal_id, reason),
         is_json=is_json,
     )
 
@@ -240,7 +241,7 @@ def reopen(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, 
 @shared
 @acting
 @click.argument("proposal_id")
-@click.option("--code", required=True, help="Reason code, such as FALSE_MATCH.")
+@click.option("--code", required=True, type=click.Choice(sorted(OVERRIDE_REASONS)), help="Kind of reason.")
 @_REASON
 def override_intake(
     *, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, code: str, reason: str
@@ -250,7 +251,7 @@ def override_intake(
         home,
         actor,
         lambda desk: desk.gateway.override_intake(
-            actor, desk.proposal(proposal_id).proposal_id, code, reason
+            actor, desk.acted_on(proposal_id).proposal_id, code, reason
         ),
         is_json=is_json,
     )
@@ -286,7 +287,7 @@ def rollback(
 ) -> int:
     """Approve that an executed proposal be undone, and wait until the instance's run has undone it."""
     with open_desk(home, actor) as desk:
-        desk.gateway.request_rollback(actor, desk.proposal(proposal_id).proposal_id, reason)
+        desk.gateway.request_rollback(actor, desk.acted_on(proposal_id).proposal_id, reason)
     wanted = ProposalState.ROLLED_BACK
     return _await(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
 
@@ -321,30 +322,39 @@ def _await(
     seconds: int,
     is_json: bool,
 ) -> int:
-    operation = Operation.EXECUTE if wanted is ProposalState.EXECUTED else Operation.ROLLBACK
     with open_desk(home, actor) as desk:
         seen = desk.proposal(proposal_id)
-        executor = system_actor("executor", desk.settings.studio_id)
-        decision = desk.gateway.explain(executor, operation, seen.capability_id, seen.proposal_id)
         is_running = running_instance(read_home(desk.settings.home)) is not None
-        if is_running and (decision.is_allowed or seen.state is ProposalState.EXECUTING):
-            seen = _watch(desk, seen, wanted, seconds)
+        deadline = time.monotonic() + (seconds if is_running else 0)
+        while True:
+            decision = _decision(desk, seen, wanted)
+            # Read after the decision: what it calls done already may have been done just now.
+            seen = desk.proposal(seen.proposal_id)
+            is_under_way = decision.code == _UNDER_WAY or seen.state is ProposalState.EXECUTING
+            is_coming = decision.is_allowed or is_under_way
+            if seen.state is wanted or not is_coming or time.monotonic() >= deadline:
+                break
+            time.sleep(LOOK_SECONDS)
         is_done = seen.state is wanted
-        if not is_done:
-            decision = desk.gateway.explain(executor, operation, seen.capability_id, seen.proposal_id)
         told = {} if is_done else {"decision": decision_told(decision), "isInstanceRunning": is_running}
         _show(desk, seen, is_json=is_json, extra=told)
         if not is_done and not is_json:
-            print(f"Not {wanted}: {decision.sentence} ({decision.code})")
-            if not is_running:
-                print("No instance is running; ./studio up carries approved proposals out.")
+            print(_why_not(decision, wanted, is_running=is_running))
         return 0 if is_done else 1
 
 
-def _watch(desk: Desk, seen: Proposal, wanted: ProposalState, seconds: int) -> Proposal:
-    deadline = time.monotonic() + seconds
-    waits = {*_UNDER_WAY, ProposalState.EXECUTED} - {wanted}
-    while seen.state in waits and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
-        seen = desk.proposal(seen.proposal_id)
-    return seen
+def _decision(desk: Desk, seen: Proposal, wanted: ProposalState) -> Decision:
+    operation = Operation.EXECUTE if wanted is ProposalState.EXECUTED else Operation.ROLLBACK
+    executor = system_actor("executor", desk.settings.studio_id)
+    return desk.gateway.explain(executor, operation, seen.capability_id, seen.proposal_id)
+
+
+def _why_not(decision: Decision, wanted: ProposalState, *, is_running: bool) -> str:
+    what = f"Not {wanted.replace('_', ' ')}"
+    if not decision.is_allowed:
+        wait = decision.retry_after_seconds
+        again = "" if wait is None else f" Trying again may help in {wait} s."
+        return f"{what}: {decision.sentence} ({decision.code}){again}"
+    if is_running:
+        return f"{what} yet, and nothing stands in its way; ./studio status shows whether all parts run."
+    return f"{what} yet: no instance is running; ./studio up carries approved proposals out."
