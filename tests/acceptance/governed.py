@@ -7,9 +7,12 @@ and take ten times as long.
 import contextlib
 import io
 import json
+import os
 import time
 import urllib.request
 from dataclasses import dataclass
+from functools import cached_property
+from unittest import mock
 
 from cockpit.cli.main import main
 from cockpit.home import read_home
@@ -27,10 +30,9 @@ PEOPLE = {
     "ben": ("--role", "approver"),
     "cleo": ("--role", "approver", "--uid", "approver-cleo"),
     "dana": ("--role", "admin"),
-    "eve": ("--role", "member"),
-    # Eve again, should she ever be made staff: she owns what the agent does.
-    "eve-approver": ("--role", "approver", "--uid", "member-eve"),
+    "member": ("--role", "member"),
 }
+MEMBER_AS_APPROVER = "the member, made staff"
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,47 @@ class Said:
 
 
 class Studio:
-    """A house that runs, and who works in it."""
+    """A house that runs, and who works in it.
+
+    Attributes:
+        house: The house.
+        tokens: Every token that was given out, by whose it is.
+        cloud: Google's own client on the pretend Firestore; it may only read.
+        batches: Batches that are open, one of each member: id and owner.
+    """
 
     def __init__(self, house):
         self.house = house
         self.tokens = {}
+
+    @cached_property
+    def cloud(self):
+        from google.cloud import firestore
+
+        told = self.instance().environment
+        with mock.patch.dict(os.environ, FIRESTORE_EMULATOR_HOST=told["FIRESTORE_EMULATOR_HOST"]):
+            return firestore.Client(project=told["STUDIO_FIRESTORE_PROJECT"])
+
+    @cached_property
+    def batches(self):
+        found = [(batch.id, batch.to_dict()) for batch in self.cloud.collection("batches").stream()]
+        is_open = [(id_, batch) for id_, batch in found if batch.get("isClosed") is False]
+        quiet = sorted(is_open, key=lambda each: each[1]["updatedAt"])
+        owners = {batch["ownerUid"]: id_ for id_, batch in quiet}
+        return [(id_, owner) for owner, id_ in owners.items()]
+
+    @property
+    def member(self):
+        """Return the uid of the member whom most proposals are about."""
+        return self.batches[0][1]
+
+    def document(self, path):
+        """Return a document of the cloud; null if there is none."""
+        return self.cloud.document(path).get().to_dict()
+
+    def instance(self):
+        """Return what the supervisor says of the running instance."""
+        return running_instance(read_home(self.house.home))
 
     def run(self, *arguments, who=None):
         """Run a command to its end, as somebody."""
@@ -89,37 +127,29 @@ class Studio:
         if who.count(".") == 2:
             return who
         if who not in self.tokens:
-            said = self.run("token", *PEOPLE[who])
+            said = self.run("token", *(PEOPLE.get(who) or ("--role", "approver", "--uid", self.member)))
             assert said.code == 0, said
             self.tokens[who] = said.out.strip()
         return self.tokens[who]
 
-    def agent(self, owner="member-eve"):
-        """Return a new agent: its token, client id and delegation id."""
-        code, made = self.ask_plain("token", "--role", "agent", "--owner", owner)
-        assert code == 0, made
+    def agent(self):
+        """Return a new agent of the member: its client id and delegation id."""
+        made = json.loads(self.run("token", "--role", "agent", "--owner", self.member, "--json").out)
         self.tokens[made["agentClientId"]] = made["token"]
         return made
 
-    def ask_plain(self, *arguments):
-        said = self.run(*arguments, "--json")
-        return said.code, json.loads(said.out)
-
-    def create(self, who, capability=NOTE, *, owner="member-eve", rationale=WHY, **fields):
-        """Propose something; return the proposal. ``draft=True`` keeps it a draft."""
-        is_draft = fields.pop("draft", False)
+    def create(self, who, capability=NOTE, *, about=0, is_draft=False, **fields):
+        """Propose something about one of the batches; return the proposal."""
+        batch, owner = self.batches[about]
         if capability == NOTE:
-            fields = {"resourceCollection": "batches", "resourceId": "b1", "note": "It is dry."} | fields
+            fields = {"resourceCollection": "batches", "resourceId": batch, "note": "It is dry."} | fields
         if capability == ADJUST:
             fields = {
                 "flagId": "f1", "adjustmentCents": "-250", "currency": "usd", "memo": "Paid twice in May.",
             } | fields  # fmt: skip
         inputs = [word for name, value in fields.items() for word in ("--input", f"{name}={value}")]
-        owned = ["--owner", owner] if owner else []
-        draft = ["--draft"] if is_draft else []
-        return self.do(
-            who, "proposals", "create", capability, *inputs, *owned, "--rationale", rationale, *draft
-        )
+        more = (["--owner", owner] if capability != ADJUST else []) + (["--draft"] if is_draft else [])
+        return self.do(who, "proposals", "create", capability, *inputs, "--rationale", WHY, *more)
 
     def proposal(self, proposal_id, who="ada"):
         return self.do(who, "proposals", "show", proposal_id)
@@ -163,11 +193,25 @@ class Studio:
         """Ask Dagster's own API; return the data."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         url = f"http://127.0.0.1:{self.house.port}/dagster/graphql"
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - loopback
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
             told = json.loads(answer.read())
         assert "errors" not in told, told
         return told["data"]
+
+    def run_job(self, name):
+        """Start a job as a person does in Dagster, and wait until it has succeeded."""
+        selector = {"repositoryLocationName": "studio", "repositoryName": "__repository__", "jobName": name}
+        told = self.dagster(
+            "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { ... on LaunchRunSuccess {"
+            " run { runId } } } }",
+            p={"selector": selector, "mode": "default", "runConfigData": {}},
+        )
+        ask = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+        run_id = told["launchRun"]["run"]["runId"]
+        over = {"SUCCESS", "FAILURE", "CANCELED"}
+        status = self.wait_for(lambda: over & {self.dagster(ask, id=run_id)["runOrError"]["status"]})
+        assert status == {"SUCCESS"}
 
     def runs_of(self, proposal_id, action="execute"):
         """Return the runs that Dagster knows of a proposal: id and status."""
@@ -189,7 +233,7 @@ class Studio:
 
     def house_control(self, path, wish):
         """Tell the pretend studio's control server something, as its operator would."""
-        url = running_instance(read_home(self.house.home)).environment["STUDIO_TWINS_CONTROL"]
+        url = self.instance().environment["STUDIO_TWINS_CONTROL"]
         request = urllib.request.Request(  # noqa: S310 - loopback
             f"{url}{path}", json.dumps(wish).encode(), {"Content-Type": "application/json"}
         )
