@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import orjson
 import pytest
@@ -30,7 +31,7 @@ BEGIN_HALT = 10  # calls that have begun when the switch is thrown
 
 
 def note_with(limit=None):
-    """Return the product's registry, its ops note without a snapshot, and with another hourly limit if given."""
+    """Return the product's registry; its ops note needs no snapshot, and has another limit if given."""
     note = default_registry()[NOTE]
     quotas = tuple(replace(it, limit=limit or it.limit) for it in note.quotas)
     return dict(default_registry()) | {NOTE: replace(note, snapshot_max_age_seconds=None, quotas=quotas)}
@@ -67,9 +68,11 @@ def at_once(count, act):
 
 def told(outcomes):
     """Count what callers were told."""
-    return Counter(
-        getattr(getattr(it, "decision", it), "code") if isinstance(it, Exception) else "ok" for it in outcomes
-    )
+    return Counter(getattr(it, "decision", it).code if isinstance(it, Exception) else "ok" for it in outcomes)
+
+
+def execute_as(shop, proposal, process, thread):
+    return shop.execute(proposal, f"run-{process}-{thread}")
 
 
 def names(shop):
@@ -103,8 +106,7 @@ def test_four_processes_execute_one_proposal(open_shop, tmp_path):
                 mine = Shop(shop.url, STUDIO, tmp_path, at=shop.clock.instant, known=note_with(1000))
                 mine.ledger.in_flight()
                 os.read(go[0], 1)  # ends when the parent closes its end
-                outcomes = at_once(EACH, lambda each: mine.execute(proposal, f"run-{number}-{each}"))
-                code = told(outcomes)["ok"]
+                code = told(at_once(EACH, partial(execute_as, mine, proposal, number)))["ok"]
             os._exit(code)
         children.append(child)
     os.close(go[0])
@@ -152,7 +154,7 @@ class Noting(FileTarget):
 
 
 def test_the_switch_is_thrown_while_fifty_are_in_flight(open_shop, postgres_url, tmp_path):
-    """No call begins after the halt's commit; what was not called is released, and nothing is in flight then."""
+    """No call begins after the halt's commit; what was not called is released; nothing is in flight then."""
     target = Noting(tmp_path, postgres_url)
     shop = open_shop(target=target)
     proposals = [shop.approve(shop.pending()) for _ in range(MANY)]
