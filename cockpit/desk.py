@@ -24,7 +24,7 @@ from resources.clock import SystemClock
 from resources.postgres.audit_log import AuditLog
 from resources.postgres.engine import app_engine
 from resources.settings import Settings
-from studio_assets.resources import live_gateway, live_ledger
+from studio_assets.doors import live_gateway, live_ledger
 
 NOT_FOUND = 1
 _LOOKED_THROUGH = 1000

@@ -73,7 +73,7 @@ def open_batch(settings):
 
 def test_an_approved_note_reaches_the_cloud_by_a_run_and_is_rolled_back_by_another(running):
     """From draft to the cloud and back with nobody's hands after the approvals; all checks stay green."""
-    from studio_assets.resources import live_gateway, live_governance, live_ledger
+    from studio_assets.doors import live_gateway, live_governance, live_ledger
 
     house, settings = running
     ana, ben = person("ana"), person("ben", "approver")
