@@ -108,8 +108,9 @@ def _field_problem(field: InputField, value: Any) -> str | None:
         return "text is wanted."
     if field.kind == "choice":
         return None if value in field.choices else f"one of {', '.join(field.choices)} is wanted."
-    # Blanks at the ends do not count towards the least: what counts is what a person reads.
-    if len(value.strip()) < field.least or len(value) > field.most:
+    # Blanks at the ends do not count towards the least: what counts is what a person reads. The most is
+    # counted in UTF-16 units, as targets count: else a text could be approved that they refuse.
+    if len(value.strip()) < field.least or len(value.encode("utf-16-le")) // 2 > field.most:
         return f"{field.least} to {field.most} characters are wanted."
     if field.pattern is not None and re.fullmatch(field.pattern, value, re.ASCII) is None:
         return "it has characters this field does not take."

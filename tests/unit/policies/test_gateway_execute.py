@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from policies.decisions import Operation
 from policies.errors import BadRequestError, DeniedError, UnknownSubjectError
 from policies.ports import AdapterError, CheckResult, LedgerRefusedError
 from policies.proposals import ExecutionState, ProposalState
@@ -293,6 +294,8 @@ def test_an_input_that_is_not_what_its_hash_says_is_not_carried_out(stage, words
     rows = stage.ledger._tables.proposals
     rows[proposal.proposal_id] = replace(rows[proposal.proposal_id], input={**proposal.input, **words})
     stage.refused("INPUT_CHANGED", "execute", EXECUTOR, proposal.proposal_id, executor_id="run-1")
+    said = stage.gateway.explain(EXECUTOR, Operation.EXECUTE, NOTE, proposal.proposal_id)
+    assert said.code == "INPUT_CHANGED"
     assert stage.target.calls == []
 
 

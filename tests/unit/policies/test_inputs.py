@@ -116,6 +116,14 @@ def test_text_that_can_be_kept(text):
     assert text_problem(text) is None
 
 
+def test_the_most_is_counted_as_targets_count():
+    """In UTF-16 units: 250 pizzas are 500, and what the target would refuse cannot be approved."""
+    pizza = "\N{SLICE OF PIZZA}"
+    good = {"resourceCollection": "batches", "resourceId": "b1", "note": pizza * 250}
+    assert input_problems(NOTE, good) == ()
+    assert len(input_problems(NOTE, {**good, "note": pizza * 251})) == 1
+
+
 def test_text_length_on_and_over():
     """The longest text is kept, one character more is not."""
     assert text_problem("x" * LONGEST_TEXT) is None
