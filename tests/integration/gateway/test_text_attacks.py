@@ -29,7 +29,7 @@ STORABLE = {
     "html": "<script>fetch('/approve')</script><img src=x onerror=alert(1)>&lt;",
     "json": '{"state":"approved","approvals_required":0},"owner_id":"uid_thief"',
     "lines": "First line\r\nSecond: approved\n\tproposal:firestore.ops_note.append:approved",
-    "jinja": "{{ config.items() }}{% for x in ().__class__.__subclasses__() %}{{ x }}{% end %}",
+    "unicode": "Shelf \u00e9\u0301\u200b\u200d\U0001f9d1\u200d \u0627\u0644 \u4e2d\u6587 \ufeff end of it",
     "quotes": "\"\"\" ''' \\\\ \\n \\u0000 %% -- /* */ #",
 }
 UNSTORABLE = {
