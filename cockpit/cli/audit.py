@@ -10,6 +10,7 @@ import click
 import orjson
 
 from cockpit.audit_bundle import proof_of, write_bundle
+from cockpit.cli.desk_words import visible
 from cockpit.cli.identity_option import acting
 from cockpit.cli.options import print_json, shared
 from cockpit.desk import Desk, open_desk
@@ -298,4 +299,6 @@ def _show(entries: list[Entry], *, is_json: bool) -> None:
         return
     for entry in entries:
         state = f" -> {entry.state}" if entry.state else ""
-        print(f"{entry.seq:>8}  {entry.at}  {entry.name}  {entry.actor_id}  {entry.subject_id}{state}")
+        said = f"{entry.at}  {entry.name}  {entry.actor_id}  {entry.subject_id}{state}"
+        # A log that was tampered with may say anything.
+        print(f"{entry.seq:>8}  {visible(said)}")

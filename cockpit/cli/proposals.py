@@ -1,35 +1,21 @@
 """``studio proposals``: ask for something, decide on it, see what became of it."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from cockpit.cli.desk_words import (
-    approval_told,
-    decision_told,
-    entry_told,
-    execution_told,
-    proposal_line,
-    proposal_lines,
-    proposal_told,
-)
+from cockpit.cli.desk_words import proposal_line, proposal_told
 from cockpit.cli.identity_option import acting
 from cockpit.cli.options import print_json, shared
 from cockpit.cli.proposal_input import evidence_of, input_of
+from cockpit.cli.proposal_outcome import await_outcome, show_proposal
 from cockpit.desk import Desk, open_desk
-from cockpit.home import read_home
-from cockpit.instance import running_instance
-from policies.actors import Actor, system_actor
-from policies.decisions import Decision, Operation
+from policies.actors import Actor
 from policies.intake import OVERRIDE_REASONS
 from policies.proposals import Proposal, ProposalState
 
 WAIT_SECONDS = 120
-LOOK_SECONDS = 0.5
-_UNDER_WAY = "ALREADY_EXECUTING"
 _REASON = click.option("--reason", required=True, help="Why; kept with the decision.")
 
 
@@ -72,7 +58,7 @@ def list_(
 def show(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str) -> int:
     """Show one proposal (an unmistakable part of its id is enough) with approvals, executions and audit."""
     with open_desk(home, actor) as desk:
-        _show(desk, desk.proposal(proposal_id), is_json=is_json)
+        show_proposal(desk, desk.proposal(proposal_id), is_json=is_json)
     return 0
 
 
@@ -193,16 +179,26 @@ def dry_run(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str)
 @click.argument("proposal_id")
 @_REASON
 @click.option("--input-hash", help="Hash of the input you saw, or its beginning (default: of the newest).")
+@click.option("--version", type=click.IntRange(1), help="The version you saw (default: the newest).")
 def approve(
-    *, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, reason: str, input_hash: str | None
+    *,
+    home: Path | None,
+    is_json: bool,
+    actor: Actor,
+    proposal_id: str,
+    reason: str,
+    input_hash: str | None,
+    version: int | None,
 ) -> int:
-    """Approve the input that the hash names. With --input-hash nothing newer can slip in between."""
+    """Approve exactly one version. With --version or --input-hash nothing newer can slip in between."""
 
     def act(desk: Desk) -> Proposal:
         seen = desk.acted_on(proposal_id)
         is_part = input_hash is not None and len(input_hash) >= 12 and seen.input_hash.startswith(input_hash)
         bound = seen.input_hash if input_hash is None or is_part else input_hash
-        return desk.gateway.approve(actor, seen.proposal_id, reason, input_hash=bound)
+        return desk.gateway.approve(
+            actor, seen.proposal_id, reason, input_hash=bound, version=version or seen.version
+        )
 
     return _act(home, actor, act, is_json=is_json)
 
@@ -271,7 +267,7 @@ def execute(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str,
     proposal is executed.
     """
     wanted = ProposalState.EXECUTED
-    return _await(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
+    return await_outcome(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
 
 
 @proposals.command(short_help="Undo an executed one.")
@@ -289,72 +285,10 @@ def rollback(
     with open_desk(home, actor) as desk:
         desk.gateway.request_rollback(actor, desk.acted_on(proposal_id).proposal_id, reason)
     wanted = ProposalState.ROLLED_BACK
-    return _await(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
+    return await_outcome(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
 
 
 def _act(home: Path | None, actor: Actor, act: Callable[[Desk], Proposal], *, is_json: bool) -> int:
     with open_desk(home, actor) as desk:
-        _show(desk, act(desk), is_json=is_json)
+        show_proposal(desk, act(desk), is_json=is_json)
     return 0
-
-
-def _show(desk: Desk, proposal: Proposal, *, is_json: bool, extra: Mapping[str, Any] | None = None) -> None:
-    approvals = desk.ledger.approvals(proposal.proposal_id)
-    executions = desk.ledger.executions(proposal.proposal_id)
-    events = desk.events("proposal", proposal.proposal_id)
-    if is_json:
-        told = proposal_told(proposal)
-        told["approvals"] = [approval_told(each) for each in approvals]
-        told["executions"] = [execution_told(each) for each in executions]
-        told["audit"] = [entry_told(each) for each in events]
-        print_json({**told, **(extra or {})})
-    else:
-        lines = proposal_lines(proposal, approvals, executions, events, desk.settings.timezone)
-        print("\n".join(lines))
-
-
-def _await(
-    home: Path | None,
-    actor: Actor,
-    proposal_id: str,
-    *,
-    wanted: ProposalState,
-    seconds: int,
-    is_json: bool,
-) -> int:
-    with open_desk(home, actor) as desk:
-        seen = desk.proposal(proposal_id)
-        is_running = running_instance(read_home(desk.settings.home)) is not None
-        deadline = time.monotonic() + (seconds if is_running else 0)
-        while True:
-            decision = _decision(desk, seen, wanted)
-            # Read after the decision: what it calls done already may have been done just now.
-            seen = desk.proposal(seen.proposal_id)
-            is_under_way = decision.code == _UNDER_WAY or seen.state is ProposalState.EXECUTING
-            is_coming = decision.is_allowed or is_under_way
-            if seen.state is wanted or not is_coming or time.monotonic() >= deadline:
-                break
-            time.sleep(LOOK_SECONDS)
-        is_done = seen.state is wanted
-        told = {} if is_done else {"decision": decision_told(decision), "isInstanceRunning": is_running}
-        _show(desk, seen, is_json=is_json, extra=told)
-        if not is_done and not is_json:
-            print(_why_not(decision, wanted, is_running=is_running))
-        return 0 if is_done else 1
-
-
-def _decision(desk: Desk, seen: Proposal, wanted: ProposalState) -> Decision:
-    operation = Operation.EXECUTE if wanted is ProposalState.EXECUTED else Operation.ROLLBACK
-    executor = system_actor("executor", desk.settings.studio_id)
-    return desk.gateway.explain(executor, operation, seen.capability_id, seen.proposal_id)
-
-
-def _why_not(decision: Decision, wanted: ProposalState, *, is_running: bool) -> str:
-    what = f"Not {wanted.replace('_', ' ')}"
-    if not decision.is_allowed:
-        wait = decision.retry_after_seconds
-        again = "" if wait is None else f" Trying again may help in {wait} s."
-        return f"{what}: {decision.sentence} ({decision.code}){again}"
-    if is_running:
-        return f"{what} yet, and nothing stands in its way; ./studio status shows whether all parts run."
-    return f"{what} yet: no instance is running; ./studio up carries approved proposals out."

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cockpit.cli import policies, proposals
+from cockpit.cli import policies, proposal_outcome, proposals
 from cockpit.cli.main import main
 from cockpit.refusals import decision_of, of_gateway
 from policies.decisions import Decision
@@ -40,7 +40,7 @@ def stage(monkeypatch):
     """A stage under the commands, with an instance that runs; ``at_look`` is done while one waits."""
     made = DeskStage(ASKER)
     made.at_look, made.slept = [], 0.0
-    made.put_under(monkeypatch, proposals, policies)
+    made.put_under(monkeypatch, proposals, proposal_outcome, policies)
     made.is_running = True
 
     def sleep(seconds):
@@ -49,9 +49,9 @@ def stage(monkeypatch):
             made.at_look.pop(0)()
 
     time = SimpleNamespace(monotonic=lambda: made.slept, sleep=sleep)
-    monkeypatch.setattr(proposals, "time", time)
-    monkeypatch.setattr(proposals, "read_home", lambda home: home)
-    monkeypatch.setattr(proposals, "running_instance", lambda _: "it" if made.is_running else None)
+    monkeypatch.setattr(proposal_outcome, "time", time)
+    monkeypatch.setattr(proposal_outcome, "read_home", lambda home: home)
+    monkeypatch.setattr(proposal_outcome, "running_instance", lambda _: "it" if made.is_running else None)
     return made
 
 
@@ -99,6 +99,10 @@ def test_an_approval_binds_the_hash_that_was_seen(stage, ask):
         code, told = ask(APPROVER, *approve, given)
         assert (code, told["decision"]["code"]) == (1, "INPUT_CHANGED"), given
     assert ask(APPROVER, *approve, "")[0] == 2
+    edited = stage.gateway.edit(ASKER, seen.proposal_id, version=1, rationale=f"{WHY} Or was it?")
+    assert edited.input_hash == seen.input_hash
+    code, told = ask(APPROVER, *approve, seen.input_hash, "--version", "1")
+    assert (code, "version 2" in told["error"]) == (2, True), "other words, same hash"
     assert ask(APPROVER, *approve, seen.input_hash[:12])[1]["state"] == "approved"
 
 
@@ -108,7 +112,7 @@ def test_waiting_ends_with_the_execution(stage, ask):
     stage.at_look = [lambda: None, lambda: stage.execute(wish)]
     code, told = ask(ASKER, "proposals", "execute", wish.proposal_id)
     assert (code, told["state"], "decision" in told) == (0, "executed", False)
-    assert stage.slept == 2 * proposals.LOOK_SECONDS
+    assert stage.slept == 2 * proposal_outcome.LOOK_SECONDS
     assert ask(ASKER, "proposals", "execute", wish.proposal_id)[0] == 0
 
 
@@ -118,7 +122,7 @@ def test_waiting_ends_when_there_is_no_hope(stage, ask):
     stage.at_look = [lambda: stage.gateway.halt(APPROVER, REASON)]
     code, told = ask(ASKER, "proposals", "execute", wish.proposal_id)
     assert (code, told["state"], told["decision"]["code"]) == (1, "approved", "KILL_SWITCH_ON")
-    assert stage.slept == proposals.LOOK_SECONDS
+    assert stage.slept == proposal_outcome.LOOK_SECONDS
 
 
 def test_waiting_ends_when_time_is_up_or_nothing_runs(stage, ask, capsys):
