@@ -50,7 +50,8 @@ def verify(*, home: Path | None, is_json: bool, actor: Actor) -> int:
     with _desk(home, actor) as desk, desk.audit.view() as view:
         trusted = _trusted(desk, view)
         report = verify_log(view, trusted.anchors, known_entries=view.known_entries())
-    is_ok = report.is_ok and not trusted.problems
+    problems = [*trusted.problems, *map(_emptied, trusted.emptied)]
+    is_ok = report.is_ok and not problems
     told = {
         "ok": is_ok,
         "entries": report.entries,
@@ -58,7 +59,7 @@ def verify(*, home: Path | None, is_json: bool, actor: Actor) -> int:
         "first_bad": _fault_told(report),
         "sentence": report.fault.sentence if report.fault is not None else None,
         "root": report.root.hex() if report.is_ok else None,
-        "problems": list(trusted.problems),
+        "problems": problems,
         "unreachable": list(trusted.unreachable),
     }
     if is_json:
@@ -283,6 +284,10 @@ def _verdict(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"The {told['entries']} entries before it are good."
     yield from told["problems"]
     yield from (f"Could not be asked: {each}" for each in told["unreachable"])
+
+
+def _emptied(url: str) -> str:
+    return f"No checkpoint is at {url}, though some were signed; if it is not new, somebody emptied it."
 
 
 def _told(entry: Entry) -> dict[str, Any]:
