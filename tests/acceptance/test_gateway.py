@@ -176,17 +176,17 @@ def test_an_agent_acts_only_under_what_the_cloud_says_was_delegated_to_it(studio
         "--input", "resourceId=b1", "--input", "note=Hello there.",
     )  # fmt: skip
     assert studio.denied(client, *create, "--owner", "member-other") == "DELEGATION_OWNER_MISMATCH"
+    studio.approve("ben", asked["id"])
+    assert studio.executed(asked["id"])["state"] == "executed"
+    later = studio.create(client, note="The glaze bucket is full.")
     studio.house_control("/agents/revoke", {"delegationId": agent["delegationId"]})
     head = studio.head()
     assert studio.denied(client, *create, "--owner", studio.member) == "DELEGATION_REVOKED"
     assert studio.entries_since(head) == [f"policy:{NOTE}:denied"], "staff can see that it was tried"
-    studio.do("ben", "kill-switch", "on", "--reason", "So that nothing is carried out now.")
-    try:
-        assert studio.approve("ben", asked["id"])["state"] == "approved"
-        assert studio.why_not(asked["id"]) in {"KILL_SWITCH_ON", "DELEGATION_REVOKED"}
-    finally:
-        studio.do("cleo", "proposals", "reject", asked["id"], "--reason", "Its owner took it back.")
-        studio.resume()
+    assert studio.approve("ben", later["id"])["state"] == "approved", "people may still say yes"
+    assert studio.why_not(later["id"]) == "DELEGATION_REVOKED"
+    assert studio.proposal(later["id"])["executions"] == []
+    studio.do("cleo", "proposals", "reject", later["id"], "--reason", "Its owner took it back.")
 
 
 @pytest.mark.parametrize("role", ["member", "agent"])
@@ -219,6 +219,7 @@ def test_a_member_may_look_at_nothing_and_ask_for_nothing(studio, role):
 def test_while_the_switch_is_on_nothing_is_written_and_two_people_let_it_go_on(studio):
     """What is approved stays approved; Dagster skips; the one who asks to resume may not confirm it."""
     wish = studio.create("ada", note="Only after the switch is off.")
+    head = studio.head()
     status = studio.do("ada", "kill-switch", "on", "--reason", "Something smells odd in here.")
     try:
         assert (status["switch"], status["inFlight"]) == ("on", 0)
@@ -238,6 +239,10 @@ def test_while_the_switch_is_on_nothing_is_written_and_two_people_let_it_go_on(s
         assert studio.denied("ada", *off) == "ROLE_MISSING"
         code, told = studio.ask("ben", *off)
         assert (code, told["switch"]) == (0, "off")
+        changes = [name for name in studio.entries_since(head) if not name.endswith(":denied")]
+        assert [name.rpartition(":")[2] for name in changes] == [
+            "halted", "approval_given", "approved", "resume_requested", "resumed",
+        ]  # fmt: skip
     finally:
         studio.resume()
     assert studio.executed(wish["id"])["state"] == "executed"
@@ -251,7 +256,9 @@ def test_an_exemption_stands_in_for_approval_until_it_is_revoked(studio):
     assert studio.denied("ada", *grant) == "ROLE_MISSING"
     forbidden = ("exemptions", "grant", CLOSE, "--justification", "Glaze tests all week.")
     assert studio.denied("dana", *forbidden) == "EXEMPTION_FORBIDDEN"
+    head = studio.head()
     given = studio.do("dana", *grant)
+    assert studio.entries_since(head) == [f"exemption:{NOTE}:granted"]
     assert {"id", "capabilityId", "ownerId", "grantedBy", "expiresAt", "endedAt"} <= set(given)
     wish = studio.create("ada", about=2)
     done = studio.executed(wish["id"])
@@ -259,7 +266,9 @@ def test_an_exemption_stands_in_for_approval_until_it_is_revoked(studio):
     assert [each["exemptionId"] for each in done["executions"]] == [given["id"]]
 
     revoke = ("exemptions", "revoke", given["id"], "--reason", "The tests are over.")
+    head = studio.head()
     assert studio.do("dana", *revoke)["ended"] == "revoked"
+    assert studio.entries_since(head) == [f"exemption:{NOTE}:revoked"]
     assert studio.denied("dana", *revoke) == "EXEMPTION_UNKNOWN"
     assert studio.do("ada", "exemptions", "list")["exemptions"][0]["ended"] == "revoked"
     later = studio.create("ada", about=2)
