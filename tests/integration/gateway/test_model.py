@@ -23,8 +23,8 @@ from tests.integration.gateway.play import OPERATIONS, Play
 
 pytestmark = pytest.mark.integration
 
-STEPS = 750
-EXAMPLES, LENGTH = 8, 40
+STEPS = 1200
+EXAMPLES, LENGTH = 12, 50
 _NUMBERS = itertools.count(1)
 
 
