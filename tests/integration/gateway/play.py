@@ -385,7 +385,7 @@ class Play:
         name, who = self.who("executor")
         is_anchored = self.seldom(15)
         gateway = world.anchored if is_anchored else world.gateway
-        mode = self.one(MODES)
+        mode = world.target.mode = self.one(MODES)
         world.crashed, world.crash_at = None, self.one(crashes) if self.seldom(4) else None
         lose = world.ledger.lose = self.one((None, "ack", "commit")) if self.seldom(10) else None
         late = self.one(("ack", "commit")) if world.crash_at is lose is None and self.seldom(8) else None
@@ -410,13 +410,12 @@ class Play:
             model.called.clear()
 
         world.hooks = {f"{kind}:commit:after": between, f"{kind}_call:call:before": during}
-        world.target.mode = mode
         told, result = self._called(
             lambda: getattr(gateway, kind)(world.actors[name], pid, executor_id=f"run-{self._pick(3)}")
         )
         world.hooks.clear()
-        is_answer_lost = lose is not None and world.ledger.lose is None
-        is_lost = late == "commit" and world.ledger.lose is None
+        is_gone = world.ledger.lose is None
+        is_answer_lost, is_lost = lose is not None and is_gone, late == "commit" and is_gone
         world.crash_at = world.ledger.lose = None
         if world.crashed == f"{kind}:commit:after":
             begin()  # the crash came before anybody could look

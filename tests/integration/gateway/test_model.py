@@ -24,7 +24,7 @@ from tests.integration.gateway.play import OPERATIONS, Play
 pytestmark = pytest.mark.integration
 
 STEPS = 1200
-EXAMPLES, LENGTH = 12, 50
+EXAMPLES, LENGTH = 20, 50
 _NUMBERS = itertools.count(1)
 
 
