@@ -2,6 +2,8 @@
 
 Who chooses is left open: ``pick(n)`` gives a number below n, drawn by hypothesis or by a seeded generator.
 Every operation may be chosen at every moment by anybody; most of them make sense, many do not.
+
+One file, because every operation is said once for both sides and they are read together.
 """
 
 import itertools
