@@ -252,13 +252,6 @@ class Studio:
         uses = self.do("ada", "quotas", "list")["uses"]
         return sum(use["used"] for use in uses if (use["capabilityId"], use["scope"]) == (capability, scope))
 
-    def settled(self, proposal_ids):
-        """Return states by id once at most one of several proposals waits and none is under way."""
-        listed = self.do("ada", "proposals", "list", "--limit", "200")["proposals"]
-        states = {each["id"]: each["state"] for each in listed if each["id"] in proposal_ids}
-        is_settled = "executing" not in states.values() and list(states.values()).count("approved") <= 1
-        return states if is_settled else None
-
     def skip_since(self, instant):
         """Return why the execution sensor skipped after an instant; null if it has not been asked since."""
         told = self.dagster(

@@ -278,14 +278,21 @@ def test_an_exemption_stands_in_for_approval_until_it_is_revoked(studio):
 
 def test_a_quota_is_never_exceeded_and_says_when_it_is_free(studio):
     """Eight notes in an hour; the ninth waits, with the seconds; an admin may set it back, with a trace."""
-    used = studio.used(NOTE, "capability")
-    wishes = [studio.create("ada", note=f"Note number {number}.") for number in range(9 - used)]
+    wishes = [
+        studio.create("ada", note=f"Note number {number}.")["id"]
+        for number in range(8 - studio.used(NOTE, "capability"))
+    ]
     for wish in wishes:
-        studio.approve("ben", wish["id"])
-    studio.wait_for(lambda: studio.used(NOTE, "capability") == 8)
-    states = studio.wait_for(lambda: studio.settled([wish["id"] for wish in wishes]))
-    (waiting,) = (id_ for id_, state in states.items() if state == "approved")
+        studio.approve("ben", wish)
+    for wish in wishes:
+        studio.executed(wish)
+    assert studio.used(NOTE, "capability") == 8
+    waiting = studio.create("ada", note="Note number nine.")["id"]
+    assert studio.approve("ben", waiting)["state"] == "approved"
     assert studio.why_not(waiting) == "QUOTA_EXCEEDED"
+    since = time.time()
+    assert "QUOTA_EXCEEDED" in studio.wait_for(lambda: studio.skip_since(since))
+    assert studio.runs_of(waiting) == []
     code, told = studio.ask("ada", "proposals", "execute", waiting, "--wait", "0")
     assert (code, 0 < told["decision"]["retryAfterSeconds"] <= 3600) == (1, True)
     reset = ("quotas", "reset", NOTE, "capability", "*", "--reason", "A busy afternoon, all is well.")
