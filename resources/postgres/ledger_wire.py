@@ -11,11 +11,12 @@ plain way, because a call may begin on what it reads of the switch.
 """
 
 import contextlib
+import select
 from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -23,9 +24,14 @@ from policies.ports import LedgerRefusedError
 from resources.postgres.errors import LedgerOutcomeUnknownError, ServerUnreachableError
 from resources.postgres.ledger_engine import flush_statement
 from resources.postgres.ledger_errors import is_rolled_back, refusal, unreachable_ledger
+from resources.postgres.ledger_record import APPENDED
 from resources.postgres.ledger_statements import Statement
 
 _PREPARED: Final = "prepared"
+_NEWEST: Final = f"SELECT current_setting('{APPENDED}', true)"
+
+Call = tuple[Statement, Sequence[Any]]
+"""A statement and its arguments."""
 
 
 class Wire:
@@ -49,7 +55,7 @@ class Wire:
         self._problem: Exception | None = None
         self._take()
 
-    def ask(self, *calls: tuple[Statement, Sequence[Any]], is_lone: bool = False) -> tuple[Any, ...] | None:
+    def ask(self, *calls: Call, is_lone: bool = False) -> tuple[Any, ...] | None:
         """Run prepared statements in one message; return the last one's first row, null when it has none.
 
         Args:
@@ -84,10 +90,12 @@ class Wire:
         self._problem = self._problem or error
         return error
 
-    def commit(self, *, is_visible_late: bool) -> None:
-        """End the transaction durably and give the connection back.
+    def commit(self, calls: Sequence[Call] = (), *, is_visible_late: bool) -> int:
+        """End the transaction durably and give the connection back; return the number of its newest event.
 
         Args:
+            calls: What the transaction says last, in the same message: others who wait for its locks wait
+                for the server alone, never for this process.
             is_visible_late: Wait for the disk first, and let others see the change only then.
 
         Raises:
@@ -97,12 +105,30 @@ class Wire:
         if self._problem is not None:
             self.rollback()
             raise self._problem
-        if self._begun:
+        appended = 0
+        if self._begun or calls:
             try:
-                self._cursor.execute(self._ending(is_visible_late=is_visible_late))
+                if not self._begun and self._is_ended():
+                    self._replace()
+                self._prepare(calls, is_lone=False)
+            except BaseException:
+                self.rollback()
+                raise
+            said = [statement.call for statement, _ in calls]
+            if not self._begun:
+                self._begun = True
+                said.insert(0, "BEGIN")
+            said.append(self._ending(is_visible_late=is_visible_late))
+            if calls:
+                said.append(_NEWEST)
+            try:
+                self._cursor.execute(";".join(said), _arguments(calls))
+                if calls:
+                    appended = int(self._cursor.fetchone()[0] or 0)
             except psycopg2.Error as error:
                 self._end_after(error)
         self.release()
+        return appended
 
     def rollback(self) -> None:
         """Undo everything and give the connection back; a connection that is dead is thrown away."""
@@ -144,6 +170,15 @@ class Wire:
         self._begun, self._problem = False, None
         self._take()
 
+    def _is_ended(self) -> bool:
+        """Whether the server has ended the connection while it lay in the pool: it says so unasked."""
+        driver: Any = self._connection.driver_connection
+        if driver.closed:
+            return True
+        said = select.poll()
+        said.register(driver.fileno(), select.POLLIN)
+        return bool(said.poll(0))
+
     def _is_dead(self) -> bool:
         return bool(getattr(self._connection.driver_connection, "closed", 1))
 
@@ -163,7 +198,10 @@ class Wire:
         return f"COMMIT;{flush}"
 
     def _end_after(self, error: psycopg2.Error) -> None:
-        if self.wrote and not is_rolled_back(error):
+        driver: Any = self._connection.driver_connection
+        # Still inside the transaction: what failed came before the commit.
+        is_inside = not driver.closed and driver.info.transaction_status == TRANSACTION_STATUS_INERROR
+        if self.wrote and not is_inside and not is_rolled_back(error):
             self._throw_away()
             raise LedgerOutcomeUnknownError(
                 "The connection to PostgreSQL was lost while a change was being committed: it is there "
@@ -172,14 +210,16 @@ class Wire:
         self.rollback()
         raise self._translated(error) from error
 
-    def _ask(self, calls: Sequence[tuple[Statement, Sequence[Any]]], *, is_lone: bool) -> None:
+    def _ask(self, calls: Sequence[Call], *, is_lone: bool) -> None:
+        self._prepare(calls, is_lone=is_lone)
+        self._send(";".join([statement.call for statement, _ in calls]), _arguments(calls), is_lone=is_lone)
+
+    def _prepare(self, calls: Sequence[Call], *, is_lone: bool) -> None:
         prepared: set[str] = self._connection.info.setdefault(_PREPARED, set())
         for statement, _ in calls:
             if statement.name not in prepared:
                 self._send(statement.preparation, None, is_lone=is_lone)
                 prepared.add(statement.name)
-        arguments = [argument for _, given in calls for argument in given]
-        self._send(";".join([statement.call for statement, _ in calls]), arguments, is_lone=is_lone)
 
     def _send(self, text: str, arguments: Sequence[Any] | None, *, is_lone: bool) -> None:
         if self._problem is not None:
@@ -195,3 +235,7 @@ class Wire:
 
     def _translated(self, error: psycopg2.Error) -> Exception:
         return refusal(error) or unreachable_ledger(str(self._engine.url), error)
+
+
+def _arguments(calls: Sequence[Call]) -> list[Any]:
+    return [argument for _, given in calls for argument in given]

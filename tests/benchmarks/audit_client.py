@@ -50,7 +50,7 @@ class Client:
             },
         )
         with self._ledger.transaction() as transaction:
-            transaction.record(draft)
+            transaction.record_late(draft)
 
     def insert(self) -> None:
         """Insert one row, durably."""
