@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from policies.errors import BadRequestError
-from policies.inputs import text_problem
+from policies.inputs import text_problem, words_problem
 from policies.proposals import Evidence
 
 MOST_ID: Final = 200
@@ -29,7 +29,7 @@ def text_problems(**texts: Any) -> list[str]:
     """Return why texts cannot be kept or are empty, as sentences that do not repeat them."""
     problems = []
     for name, text in texts.items():
-        problem = text_problem(text)
+        problem = words_problem(text)
         if problem is not None:
             problems.append(f"The {_words(name)}: {problem}")
         elif not text.strip():
@@ -68,7 +68,7 @@ def list_problems(evidence: Sequence[Evidence], predicted_effects: Sequence[str]
     if problems:
         return problems
     for effect in predicted_effects:
-        problem = text_problem(effect, most=MOST_EFFECT)
+        problem = words_problem(effect, most=MOST_EFFECT)
         problems += [] if problem is None else [f"A predicted effect: {problem}"]
     for link in evidence:
         problems += id_problems(asset=link.asset, revision=link.revision, finding_id=link.finding_id)

@@ -30,20 +30,21 @@ STORABLE = {
     "json": '{"state":"approved","approvals_required":0},"owner_id":"uid_thief"',
     "lines": "First line\r\nSecond: approved\n\tproposal:firestore.ops_note.append:approved",
     "unicode": "Shelf \u00e9\u0301\u200b\u200d\U0001f9d1\u200d \u0627\u0644 \u4e2d\u6587 \ufeff end of it",
-    "quotes": "\"\"\" ''' \\\\ \\n \\u0000 %% -- /* */ #",
-}
-UNSTORABLE = {
-    "nul": "Looks fine\x00; and is not",
-    "escape": "Looks fine \x1b[2J\x1b[31m and is not",
-    "bell": "Looks fine \x07\x08\x7f and is not",
-    "c1": "Looks fine \x85\x9b and is not",
+    "escape": "Looks fine \x1b[2J\x1b[31m and is data",
+    "bell": "Looks fine \x07\x08\x7f and is data",
+    "c1": "Looks fine \x85\x9b and is data",
     "override": "Pay \u202e0001 elbatucexe\u202c cents to nobody",
     "isolate": "Pay \u2066 this \u2069 to nobody",
-    "surrogate": "Looks fine \ud83d and is not",
-    "no character": "Looks fine \uffff and is not",
-    "megabyte": "a shelf " * 131_072,
+    "no character": "Looks fine \uffff and is data",
+    "quotes": "\"\"\" ''' \\\\ \\n \\u0000 %% -- /* */ #",
 }
-ATTACKS = STORABLE | UNSTORABLE
+LONG = {"megabyte": "a shelf " * 131_072}
+"""Kept where people say why; refused by fields that have a length."""
+UNSTORABLE = {
+    "nul": "Looks fine\x00; and is not",
+    "surrogate": "Looks fine \ud83d and is not",
+}
+ATTACKS = STORABLE | LONG | UNSTORABLE
 
 
 class Listening(FileTarget):
@@ -145,6 +146,14 @@ def fields(shop):
     }  # fmt: skip
 
 
+def test_a_megabyte_of_reasons_is_kept_as_written(shop):
+    """Nothing is cut off."""
+    words = LONG["megabyte"]
+    kept = shop.there(shop.do("propose", "sam", NOTE, INPUT, words, owner_id=OWNER))
+    assert kept.rationale == words
+    assert kept.state is ProposalState.PENDING_APPROVAL
+
+
 def require_unsaid(words, error):
     """An error does not repeat what was written."""
     assert all(words not in problem for problem in error.problems)
@@ -177,7 +186,7 @@ def test_words_are_kept_or_refused_and_nothing_else_moves(shop, whole, attack):
             )
             assert gained <= {"studio.audit_events"} | extra, field
             continue
-        assert attack in STORABLE, f"{field} took {attack}"
+        assert attack not in UNSTORABLE, f"{field} took {attack}"
         after = whole()
         if may_gain is not None:
             assert before <= after, f"{field}: something that was there has changed"
