@@ -1,5 +1,6 @@
+"""The promise of what is sent late: there after the transaction, with real numbers, or refused whole."""
+
 # ruff: noqa: PT012 - a late refusal comes when the transaction is left
-"""The promise of what is sent late: it is there after the transaction, with real numbers, or refused whole."""
 
 from dataclasses import replace
 
