@@ -1,7 +1,7 @@
 """The gateway's storage in PostgreSQL: proposals, approvals, attempts, policies, and the log of why.
 
 What may follow what is the database's own business (triggers, constraints); here is how little has to be said
-to it. A transaction is three or four messages: the first begins it, the last commits and flushes it. How
+to it. A transaction is two or three messages: the first begins it, the last writes, commits and flushes. How
 that is durable although nobody waits for the disk in line is told in ``ledger_wire``.
 """
 
