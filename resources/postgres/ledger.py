@@ -102,9 +102,7 @@ class LedgerSession:
         """Count one use against each quota with the next message; refused then unless all have room."""
         if uses:
             self._wire.wrote = True
-            self._late.add(
-                (sql.USE_QUOTAS_LATE, (*rows_of.quota_arguments(self._studio_id, uses, at), False))
-            )
+            self._late.add((sql.USE_QUOTAS_LATE, rows_of.quota_arguments(self._studio_id, uses, at)))
 
     def begin_call(self, execution: Execution) -> SwitchState:
         """Hold the attempt and the kill switch still until the transaction ends, and return the switch.

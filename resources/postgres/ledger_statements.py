@@ -102,7 +102,9 @@ LIVE_DUPLICATE: Final = Statement(
 # are locked in one order for everybody, so nobody waits in a circle. A quota nobody has used yet has no row
 # to lock: nothing is locked or counted then, and the caller comes again with the lock for adding rows.
 _KEY: Final = "(q.capability_id, q.scope, q.subject_id) = (w.capability_id, w.scope, w.subject_id)"
-_COUNTED: Final = f"""WITH wanted AS MATERIALIZED (
+USE_QUOTAS: Final = Statement(
+    "ledger_use_quotas",
+    f"""WITH wanted AS MATERIALIZED (
         SELECT * FROM unnest($2, $3, $4, $5, $6) WITH ORDINALITY
             AS w (capability_id, scope, subject_id, limit_count, window_seconds, place)
     ), held AS MATERIALIZED (
@@ -130,22 +132,31 @@ _COUNTED: Final = f"""WITH wanted AS MATERIALIZED (
             window_seconds, used, window_started_at, last_used_at)
         SELECT $1, w.capability_id, w.scope, w.subject_id, w.limit_count, w.window_seconds, 1, $7, $7
         FROM fresh AS w WHERE NOT EXISTS (SELECT FROM spent) RETURNING 1
-    )"""
-_QUOTA_TYPES: Final = ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz", "boolean")
-USE_QUOTAS: Final = Statement(
-    "ledger_use_quotas",
-    f"""{_COUNTED}
+    )
     SELECT (SELECT row_to_json(s)::text FROM spent AS s ORDER BY s.place LIMIT 1),
         (SELECT count(*) FROM counted) + (SELECT count(*) FROM added)""",
-    _QUOTA_TYPES,
+    ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz", "boolean"),
 )
-# The same, refused as a whole unless every quota was there and had room: nobody has to read the answer.
+# Without making rows, and refused as a whole unless all were there and had room: nobody reads the answer.
 USE_QUOTAS_LATE: Final = Statement(
     "ledger_use_quotas_late",
-    f"""{_COUNTED}
+    f"""WITH held AS MATERIALIZED (
+        SELECT w.*, q.window_started_at IS NULL
+                OR q.window_started_at + make_interval(secs => w.window_seconds) <= $7 AS is_over
+        FROM unnest($2, $3, $4, $5, $6) AS w (capability_id, scope, subject_id, limit_count, window_seconds)
+        JOIN studio.quota_buckets AS q ON q.studio_id = $1 AND {_KEY}
+        ORDER BY w.capability_id, w.scope, w.subject_id FOR NO KEY UPDATE OF q
+    ), counted AS (
+        UPDATE studio.quota_buckets AS q SET limit_count = w.limit_count, window_seconds = w.window_seconds,
+            used = CASE WHEN w.is_over THEN 1 ELSE q.used + 1 END,
+            window_started_at = CASE WHEN w.is_over THEN $7 ELSE q.window_started_at END,
+            last_used_at = CASE WHEN w.is_over THEN $7 ELSE greatest($7, q.last_used_at) END
+        FROM held AS w WHERE q.studio_id = $1 AND {_KEY}
+            AND CASE WHEN w.is_over THEN 0 ELSE q.used END < w.limit_count RETURNING 1
+    )
     SELECT CASE WHEN (SELECT count(*) FROM counted) = cardinality($2) THEN '' ELSE
         (SELECT '' FROM studio.refuse('quota-has-room', 'A quota is used up or new.', 'SO001')) END""",
-    _QUOTA_TYPES,
+    ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz"),
 )
 LOCK_NEW_QUOTAS: Final = Statement(
     "ledger_lock_new_quotas", f"SELECT pg_advisory_xact_lock({QUOTA_LOCK}, hashtext($1))", ("text",)

@@ -28,7 +28,7 @@ from resources.postgres.ledger_record import APPENDED
 from resources.postgres.ledger_statements import Statement
 
 _PREPARED: Final = "prepared"
-_NEWEST: Final = f"SELECT current_setting('{APPENDED}', true)"
+_NEWEST: Final = f"current_setting('{APPENDED}', true)"
 
 Call = tuple[Statement, Sequence[Any]]
 """A statement and its arguments."""
@@ -118,13 +118,15 @@ class Wire:
             if not self._begun:
                 self._begun = True
                 said.insert(0, "BEGIN")
-            said.append(self._ending(is_visible_late=is_visible_late))
+            ending = self._ending(is_visible_late=is_visible_late)
             if calls:
-                said.append(_NEWEST)
+                # One statement less where the flush is a query of one row itself.
+                ending += f",{_NEWEST}" if ";SELECT " in ending else f";SELECT {_NEWEST}"
+            said.append(ending)
             try:
                 self._cursor.execute(";".join(said), _arguments(calls))
                 if calls:
-                    appended = int(self._cursor.fetchone()[0] or 0)
+                    appended = int(self._cursor.fetchone()[-1] or 0)
             except psycopg2.Error as error:
                 self._end_after(error)
         self.release()
