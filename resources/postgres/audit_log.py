@@ -4,7 +4,7 @@ Nothing here writes entries: only ``studio.append_audit_v1`` does. Checkpoints a
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -39,8 +39,6 @@ _WITNESSES: Final = (
     "audit_checkpoints",
 )
 
-_READERS: Final = 2  # processes of the server that read the log for its verification
-
 Beside = AbstractContextManager[Connection]
 
 
@@ -68,15 +66,13 @@ class AuditView:
 
     def batches(self) -> Iterator[Batch]:
         """Yield all rows in order, read ahead while the caller works."""
-        # On connections of their own: the caller may look at single rows meanwhile.
+        # On a connection of its own: the caller may look at single rows meanwhile.
         ((snapshot,),) = self._rows("SELECT pg_export_snapshot()")
-        with ExitStack() as opened:
-            connections = [opened.enter_context(self._beside()) for _ in range(_READERS)]
-            for connection in connections:
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
-            yield from batches(connections, self.studio_id)
+        with self._beside() as connection:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
+            yield from batches(connection, self.studio_id)
 
     def entries(self, position: int, limit: int) -> Sequence[Entry]:
         """Return at most ``limit`` rows in order, skipping the first ``position``."""

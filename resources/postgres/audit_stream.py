@@ -7,7 +7,7 @@ begin and end; a row that does not look so is only counted, and the verifier loo
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from itertools import cycle, repeat
+from itertools import repeat
 from queue import Empty, Full, Queue
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ _LEAST_QUOTES: Final = 37  # in the beginning and the ending of one payload
 _BATCH: Final = """
 COPY (
 SELECT found.*
-FROM generate_series(%(first)s::bigint, %(last)s::bigint, %(step)s) AS range (start),
+FROM generate_series(%(first)s::bigint, %(last)s::bigint, %(rows)s) AS range (start),
 LATERAL (
     SELECT count(*), string_agg(seq::text, ','),
         string_agg(seq || E'\\n' || encode(prev_hash, 'hex') || E'\\n' || payload, E'\\x1e'),
@@ -58,35 +58,25 @@ LATERAL (
 """
 
 
-def batches(connections: Sequence[Connection], studio_id: str, rows: int = ROWS) -> Iterator[Batch]:
+def batches(connection: Connection, studio_id: str, rows: int = ROWS) -> Iterator[Batch]:
     """Yield all entries of a studio in order of their numbers, at most ``rows`` at a time.
 
-    Connections see the same moment and take turns, so as many processes of the server work at once. Nobody
-    else may use them until the iterator ends or is closed.
+    Nobody else may use the connection until the iterator ends or is closed.
 
     Raises:
         psycopg2.Error: The server does not answer or refuses.
     """
-    readers = [
-        _Reader(connection, studio_id, rows, turn=turn, turns=len(connections))
-        for turn, connection in enumerate(connections)
-    ]
-    for reader in readers:
-        reader.start()
+    reader = _Reader(connection, studio_id, rows)
+    reader.start()
     try:
-        # All look for the same spans, and each hands over as many batches of a span as the others.
-        for reader in cycle(readers):
-            found = reader.ready.get()
-            if found is None:
-                break
+        while (found := reader.ready.get()) is not None:
             if isinstance(found, BaseException):
                 raise found
             batch = _batch(found)
             if batch is not None:
                 yield batch
     finally:
-        for reader in readers:
-            reader.stop()
+        reader.stop()
 
 
 class _StoppedError(Exception):
@@ -96,16 +86,13 @@ class _StoppedError(Exception):
 class _Reader(threading.Thread):
     """Reads rows of COPY into a short queue. ``ready`` ends with null, or with the error that ended it."""
 
-    def __init__(self, connection: Connection, studio_id: str, rows: int, *, turn: int, turns: int) -> None:
+    def __init__(self, connection: Connection, studio_id: str, rows: int) -> None:
         super().__init__(name="audit-reader", daemon=True)
         self.ready: Queue[list[bytes] | BaseException | None] = Queue(_AHEAD)
         self._piece = b""
         self._connection = connection
         self._studio_id = studio_id
         self._rows = rows
-        self._turn = turn
-        self._turns = turns
-        self._span = max(_SPAN // (rows * turns), 1) * rows * turns  # the same number of batches for each
         self._is_stopped = threading.Event()
 
     def run(self) -> None:
@@ -114,12 +101,13 @@ class _Reader(threading.Thread):
             first = self._first_from(None)
             while first is not None:
                 self._copy(first)
-                first = self._first_from(first + self._span)
-            self._hand_over(None)
+                first = self._first_from(first + _SPAN)
         except _StoppedError:
             return
         except BaseException as error:  # noqa: BLE001 - handed to the thread that asked
             self._hand_over(error)
+        else:
+            self._hand_over(None)
 
     def stop(self) -> None:
         """Stop reading and wait until the connection is free."""
@@ -154,10 +142,9 @@ class _Reader(threading.Thread):
         quoted.prepare(self._connection)
         values: Any = {
             "studio": quoted.getquoted().decode(),
-            "first": first + self._turn * self._rows,
-            "last": first + self._span - 1,
+            "first": first,
+            "last": first + _SPAN - 1,
             "rows": self._rows,
-            "step": self._rows * self._turns,
         }
         self._piece = b""
         with self._connection.cursor() as cursor:
