@@ -5,6 +5,9 @@ waiting for the disk, which frees the head at once, and the same message then fl
 writers that wait for the disk wait together. PostgreSQL writes its log in one order, so whatever a flush
 makes durable, everything it was built on is durable, too. Nothing is acknowledged before the flush.
 
+What a transaction writes travels with its commit where the caller does not need the number at once
+(``ledger_late``): the head is then held while the server works, and never while it waits for a client.
+
 Measured with 8 writers on a disk that takes 5 ms to sync: 2.1 times the cycles of commits that wait while
 they hold the head. On a disk that takes 0.1 ms the two are equal. A change of the kill switch commits the
 plain way, because a call may begin on what it reads of the switch.
