@@ -16,16 +16,20 @@ from cockpit.session import history_settings
 from policies.actors import ADMIN_ROLE, STAFF_ROLE, Actor, ActorKind
 from policies.audit_entries import Entry
 from policies.gateway import GatewayContract
+from policies.gateway_text import MOST_ID
+from policies.inputs import text_problem
 from policies.ports import Ledger
-from policies.proposals import Proposal
+from policies.proposals import Proposal, ProposalState
+from resources.clock import SystemClock
 from resources.postgres.audit_log import AuditLog
 from resources.postgres.engine import app_engine
 from resources.settings import Settings
-from studio_assets.resources import live_gateway, live_ledger
+from studio_assets.doors import live_gateway, live_ledger
 
 NOT_FOUND = 1
 _LOOKED_THROUGH = 1000
-"""Newest proposals among which an abbreviated id is looked for."""
+"""Newest proposals among which an abbreviated id is looked for, and an agent's own."""
+_LEAST_OF_AN_ID = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +45,27 @@ class Desk:
     def proposal(self, wanted: str) -> Proposal:
         """Return the proposal of an id, or of the end or beginning of one that is unmistakable.
 
-        Raises ``CockpitError`` when there is none this actor may see, or several.
+        A whole id finds any proposal; a part of one only the newest. Raises ``CockpitError`` when there is
+        none this actor may see, or several.
         """
-        matches = [
-            each
-            for each in self.ledger.proposals(limit=_LOOKED_THROUGH)
-            if each.proposal_id == wanted
-            or (
-                len(wanted) >= 4
-                and (each.proposal_id.endswith(wanted) or each.proposal_id.startswith(wanted))
-            )
-        ]
-        found = [each for each in matches if self._may_see(each)]
-        exact = [each for each in found if each.proposal_id == wanted]
-        if len(exact or found) != 1:
-            what = f"{len(found)} proposals match that id." if found else "There is no such proposal here."
-            raise CockpitError(what, "./studio proposals list shows them.", exit_code=NOT_FOUND)
-        return (exact or found)[0]
+        whole = self._known(wanted)
+        return whole if whole is not None and self._may_see(whole) else self._abbreviated(wanted)
 
-    def visible(self, proposals: Sequence[Proposal]) -> list[Proposal]:
-        """Return the proposals that this actor may see."""
-        return [each for each in proposals if self._may_see(each)]
+    def acted_on(self, wanted: str) -> Proposal:
+        """Return the proposal that somebody wants to act on; what comes of it is the gateway's to say.
+
+        A whole id finds also what this actor may not see: the gateway's no is in the audit, and ours would
+        not be. A part of an id means only what the actor may see; raises as ``proposal`` does.
+        """
+        return self._known(wanted) or self._abbreviated(wanted)
+
+    def proposals(
+        self, *, states: Sequence[ProposalState], capability_id: str | None, limit: int
+    ) -> list[Proposal]:
+        """Return the newest proposals that this actor may see, newest first; all ``states`` when empty."""
+        among = limit if self._is_of_the_house() else _LOOKED_THROUGH
+        kept = self.ledger.proposals(states=states, capability_id=capability_id, limit=among)
+        return [each for each in kept if self._may_see(each)][:limit]
 
     def events(self, subject_kind: str, subject_id: str, limit: int = 1000) -> list[Entry]:
         """Return the audit events about one subject, oldest first; the newest ``limit`` of them."""
@@ -76,6 +80,26 @@ class Desk:
                 "Sign in as staff, for the pretend studio: ./studio token --role staff",
                 exit_code=NOT_FOUND,
             )
+
+    def _known(self, proposal_id: str) -> Proposal | None:
+        if text_problem(proposal_id, most=MOST_ID) is not None:
+            return None
+        with self.ledger.transaction() as transaction:
+            facts = transaction.facts(now=SystemClock().now(), capability_id=None, proposal_id=proposal_id)
+        return facts.proposal
+
+    def _abbreviated(self, wanted: str) -> Proposal:
+        newest = self.ledger.proposals(limit=_LOOKED_THROUGH) if len(wanted) >= _LEAST_OF_AN_ID else ()
+        found = [
+            each
+            for each in newest
+            if each.proposal_id.startswith(wanted) or each.proposal_id.endswith(wanted)
+            if self._may_see(each)
+        ]
+        if len(found) != 1:
+            what = f"{len(found)} proposals match that id." if found else "There is no such proposal here."
+            raise CockpitError(what, "./studio proposals list shows them.", exit_code=NOT_FOUND)
+        return found[0]
 
     def _is_of_the_house(self) -> bool:
         is_of_studio = self.actor.studio_id == self.settings.studio_id

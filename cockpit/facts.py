@@ -58,6 +58,7 @@ class Facts:
             that is not known.
         parts: The supervisor's own account of its parts; empty when it does not run.
         history: Progress of the history filler: ``done``, ``total``, ``oldest``, ``problem``.
+        governance: The kill switch and what waits, in a sentence or two; empty when nobody could tell.
     """
 
     now: datetime
@@ -73,6 +74,7 @@ class Facts:
     confirmed_at: datetime | None = None
     parts: Sequence[Mapping[str, Any]] = ()
     history: Mapping[str, Any] = field(default_factory=dict)
+    governance: str = ""
 
     @property
     def as_of(self) -> datetime | None:
@@ -110,6 +112,7 @@ class Desk:
         history: Opens the history; called again after a failure.
         heartbeat: Returns the daemon's newest sign of life; may raise.
         clock: Tells now.
+        governance: Tells of the kill switch and of what waits; may raise.
     """
 
     def __init__(
@@ -120,9 +123,10 @@ class Desk:
         history: Callable[[], Remembered],
         heartbeat: Callable[[], datetime | None],
         clock: Clock,
+        governance: Callable[[], str] = str,
     ) -> None:
         self._settings, self._run, self._history = settings, run, history
-        self._heartbeat, self._clock = heartbeat, clock
+        self._heartbeat, self._clock, self._governance = heartbeat, clock, governance
 
     def gather(self) -> Facts:
         """Return what is known now; may block for as long as the database takes to answer or refuse."""
@@ -142,6 +146,7 @@ class Desk:
             known["problem"] = "The database does not answer."
         else:
             known["heartbeat_at"] = self._last_heartbeat()
+            known["governance"] = self._governed()
         return Facts(**known)
 
     def _remembered(self) -> dict[str, Any]:
@@ -163,6 +168,13 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - Dagster's storage may not be there yet; then nobody can tell
             logger("desk").warning("desk:heartbeat:unreadable", exc_info=error)
             return None
+
+    def _governed(self) -> str:
+        try:
+            return self._governance()
+        except Exception as error:  # noqa: BLE001 - a line that cannot be told is left out, never a broken page
+            logger("desk").warning("desk:governance:unreadable", exc_info=error)
+            return ""
 
 
 def confirmed_at(history: Remembered, snapshot: Snapshot) -> datetime | None:

@@ -26,7 +26,7 @@ from policies.redaction import Redactor
 from resources.clock import SystemClock, local_date
 from resources.logs import known_secrets
 from resources.postgres.embedded import EmbeddedPostgres
-from resources.postgres.engine import DAGSTER_DATABASE
+from resources.postgres.engine import DAGSTER_DATABASE, runtime_url
 from resources.postgres.urls import with_database
 from resources.settings import Settings, SettingsError
 
@@ -42,6 +42,8 @@ class House:
     Attributes:
         told: The settings of the parts as variables; grows as parts say what others need. Holds secrets.
         server: The embedded database server; null when another server is used.
+        owner_url: The database with the rights to migrate it, for the one part that does. Where the server is
+            ours, all others connect as the studio's runtime, which has no rights to go back to.
     """
 
     home: Home
@@ -49,12 +51,14 @@ class House:
     world: World
     server: EmbeddedPostgres | None
     told: dict[str, str] = field(repr=False)
+    owner_url: str = field(repr=False)
     redactor: Redactor = field(repr=False)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def environment(self, part: str) -> Mapping[str, str]:
         """Return the whole environment of a part, as things stand."""
-        return part_environment(self.home, self.told, part=part)
+        given = self.told | ({"STUDIO_DATABASE_URL": self.owner_url} if part == "prepare" else {})
+        return part_environment(self.home, given, part=part)
 
     @property
     def url(self) -> str:
@@ -80,11 +84,14 @@ def open_house(home: Home, settings: Settings, wish: Wish) -> House:
     server = None
     if settings.database_url is None:
         server = embedded_server(home)
-        told["STUDIO_DATABASE_URL"] = server.url("studio")
+        owner_url = server.url("studio")
+        told["STUDIO_DATABASE_URL"] = runtime_url(owner_url, settings.studio_id)
+    else:
+        owner_url = told["STUDIO_DATABASE_URL"]
     if settings.dagster_database_url is None:
-        told["DAGSTER_PG_URL"] = with_database(told["STUDIO_DATABASE_URL"], DAGSTER_DATABASE)
+        told["DAGSTER_PG_URL"] = with_database(owner_url, DAGSTER_DATABASE)
     prepare_dagster(home)
-    return House(home, settings, world, server, told, Redactor.knowing(known_secrets(settings)))
+    return House(home, settings, world, server, told, owner_url, Redactor.knowing(known_secrets(settings)))
 
 
 def store_parts(house: House) -> list[Part]:

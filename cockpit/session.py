@@ -40,9 +40,8 @@ def history_settings(home: Home, settings: Settings) -> Iterator[Settings]:
             house.server.start()
         try:
             ready = load_settings(house.told)
-            url = house.told["STUDIO_DATABASE_URL"]
-            ensure_databases(url)
-            migrate(owner_engine(url), ready.studio_id)
+            ensure_databases(house.owner_url)
+            migrate(owner_engine(house.owner_url), ready.studio_id)
             yield ready
         finally:
             if house.server is not None:

@@ -76,6 +76,7 @@ class Page:
     history_total: int
     is_ready: bool
     reasons: Sequence[str]
+    governance: str
 
 
 def build(facts: Facts) -> Page:
@@ -111,6 +112,7 @@ def build(facts: Facts) -> Page:
         history_total=total,
         is_ready=readiness.is_ready,
         reasons=readiness.reasons,
+        governance=facts.governance,
     )
 
 

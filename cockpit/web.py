@@ -7,6 +7,7 @@ from functools import cache
 
 import uvicorn
 
+from cockpit import words
 from cockpit.app import DAGSTER, create_app
 from cockpit.dagster_mount import LazyDagster
 from cockpit.facts import Desk, Remembered
@@ -14,6 +15,7 @@ from cockpit.layout import code_socket, workspace_file
 from resources.clock import SystemClock
 from resources.logs import configure_logs, known_secrets
 from resources.postgres.engine import app_engine
+from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.settings import Settings, SettingsError, load_settings
 from resources.settings_rules import is_loopback
@@ -35,6 +37,7 @@ def main() -> int:
         history=_opener(settings),
         heartbeat=dagster.last_heartbeat,
         clock=SystemClock(),
+        governance=_governance_teller(settings),
     )
     dagster.start()
     app = create_app(desk, dagster=dagster, hosts=(settings.host,))
@@ -62,6 +65,21 @@ def _opener(settings: Settings) -> Callable[[], Remembered]:
         )
 
     return open_history
+
+
+def _governance_teller(settings: Settings) -> Callable[[], str]:
+    @cache
+    def open_reads() -> GovernanceReads:
+        if settings.database_url is None:
+            raise SettingsError(["STUDIO_DATABASE_URL is not set."])
+        engine = app_engine(settings.database_url.get_secret_value(), settings.studio_id)
+        return GovernanceReads(engine, settings.studio_id)
+
+    def tell() -> str:
+        reads = open_reads()
+        return words.governance(reads.proposal_counts(), is_halted=reads.is_halted())
+
+    return tell
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Plain words for what the pages show: counters, sources, times. No numbers are made here."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -66,6 +67,13 @@ WANT_ATTENTION: Final = frozenset(
     }
 )
 _SECONDS: Final = (("day", 86400), ("hour", 3600), ("minute", 60))
+
+
+def governance(counts: Mapping[str, int], *, is_halted: bool) -> str:
+    """Return the kill switch, and how many proposals wait for people and for the executor, as a sentence."""
+    switch = "The kill switch is on: nothing is executed." if is_halted else "The kill switch is off."
+    pending, approved = counts.get("pending_approval", 0), counts.get("approved", 0)
+    return f"{switch} Proposals waiting for approval: {pending}; approved and not yet executed: {approved}."
 
 
 def label(counter: str) -> str:

@@ -4,7 +4,7 @@ from policies.actors import ADMIN_ROLE, Actor, ActorKind, system_actor
 from policies.approvals import live_approvals
 from policies.cases import Case, is_person, is_staff
 from policies.decisions import Decision
-from policies.inputs import text_problem
+from policies.inputs import words_problem
 from policies.proposals import ApprovalKind, Proposal
 from policies.rules import deny
 
@@ -70,8 +70,8 @@ def is_executor(actor: Actor) -> bool:
 
 
 def not_requester(case: Case) -> Decision | None:
-    """Four eyes: neither the requester, nor an agent's owner, nor an agent of the requester."""
-    if case.capability.is_four_eyes and _is_same_side(case.actor, case.proposal):
+    """Neither the requester, nor an agent's owner, nor an agent of the requester; whatever it is about."""
+    if _is_same_side(case.actor, case.proposal):
         return deny("no-self-approval")
     return None
 
@@ -115,7 +115,7 @@ def reason_of(text: str | None, least: int) -> Decision | None:
     """Return the no for a reason that is missing, blank, too short, too long or cannot be kept."""
     if text is None:
         return deny("rationale-long-enough", least=least)
-    if text_problem(text) is not None:
+    if words_problem(text) is not None:
         return deny("rationale-storable")
     return deny("rationale-long-enough", least=least) if len(text.strip()) < least else None
 

@@ -65,8 +65,13 @@ class GatewayContract(Protocol):
     def dry_run(self, actor: Actor, proposal_id: str) -> Proposal:
         """Ask the target what would happen, and keep the answer with the proposal."""
 
-    def approve(self, actor: Actor, proposal_id: str, reason: str, *, input_hash: str) -> Proposal:
-        """Say yes to what ``input_hash`` names; with the last yes needed the proposal is approved."""
+    def approve(
+        self, actor: Actor, proposal_id: str, reason: str, *, input_hash: str, version: int | None = None
+    ) -> Proposal:
+        """Say yes to what ``input_hash`` names; with the last yes needed the proposal is approved.
+
+        The hash is of the input alone. With ``version``, the yes is also to the rationale that was seen.
+        """
 
     def reject(self, actor: Actor, proposal_id: str, reason: str) -> Proposal:
         """Say no; also possible after approval, until execution begins."""

@@ -10,9 +10,10 @@ from policies.approvals import has_quorum, live_approvals
 from policies.audit import instant, text_hash
 from policies.checks_who import is_executor
 from policies.decisions import Decision, Facts, Operation
+from policies.errors import BadRequestError
 from policies.gateway_base import RefusedInsideError, Request, Writing, proposal_event
 from policies.gateway_proposals import ProposalVerbs, approved_by_rule, proposal_of
-from policies.gateway_text import id_problems, require, text_problems
+from policies.gateway_text import id_problems, require, rollback_reason_problems, text_problems
 from policies.intake import OVERRIDE_REASONS
 from policies.ports import AuditDraft, IntakeOverride
 from policies.proposals import Approval, ApprovalKind, Proposal, ProposalState
@@ -26,17 +27,24 @@ _ROLES_BY_WEIGHT: Final[tuple[str, ...]] = (APPROVER_ROLE, ADMIN_ROLE, STAFF_ROL
 class ApprovalVerbs(ProposalVerbs):
     """What people decide about a proposal."""
 
-    def approve(self, actor: Actor, proposal_id: str, reason: str, *, input_hash: str) -> Proposal:
+    def approve(
+        self, actor: Actor, proposal_id: str, reason: str, *, input_hash: str, version: int | None = None
+    ) -> Proposal:
         """Say yes to what ``input_hash`` names; with the last yes needed the proposal is approved.
 
-        What screening blocks keeps its approvals and waits for the override. Raises ``BadRequestError``,
-        ``DeniedError``.
+        An edit of the rationale alone leaves the hash as it was. Whoever gives the ``version`` they saw is
+        told when there is a newer one; null takes the newest. What screening blocks keeps its approvals and
+        waits for the override. Raises ``BadRequestError``, ``DeniedError``.
         """
         require(id_problems(proposal_id=proposal_id, input_hash=input_hash) + text_problems(reason=reason))
 
         def make(writing: Writing, capability: Capability, facts: Facts, decision: Decision) -> Proposal:
             del decision
             proposal = proposal_of(facts)
+            if version is not None and version != proposal.version:
+                raise BadRequestError(
+                    (f"It is at version {proposal.version} now; look at it again, then approve.",)
+                )
             approval = self._approval(actor, reason, capability, facts, ApprovalKind.EXECUTE)
             writing.record(_given(proposal, "approval_given", facts, actor, approval), approval)
             given = replace(facts, approvals=(*facts.approvals, approval))
@@ -146,6 +154,7 @@ class ApprovalVerbs(ProposalVerbs):
         Raises ``BadRequestError``, ``DeniedError``.
         """
         require(id_problems(proposal_id=proposal_id) + text_problems(reason=reason))
+        require(rollback_reason_problems(reason))
 
         def make(writing: Writing, capability: Capability, facts: Facts, decision: Decision) -> Proposal:
             del decision

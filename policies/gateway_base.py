@@ -12,13 +12,15 @@ from typing import Any, Final, Generic, NoReturn, TypeVar, cast
 
 from policies.actors import Actor, ActorKind
 from policies.audit import text_hash
+from policies.checks_who import is_executor
 from policies.decide import decide
 from policies.decisions import Decision, Exemption, Facts, Operation
 from policies.delegation import DelegationFacts
 from policies.errors import DeniedError, UnknownSubjectError
 from policies.gateway_ids import IdSource, random_id
-from policies.gateway_landed import has_landed
+from policies.gateway_landed import has_landed, numbered_as, reread
 from policies.gateway_probes import Probe, no_probe
+from policies.inputs import InvalidInputError, input_hash
 from policies.ports import (
     Adapter,
     AuditDraft,
@@ -39,8 +41,15 @@ T = TypeVar("T")
 LEASE_SECONDS: Final = 120
 """How long an executor may be silent; more than any adapter's deadline."""
 
+UNHASHABLE: Final = "unhashable"
+"""Stands for the hash of an input that has none; no stored hash equals it."""
+
 AGENT_OPERATIONS: Final = frozenset({Operation.PROPOSE, Operation.SUBMIT, Operation.EDIT, Operation.DRY_RUN})
 """What an agent may do at all; its delegation is looked up for these."""
+
+LATE_VERBS: Final = frozenset({"propose", "approve", "execute", "rollback"})
+"""Verbs that send what they write with the commit. Each writes a row with an id of its own, so that it can be
+told after a lost answer whether it landed. A second attempt writes at once, and learns at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +89,25 @@ class RefusedInsideError(Exception):
 class Writing:
     """A ledger transaction that calls the probe around every write and remembers what was written."""
 
-    def __init__(self, transaction: LedgerTransaction, verb: str, probe: Probe) -> None:
+    def __init__(
+        self, transaction: LedgerTransaction, verb: str, probe: Probe, *, is_late: bool = False
+    ) -> None:
         self.ledger = transaction
+        self.is_late = is_late
         self.rows: list[Row] = []
         self.has_written = False
         self._verb = verb
         self._probe = probe
 
     def record(self, event: AuditDraft, *rows: Row) -> int:
-        """Append the event and write its rows; return the event's number. Raises ``LedgerRefusedError``."""
+        """Append the event and write its rows; return the event's number, perhaps a provisional one.
+
+        Raises ``LedgerRefusedError``; where ``is_late``, leaving the transaction may raise it.
+        """
         point = f"{self._verb}:{event.name.rpartition(':')[2]}"
         self._probe(f"{point}:before")
-        seq = self.ledger.record(event, *rows)
+        record = self.ledger.record_late if self.is_late else self.ledger.record
+        seq = record(event, *rows)
         self.has_written = True
         self.rows.extend(_numbered(row, seq) for row in rows)
         self._probe(f"{point}:after")
@@ -183,10 +199,11 @@ class GatewayBase:
         while True:
             attempt: _Attempt[T] = _Attempt()
             try:
-                self._try(attempt, request, make, looked)
+                is_late = request.verb in LATE_VERBS and not is_second
+                self._try(attempt, request, make, looked, is_late=is_late)
             except OutcomeUnknownError:
                 if attempt.results and has_landed(self._ledger, attempt.rows):
-                    return attempt.results[0], False
+                    return reread(self._ledger, attempt.results[0]), False
                 if is_second:
                     raise
                 is_second = True
@@ -206,8 +223,16 @@ class GatewayBase:
             # The cloud is never asked while locks are held, so everything is read once more after it.
             looked = self._look_up_agent(str(attempt.agent_id))
 
-    def _try(self, attempt: _Attempt[T], request: Request, make: Make[T], looked: Looked | None) -> None:
-        with self._transaction(request.verb, attempt.rows) as writing:
+    def _try(
+        self,
+        attempt: _Attempt[T],
+        request: Request,
+        make: Make[T],
+        looked: Looked | None,
+        *,
+        is_late: bool,
+    ) -> None:
+        with self._transaction(request.verb, attempt.rows, is_late=is_late) as writing:
             facts = self._facts(writing.ledger, request, looked, lock=True)
             attempt.capability = self._capability_of(request, facts)
             if looked is None:
@@ -221,6 +246,7 @@ class GatewayBase:
                 # Null only for the kill switch, whose changes do not look at it.
                 capability = cast("Capability", attempt.capability)
                 attempt.results.append(make(writing, capability, facts, decision))
+        attempt.results = [numbered_as(result, writing.ledger.numbers) for result in attempt.results]
 
     def _check(self, request: Request) -> tuple[Facts, Decision]:
         """Return facts and decision without locking or recording anything. Raises ``UnknownSubjectError``."""
@@ -236,10 +262,12 @@ class GatewayBase:
             looked = self._look_up_agent(agent_id)
 
     @contextmanager
-    def _transaction(self, verb: str, rows: list[Row] | None = None) -> Iterator[Writing]:
+    def _transaction(
+        self, verb: str, rows: list[Row] | None = None, *, is_late: bool = False
+    ) -> Iterator[Writing]:
         """Give one transaction with probes; what it writes is also put into ``rows``."""
         with self._ledger.transaction() as transaction:
-            writing = Writing(transaction, verb, self._probe)
+            writing = Writing(transaction, verb, self._probe, is_late=is_late)
             if rows is not None:
                 writing.rows = rows
             yield writing
@@ -268,7 +296,7 @@ class GatewayBase:
             delegation=None if looked is None else looked.facts,
             is_delegation_readable=looked is None or looked.facts is not None,
             rationale=request.rationale,
-            input_hash=request.input_hash,
+            input_hash=_bound_hash(request, facts),
             owner_id=request.owner_id if facts.proposal is None else facts.proposal.owner_id,
             exemptions=facts.exemptions
             if request.exemption_id is None
@@ -315,7 +343,7 @@ class GatewayBase:
         )
         for is_last in (False, True):
             try:
-                with self._transaction("deny") as writing:
+                with self._transaction("deny", is_late=not is_last) as writing:
                     writing.record(event)
                 break
             except OutcomeUnknownError:
@@ -343,6 +371,22 @@ def _numbered(row: Row, seq: int) -> Row:
     return (
         replace(row, audit_seq=seq) if isinstance(row, Proposal | Approval | Execution | Exemption) else row
     )
+
+
+def _bound_hash(request: Request, facts: Facts) -> str | None:
+    """Return the hash the actor decides on: of what it saw, or, for the executor, of what it would send.
+
+    The executor names no hash. It is held to the input itself, so that an input that is not what its stored
+    hash says, however that came about, is not carried out.
+    """
+    proposal = facts.proposal
+    is_deed = request.operation in {Operation.EXECUTE, Operation.ROLLBACK} and is_executor(request.actor)
+    if proposal is None or not is_deed:
+        return request.input_hash
+    try:
+        return input_hash(proposal.capability_id, proposal.input)
+    except InvalidInputError:
+        return UNHASHABLE
 
 
 def _agent_behind(request: Request, facts: Facts) -> str | None:

@@ -194,7 +194,7 @@ class ExecutionVerbs(ApprovalVerbs):
         switch = SwitchState(Switch.OFF)
         ended = execution
         try:
-            with self._transaction(f"{job.steps.verb}_call") as writing:
+            with self._transaction(f"{job.steps.verb}_call", is_late=True) as writing:
                 switch = writing.ledger.begin_call(execution)
                 now = self._clock.now()
                 latest = execution.lease_until - timedelta(seconds=adapter.deadline_seconds)
@@ -273,6 +273,9 @@ class ExecutionVerbs(ApprovalVerbs):
                 quotas=applicable(capability, proposal),
             )
             _require_quotas(job, capability, replace(facts, quotas=held.quotas))
+        if writing.is_late:
+            writing.ledger.use_quotas_late(uses, facts.now)
+            return
         spent = writing.ledger.use_quotas(uses, facts.now)
         if spent is not None:
             _require_quotas(job, capability, replace(facts, quotas=(spent,)))

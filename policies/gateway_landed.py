@@ -4,11 +4,15 @@ Reads only. What cannot be told apart from somebody else's change counts as not 
 decides again from what stands there, which is always safe and at worst tells a person of their own success.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar, cast
 
 from policies.decisions import Exemption
 from policies.ports import ExemptionEnd, Ledger, Row, SwitchChange
 from policies.proposals import Approval, Execution, Proposal
+
+T = TypeVar("T")
 
 
 def has_landed(ledger: Ledger, rows: Sequence[Row]) -> bool:
@@ -50,4 +54,36 @@ def _same_proposal(ledger: Ledger, row: Proposal) -> bool:
         facts = transaction.facts(
             now=row.updated_at, capability_id=row.capability_id, proposal_id=row.proposal_id
         )
-    return facts.proposal == row
+    found = facts.proposal
+    if found is not None and row.audit_seq < 0:
+        # Its number was never told. The id is its writer's own: nobody else writes this proposal as new.
+        found = replace(found, audit_seq=row.audit_seq)
+    return found == row
+
+
+def numbered_as(result: T, numbers: Mapping[int, int]) -> T:
+    """Return a result (a row, or several) with the numbers that its events have got."""
+    if not numbers:
+        return result
+    if isinstance(result, tuple):
+        return cast("T", tuple(numbered_as(part, numbers) for part in result))
+    if isinstance(result, Proposal | Approval | Execution | Exemption):
+        return cast("T", replace(result, audit_seq=numbers.get(result.audit_seq, result.audit_seq)))
+    return result
+
+
+def reread(ledger: Ledger, result: T) -> T:
+    """Return a result that landed although its answer was lost, with the numbers that stand there."""
+    if isinstance(result, tuple):
+        return cast("T", tuple(reread(ledger, part) for part in result))
+    if isinstance(result, Proposal) and result.audit_seq < 0:
+        with ledger.transaction() as transaction:
+            facts = transaction.facts(
+                now=result.updated_at, capability_id=result.capability_id, proposal_id=result.proposal_id
+            )
+        seq = 0 if facts.proposal is None else facts.proposal.audit_seq
+        return cast("T", replace(result, audit_seq=seq))
+    if isinstance(result, Execution) and result.audit_seq < 0:
+        seqs = {it.execution_id: it.audit_seq for it in ledger.executions(result.proposal_id)}
+        return cast("T", replace(result, audit_seq=seqs.get(result.execution_id, 0)))
+    return result

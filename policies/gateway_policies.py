@@ -233,7 +233,7 @@ class PolicyVerbs(RecoveryVerbs):
                 proposal_id=proposal_id,
                 quotas=applicable(capability, proposal),
             ).quotas
-        whole = replace(facts, quotas=quotas, input_hash=proposal.input_hash)
+        whole = replace(facts, quotas=quotas, input_hash=facts.input_hash or proposal.input_hash)
         return decide(operation, actor, capability, whole)
 
     def _switched(self, request: Request, make: Callable[[Writing, Facts], SwitchState]) -> SwitchState:

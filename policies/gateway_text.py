@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from policies.errors import BadRequestError
-from policies.inputs import text_problem
+from policies.inputs import text_problem, words_problem
 from policies.proposals import Evidence
 
 MOST_ID: Final = 200
 MOST_EFFECT: Final = 500
 MOST_LIST: Final = 50
+ROLLBACK_REASON_UNITS: Final = (10, 500)
+"""Least and most UTF-16 units of a rollback's reason: it goes to the cloud with the undoing, and the cloud
+counts so. A reason it would not take must not be approved, or the rollback could never succeed."""
 
 
 def require(problems: Iterable[str]) -> None:
@@ -26,7 +29,7 @@ def text_problems(**texts: Any) -> list[str]:
     """Return why texts cannot be kept or are empty, as sentences that do not repeat them."""
     problems = []
     for name, text in texts.items():
-        problem = text_problem(text)
+        problem = words_problem(text)
         if problem is not None:
             problems.append(f"The {_words(name)}: {problem}")
         elif not text.strip():
@@ -46,6 +49,15 @@ def id_problems(**ids: Any) -> list[str]:
     return problems
 
 
+def rollback_reason_problems(reason: str) -> list[str]:
+    """Return why a reason cannot go to the cloud with a rollback; it has been measured as a text before."""
+    least, most = ROLLBACK_REASON_UNITS
+    length = len(reason.encode("utf-16-le", "replace")) // 2
+    if least <= length <= most:
+        return []
+    return [f"The reason has {length:,} characters; a rollback's has {least} to {most}, as the cloud counts."]
+
+
 def list_problems(evidence: Sequence[Evidence], predicted_effects: Sequence[str]) -> list[str]:
     """Return what is wrong with a proposal's evidence and predicted effects."""
     problems = [
@@ -56,7 +68,7 @@ def list_problems(evidence: Sequence[Evidence], predicted_effects: Sequence[str]
     if problems:
         return problems
     for effect in predicted_effects:
-        problem = text_problem(effect, most=MOST_EFFECT)
+        problem = words_problem(effect, most=MOST_EFFECT)
         problems += [] if problem is None else [f"A predicted effect: {problem}"]
     for link in evidence:
         problems += id_problems(asset=link.asset, revision=link.revision, finding_id=link.finding_id)

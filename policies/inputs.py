@@ -1,8 +1,9 @@
 """What a capability is asked to do: the check of its fields, its canonical bytes, the hash people approve.
 
-An input is plain JSON data: text, whole numbers, booleans, null, lists and objects. Text is kept as it was
-written; it is data and nothing else. What cannot be stored and hashed the same way everywhere is refused
-with a sentence: fractions, numbers beyond 53 bits, control characters, broken Unicode, great size.
+An input is plain JSON data: text, whole numbers, booleans, null, lists and objects. What people write is
+kept as they wrote it, whatever it says or does to a terminal; it is data and nothing else. What cannot be
+stored and hashed the same way everywhere is refused with a sentence: fractions, numbers beyond 53 bits, NUL
+and halves of characters, great size. Names and ids take no character that cannot be seen.
 """
 
 import hashlib
@@ -16,8 +17,10 @@ from policies.registry import Capability, InputField
 LARGEST_INPUT_BYTES: Final = 64 * 1024
 LARGEST_INTEGER: Final = 2**53 - 1  # beyond it JSON readers disagree about the value
 DEEPEST_INPUT: Final = 8
-LONGEST_TEXT: Final = 4000  # characters of a rationale or reason
-_UNSTORABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+LONGEST_WORDS: Final = 1_200_000  # characters of a rationale or reason: a pasted megabyte loses nothing
+LONGEST_NAME: Final = 4000
+_UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL, JSON and UTF-8 have no place for them
+_UNSEEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -48,21 +51,33 @@ def input_hash(capability_id: str, input_: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_bytes({"capability": capability_id, "input": input_})).hexdigest()
 
 
-def text_problem(text: object, *, most: int = LONGEST_TEXT) -> str | None:
-    """Return why a text cannot be kept (not text, too long, unstorable characters); null if it can."""
+def words_problem(text: object, *, most: int = LONGEST_WORDS) -> str | None:
+    """Return why words cannot be kept (not text, too long, a character without bytes); null if they can."""
     if not isinstance(text, str):
         return "Text is wanted."
     if len(text) > most:
         return f"The text has {len(text):,} characters; at most {most:,} are kept."
-    found = _UNSTORABLE.search(text)
+    found = _UNKEEPABLE.search(text)
+    return None if found is None else _not_kept(found)
+
+
+def text_problem(text: object, *, most: int = LONGEST_NAME) -> str | None:
+    """Return why a name or an id cannot be kept; null if it can. Every character of it must be seen."""
+    problem = words_problem(text, most=most)
+    if problem is not None or not isinstance(text, str):
+        return problem
+    found = _UNSEEN.search(text)
     if found is not None:
-        shown = f"U+{ord(found[0]):04X}, place {found.start() + 1}"
-        return f"The text has a character that cannot be kept ({shown})."
+        return _not_kept(found)
     found = _REORDERING.search(text)
     if found is not None:
-        # It would show approvers another order of words than what is stored.
+        # It would show approvers another order of letters than what is stored.
         return f"The text has a character that reorders others (U+{ord(found[0]):04X}); leave it out."
     return None
+
+
+def _not_kept(found: re.Match[str]) -> str:
+    return f"The text has a character that cannot be kept (U+{ord(found[0]):04X}, place {found.start() + 1})."
 
 
 def input_problems(capability: Capability, input_: Any) -> tuple[str, ...]:
@@ -108,8 +123,15 @@ def _field_problem(field: InputField, value: Any) -> str | None:
         return "text is wanted."
     if field.kind == "choice":
         return None if value in field.choices else f"one of {', '.join(field.choices)} is wanted."
-    # Blanks at the ends do not count towards the least: what counts is what a person reads.
-    if len(value.strip()) < field.least or len(value) > field.most:
+    return _text_field_problem(field, value)
+
+
+def _text_field_problem(field: InputField, value: str) -> str | None:
+    if not field.is_free_text and (problem := text_problem(value)) is not None:
+        return problem
+    # Blanks at the ends do not count towards the least: what counts is what a person reads. The most is
+    # counted in UTF-16 units, as targets count: else a text could be approved that they refuse.
+    if len(value.strip()) < field.least or len(value.encode("utf-16-le")) // 2 > field.most:
         return f"{field.least} to {field.most} characters are wanted."
     if field.pattern is not None and re.fullmatch(field.pattern, value, re.ASCII) is None:
         return "it has characters this field does not take."
@@ -139,7 +161,7 @@ def _scalar_problem(value: Any) -> str | None:
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, str):
-        return text_problem(value, most=LARGEST_INPUT_BYTES)
+        return words_problem(value, most=LARGEST_INPUT_BYTES)
     if isinstance(value, int):
         return None if abs(value) <= LARGEST_INTEGER else "The number is too large."
     return f"{type(value).__name__} is not data that can be kept; use text or whole numbers."

@@ -266,6 +266,11 @@ class MemoryTransaction:
         self.tables.quotas.update(counted)
         return None
 
+    def use_quotas_late(self, uses: Sequence[QuotaUse], at: datetime) -> None:
+        """Count now; refused when one is exhausted."""
+        if self.use_quotas(uses, at) is not None:
+            raise LedgerRefusedError("A quota is used up.", code="STATE_CHANGED")
+
     def begin_call(self, execution: Execution) -> SwitchState:
         """Check the fence and return the switch; nothing else runs until the transaction ends."""
         current = self.tables.executions.get(execution.execution_id)
@@ -314,6 +319,15 @@ class MemoryTransaction:
             MemoryEvent(seq, event, payload, prev_hash, audit.entry_hash(seq, prev_hash, payload))
         )
         return seq
+
+    def record_late(self, event: AuditDraft, *rows: Row) -> int:
+        """Record now: nobody waits here."""
+        return self.record(event, *rows)
+
+    @property
+    def numbers(self) -> dict[int, int]:
+        """Return nothing: no number is provisional here."""
+        return {}
 
     def _see(self, *rows: Proposal | Execution) -> None:
         for row in rows:

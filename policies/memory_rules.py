@@ -253,7 +253,9 @@ def _check_arrival(
     _require(needed is None or needed in attempts, f"To become {row.state} takes an attempt that says so.")
     if row.state is ProposalState.EXECUTING:
         _require(not row.is_intake_blocked, "Screening wants a person's override first.")
-        _require(switch_state(tables).switch is Switch.OFF, "The kill switch is on.")
+        if switch_state(tables).switch is not Switch.OFF:
+            # Somebody threw it since the decision.
+            raise LedgerRefusedError("The kill switch is on.", code="STATE_CHANGED")
         _require(has_quorum(tables, capability, row, row.updated_at), "The approvals have run out.")
         _require(capability.adapter is not None, "Nothing here carries this capability out.")
 

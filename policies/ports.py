@@ -168,6 +168,13 @@ class LedgerTransaction(Protocol):
         ``limit`` and ``window_seconds`` of ``uses`` are the registry's; the other fields are ignored.
         """
 
+    def use_quotas_late(self, uses: Sequence[QuotaUse], at: datetime) -> None:
+        """Count as ``use_quotas`` does, but as late as can be, so that others wait for nobody's answer.
+
+        Refused with ``STATE_CHANGED``, perhaps not before the transaction is left, when one is exhausted or
+        has never been used: ``use_quotas`` then says which.
+        """
+
     def begin_call(self, execution: Execution) -> SwitchState:
         """Hold the execution and the kill switch still until the transaction ends, and return the switch.
 
@@ -191,6 +198,17 @@ class LedgerTransaction(Protocol):
 
         Raises ``LedgerRefusedError``.
         """
+
+    def record_late(self, event: AuditDraft, *rows: Row) -> int:
+        """Record as late as can be, so that others wait for nobody's answer: with the commit, mostly.
+
+        Returns the number, or a provisional one below zero: ``numbers`` has the real one after the
+        transaction was left. What ``record`` raises may be raised on leaving.
+        """
+
+    @property
+    def numbers(self) -> Mapping[int, int]:
+        """Provisional numbers of ``record_late`` -> the numbers the events have got."""
 
 
 class Ledger(Protocol):

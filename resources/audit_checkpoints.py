@@ -40,12 +40,15 @@ class Trusted:
         notes: A signed note by size.
         problems: What is wrong with a copy, one sentence each: damaged, missing or contradicting.
         unreachable: Destinations that could not be asked, one sentence each.
+        emptied: Destinations that hold nothing although there are checkpoints: new ones, or emptied by
+            somebody. The next signing fills them from the other places.
     """
 
     anchors: Sequence[Anchor]
     notes: Mapping[int, str]
     problems: Sequence[str]
     unreachable: Sequence[str]
+    emptied: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ def sign_checkpoint(
 
     Raises:
         ForkRefusedError: The log, or a copy of an earlier checkpoint, is not what was signed.
-        DestinationError: Fewer than two destinations took it. Trying again is right.
+        DestinationError: Fewer than two destinations took it, or one that holds nothing cannot be filled.
+            Trying again is right.
         ServerUnreachableError: PostgreSQL does not answer.
     """
     with log.view() as view:
@@ -113,6 +117,7 @@ def sign_checkpoint(
             raise ForkRefusedError(None, f"It would not go on from the checkpoint of {last.size} entries.")
     note = trusted.notes.get(size) or sign_checkpoint_text(checkpoint, key.public, key.sign)
     new_leaves = leaves[before * HASH_BYTES : size * HASH_BYTES]
+    _refill(destinations, trusted, leaves, key.public)
     failed = destinations.write(size, note, new_leaves, key.public.text + "\n")
     is_new = size not in kept
     if is_new:
@@ -151,7 +156,21 @@ def trusted_checkpoints(view: AuditView, copies: Sequence[Copy], key: PublicKey)
         if copy.notes and (missing := notes.keys() - copy.notes.keys())
     ]
     ordered = sorted(anchors.values(), key=lambda anchor: (anchor.size, -len(anchor.leaves)))
-    return Trusted(ordered, notes, problems, unreachable)
+    emptied = [copy.url for copy in readable if notes and not copy.notes]
+    return Trusted(ordered, notes, problems, unreachable, emptied)
+
+
+def _refill(destinations: Destinations, trusted: Trusted, leaves: bytes, key: PublicKey) -> None:
+    """Give destinations that hold nothing every earlier checkpoint; all were verified against the log.
+
+    With the newest alone they would be called incomplete from then on, and nothing could be signed.
+    """
+    for url in trusted.emptied:
+        before = 0
+        for size, note in sorted(trusted.notes.items()):
+            hashes = leaves[before * HASH_BYTES : size * HASH_BYTES]
+            destinations.refill(url, size, note, hashes, key.text + "\n")
+            before = size
 
 
 def _opened(note: str, key: PublicKey) -> Checkpoint | None:

@@ -68,11 +68,7 @@ class Destinations:
         problems: dict[str, str] = {}
         for url in self.urls:
             try:
-                files, root = self._open(url)
-                files.makedirs(root, exist_ok=True)
-                _put_once(files, f"{root}/{PUBLIC_KEY_FILE}", public_key.encode())
-                _put_once(files, f"{root}/{size:016d}.hashes", leaves)
-                _put_once(files, f"{root}/{size:016d}.checkpoint", note.encode())
+                self._put(url, size, note, leaves, public_key)
             except Exception as error:  # noqa: BLE001 - every storage library raises its own
                 problems[url] = _said(error)
         if len(self.urls) - len(problems) < LEAST_COPIES:
@@ -82,6 +78,27 @@ class Destinations:
                 f" took it ({told}). The log is unchanged. Mend the destination; signing is tried again."
             )
         return problems
+
+    def refill(self, url: str, size: int, note: str, leaves: bytes, public_key: str) -> None:
+        """Put an earlier checkpoint at a destination that lost it, or that is new.
+
+        Raises:
+            DestinationError: It did not take it.
+        """
+        try:
+            self._put(url, size, note, leaves, public_key)
+        except Exception as error:
+            raise DestinationError(
+                f"{url} did not take the checkpoint of {size} entries ({_said(error)}). The log is unchanged."
+                " Mend the destination, or empty it; signing is tried again."
+            ) from error
+
+    def _put(self, url: str, size: int, note: str, leaves: bytes, public_key: str) -> None:
+        files, root = self._open(url)
+        files.makedirs(root, exist_ok=True)
+        _put_once(files, f"{root}/{PUBLIC_KEY_FILE}", public_key.encode())
+        _put_once(files, f"{root}/{size:016d}.hashes", leaves)
+        _put_once(files, f"{root}/{size:016d}.checkpoint", note.encode())
 
     def read(self) -> Sequence[Copy]:
         """Return what every destination holds; one that cannot be read says why."""

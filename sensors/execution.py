@@ -27,7 +27,8 @@ from studio_assets.execution.job import (
     execution_config,
 )
 
-INTERVAL_SECONDS = 5  # the shortest there is: people wait for it
+# People wait for it. The daemon looks every 5 seconds; asked for every 5, each other look would be too early.
+INTERVAL_SECONDS = 4
 RECOVERY_INTERVAL_SECONDS = 30
 LOOKED_AT = 100
 """How many waiting proposals one tick looks at, oldest first; a tick must end within a minute."""

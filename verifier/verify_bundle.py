@@ -181,10 +181,11 @@ def check_files(folder, manifest):
     present -= {"manifest.json"}
     if present != set(listed) or not set(FILES) <= present:
         raise Rejected("files were added to the bundle or taken out")
+    found = {name: (folder / name).read_bytes() for name in sorted(listed)}
     return [
         name
-        for name, facts in sorted(listed.items())
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != facts["sha256"]
+        for name, data in found.items()
+        if listed[name] != {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     ]
 
 
@@ -207,7 +208,7 @@ def entries_of(folder, studio):
                 elif not re.fullmatch(r"[0-9a-f]{64}", row["payload_sha256"]):
                     raise Rejected(f"entry {expected} says neither its payload nor its hash", expected)
                 leaf = bytes.fromhex(row["hash"])
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 raise Rejected(f"entry {expected} cannot be read", expected) from None
             yield expected, leaf, is_redacted
             before, expected = row["hash"], expected + 1
@@ -287,7 +288,7 @@ def main(arguments=None):
         told, code = {"ok": False, "first_bad": verdict.seq, "why": str(verdict)}, 1
     except OSError as error:
         told, code = {"ok": False, "first_bad": None, "why": f"no readable bundle: {error.strerror}"}, 2
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         told, code = {"ok": False, "first_bad": None, "why": f"malformed bundle: {type(error).__name__}"}, 1
     words = ("rejected: " if code else "accepted: ") + ", ".join(f"{name} {told[name]}" for name in told)
     print(json.dumps(told) if given.is_json else words)

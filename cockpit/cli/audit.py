@@ -10,6 +10,7 @@ import click
 import orjson
 
 from cockpit.audit_bundle import proof_of, write_bundle
+from cockpit.cli.desk_words import visible
 from cockpit.cli.identity_option import acting
 from cockpit.cli.options import print_json, shared
 from cockpit.desk import Desk, open_desk
@@ -49,7 +50,8 @@ def verify(*, home: Path | None, is_json: bool, actor: Actor) -> int:
     with _desk(home, actor) as desk, desk.audit.view() as view:
         trusted = _trusted(desk, view)
         report = verify_log(view, trusted.anchors, known_entries=view.known_entries())
-    is_ok = report.is_ok and not trusted.problems
+    problems = [*trusted.problems, *map(_emptied, trusted.emptied)]
+    is_ok = report.is_ok and not problems
     told = {
         "ok": is_ok,
         "entries": report.entries,
@@ -57,7 +59,7 @@ def verify(*, home: Path | None, is_json: bool, actor: Actor) -> int:
         "first_bad": _fault_told(report),
         "sentence": report.fault.sentence if report.fault is not None else None,
         "root": report.root.hex() if report.is_ok else None,
-        "problems": list(trusted.problems),
+        "problems": problems,
         "unreachable": list(trusted.unreachable),
     }
     if is_json:
@@ -284,6 +286,10 @@ def _verdict(told: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"Could not be asked: {each}" for each in told["unreachable"])
 
 
+def _emptied(url: str) -> str:
+    return f"No checkpoint is at {url}, though some were signed; if it is not new, somebody emptied it."
+
+
 def _told(entry: Entry) -> dict[str, Any]:
     try:
         payload = orjson.loads(entry.payload)
@@ -298,4 +304,6 @@ def _show(entries: list[Entry], *, is_json: bool) -> None:
         return
     for entry in entries:
         state = f" -> {entry.state}" if entry.state else ""
-        print(f"{entry.seq:>8}  {entry.at}  {entry.name}  {entry.actor_id}  {entry.subject_id}{state}")
+        said = f"{entry.at}  {entry.name}  {entry.actor_id}  {entry.subject_id}{state}"
+        # A log that was tampered with may say anything.
+        print(f"{entry.seq:>8}  {visible(said)}")

@@ -18,7 +18,7 @@ from cockpit.home import CHECKOUT
 BENCHMARKS = CHECKOUT / "tests" / "benchmarks"
 
 
-@click.command(short_help="Measure against the raw limit: read, snapshot, startup.")
+@click.command(short_help="Measure: read, snapshot, startup, gateway, audit, gateway-model.")
 @JSON_OPTION
 @click.argument("name", required=False)
 @click.option("--steps", type=click.IntRange(min=1), help="How long, for benchmarks that play steps.")

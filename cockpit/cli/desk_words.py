@@ -208,9 +208,13 @@ def proposal_lines(
             f"{words.local_time(approval.at, timezone)}: {visible(approval.reason)}{void}"
         )
     for execution in executions:
-        where = "".join(f", {name} {value}" for name, value in (execution.pointer or {}).items())
-        failed = f", {execution.failure_code}" if execution.failure_code else ""
-        yield f"  {execution.kind:<11}  {execution.state}{where}{failed} (run {execution.executor_id[:8]})"
+        pointer = (execution.pointer or {}).items()
+        where = "".join(f", {visible(str(name))} {visible(str(value))}" for name, value in pointer)
+        yield f"  {execution.kind:<11}  {execution.state}{where} (run {visible(execution.executor_id[:8])})"
+        if execution.failure_code:
+            yield f"               {execution.failure_code}: {visible(execution.failure or '')}"
+        if execution.exemption_id:
+            yield f"               exemption {execution.exemption_id} stood in for approval"
     for entry in events:
         told = entry_told(entry)
         at = words.local_time(datetime.fromisoformat(told["at"]), timezone)

@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
-from cockpit.cli.refusals import decision_of, of_gateway
 from cockpit.errors import CANNOT_RUN, CockpitError
+from cockpit.refusals import decision_of, of_gateway
 from policies.redaction import Redactor
 from resources.postgres.errors import PostgresError
 from resources.settings import SettingsError, secret_variables
@@ -37,7 +37,7 @@ COMMANDS = {
     "token": ("cockpit.cli.token", "Sign in to the pretend studio: print a signed token."),
     "twins": ("cockpit.cli.twins", "Run the pretend studio alone, in the foreground."),
     "world": ("cockpit.cli.world", "Print the incidents of the pretend studio."),
-    "bench": ("cockpit.cli.bench", "Measure against the raw limit: read, snapshot, startup."),
+    "bench": ("cockpit.cli.bench", "Measure: read, snapshot, startup, gateway, audit, gateway-model."),
     "test": ("cockpit.cli.development", "Run the tests (--fast: only the quick ones)."),
     "check": ("cockpit.cli.development", "Format, lint, types, import law and the quick tests."),
 }

@@ -29,8 +29,7 @@ def switch_status(*, home: Path | None, is_json: bool, actor: Actor) -> int:
     """Say whether writing goes on, and how many calls are in flight. Exit code 0 only if it is off."""
     with open_desk(home, actor) as desk:
         desk.require_staff()
-        _show_switch(desk, is_json=is_json)
-        return 0 if desk.gateway.switch_status().state.switch is Switch.OFF else 1
+        return _show_switch(desk, is_json=is_json)
 
 
 @kill_switch.command("on", short_help="Halt.")
@@ -60,8 +59,7 @@ def switch_off(*, home: Path | None, is_json: bool, actor: Actor, reason: str) -
             desk.gateway.request_resume(actor, reason)
         else:
             desk.gateway.resume(actor, reason)
-        _show_switch(desk, is_json=is_json)
-        return 0 if desk.gateway.switch_status().state.switch is Switch.OFF else 1
+        return _show_switch(desk, is_json=is_json)
 
 
 @click.group(short_help="Written permissions to act without approval, for a while.")
@@ -196,9 +194,11 @@ def reset_quota(
     return 0
 
 
-def _show_switch(desk: Desk, *, is_json: bool) -> None:
+def _show_switch(desk: Desk, *, is_json: bool) -> int:
+    """Show the switch as it is now; return 0 only if writing goes on."""
     status = desk.gateway.switch_status()
     if is_json:
         print_json(switch_told(status))
     else:
         print("\n".join(switch_lines(status, desk.settings.timezone)))
+    return 0 if status.state.switch is Switch.OFF else 1

@@ -39,6 +39,8 @@ def input_of(capability_id: str, inputs: Sequence[str], input_file: Path | None)
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise click.UsageError("An input is FIELD=VALUE, such as --input note='Glaze kiln is free'.")
+        if name in given:
+            raise click.UsageError("A field of the input is given twice.")
         given[name] = int(value) if name in whole_numbers and _WHOLE_NUMBER.fullmatch(value) else value
     return given or None
 
@@ -51,14 +53,26 @@ def _from_file(path: Path) -> dict[str, Any]:
             raise CockpitError(
                 "The input file is larger than 2 MB; nothing was kept.", "Shorten it.", exit_code=2
             )
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise CockpitError(
-            "The input file is not JSON; nothing was kept.", "Check it.", exit_code=2
+            "The input file is not JSON, or has a name twice; nothing was kept.", "Check it.", exit_code=2
         ) from None
     if not isinstance(found, dict):
         raise CockpitError("The input file must hold one JSON object.", "Write {...}.", exit_code=2)
     return found
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object; of two values for one name a reader could see the other one."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def evidence_of(link: str) -> Evidence:

@@ -1,34 +1,21 @@
 """``studio proposals``: ask for something, decide on it, see what became of it."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from cockpit.cli.desk_words import (
-    approval_told,
-    decision_told,
-    entry_told,
-    execution_told,
-    proposal_line,
-    proposal_lines,
-    proposal_told,
-)
+from cockpit.cli.desk_words import proposal_line, proposal_told
 from cockpit.cli.identity_option import acting
 from cockpit.cli.options import print_json, shared
 from cockpit.cli.proposal_input import evidence_of, input_of
+from cockpit.cli.proposal_outcome import await_outcome, show_proposal
 from cockpit.desk import Desk, open_desk
-from cockpit.home import read_home
-from cockpit.instance import running_instance
-from policies.actors import Actor, system_actor
-from policies.decisions import Operation
+from policies.actors import Actor
+from policies.intake import OVERRIDE_REASONS
 from policies.proposals import Proposal, ProposalState
 
 WAIT_SECONDS = 120
-LOOK_SECONDS = 0.5
-_UNDER_WAY = (ProposalState.APPROVED, ProposalState.EXECUTING)
 _REASON = click.option("--reason", required=True, help="Why; kept with the decision.")
 
 
@@ -55,8 +42,8 @@ def list_(
     """List proposals, newest first."""
     with open_desk(home, actor) as desk:
         wanted = [ProposalState(each) for each in states]
-        kept = desk.ledger.proposals(states=wanted, capability_id=capability, limit=limit)
-        found, timezone = desk.visible(kept), desk.settings.timezone
+        found = desk.proposals(states=wanted, capability_id=capability, limit=limit)
+        timezone = desk.settings.timezone
     if is_json:
         print_json({"proposals": [proposal_told(each) for each in found]})
     else:
@@ -71,7 +58,7 @@ def list_(
 def show(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str) -> int:
     """Show one proposal (an unmistakable part of its id is enough) with approvals, executions and audit."""
     with open_desk(home, actor) as desk:
-        _show(desk, desk.proposal(proposal_id), is_json=is_json)
+        show_proposal(desk, desk.proposal(proposal_id), is_json=is_json)
     return 0
 
 
@@ -133,7 +120,7 @@ def submit(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str) 
     return _act(
         home,
         actor,
-        lambda desk: desk.gateway.submit(actor, desk.proposal(proposal_id).proposal_id),
+        lambda desk: desk.gateway.submit(actor, desk.acted_on(proposal_id).proposal_id),
         is_json=is_json,
     )
 
@@ -162,7 +149,7 @@ def edit(
     """Make the next version of a proposal; approvals of older versions bind nothing any more."""
 
     def act(desk: Desk) -> Proposal:
-        seen = desk.proposal(proposal_id)
+        seen = desk.acted_on(proposal_id)
         given = input_of(seen.capability_id, inputs, input_file)
         input_ = given if given is None or input_file else {**seen.input, **given}
         return desk.gateway.edit(
@@ -181,7 +168,7 @@ def dry_run(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str)
     return _act(
         home,
         actor,
-        lambda desk: desk.gateway.dry_run(actor, desk.proposal(proposal_id).proposal_id),
+        lambda desk: desk.gateway.dry_run(actor, desk.acted_on(proposal_id).proposal_id),
         is_json=is_json,
     )
 
@@ -192,16 +179,26 @@ def dry_run(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str)
 @click.argument("proposal_id")
 @_REASON
 @click.option("--input-hash", help="Hash of the input you saw, or its beginning (default: of the newest).")
+@click.option("--version", type=click.IntRange(1), help="The version you saw (default: the newest).")
 def approve(
-    *, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, reason: str, input_hash: str | None
+    *,
+    home: Path | None,
+    is_json: bool,
+    actor: Actor,
+    proposal_id: str,
+    reason: str,
+    input_hash: str | None,
+    version: int | None,
 ) -> int:
-    """Approve the input that the hash names. With --input-hash nothing newer can slip in between."""
+    """Approve exactly one version. With --version or --input-hash nothing newer can slip in between."""
 
     def act(desk: Desk) -> Proposal:
-        seen = desk.proposal(proposal_id)
+        seen = desk.acted_on(proposal_id)
         is_part = input_hash is not None and len(input_hash) >= 12 and seen.input_hash.startswith(input_hash)
         bound = seen.input_hash if input_hash is None or is_part else input_hash
-        return desk.gateway.approve(actor, seen.proposal_id, reason, input_hash=bound)
+        return desk.gateway.approve(
+            actor, seen.proposal_id, reason, input_hash=bound, version=version or seen.version
+        )
 
     return _act(home, actor, act, is_json=is_json)
 
@@ -216,7 +213,7 @@ def reject(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, 
     return _act(
         home,
         actor,
-        lambda desk: desk.gateway.reject(actor, desk.proposal(proposal_id).proposal_id, reason),
+        lambda desk: desk.gateway.reject(actor, desk.acted_on(proposal_id).proposal_id, reason),
         is_json=is_json,
     )
 
@@ -231,7 +228,7 @@ def reopen(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, 
     return _act(
         home,
         actor,
-        lambda desk: desk.gateway.reopen(actor, desk.proposal(proposal_id).proposal_id, reason),
+        lambda desk: desk.gateway.reopen(actor, desk.acted_on(proposal_id).proposal_id, reason),
         is_json=is_json,
     )
 
@@ -240,7 +237,7 @@ def reopen(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, 
 @shared
 @acting
 @click.argument("proposal_id")
-@click.option("--code", required=True, help="Reason code, such as FALSE_MATCH.")
+@click.option("--code", required=True, type=click.Choice(sorted(OVERRIDE_REASONS)), help="Kind of reason.")
 @_REASON
 def override_intake(
     *, home: Path | None, is_json: bool, actor: Actor, proposal_id: str, code: str, reason: str
@@ -250,7 +247,7 @@ def override_intake(
         home,
         actor,
         lambda desk: desk.gateway.override_intake(
-            actor, desk.proposal(proposal_id).proposal_id, code, reason
+            actor, desk.acted_on(proposal_id).proposal_id, code, reason
         ),
         is_json=is_json,
     )
@@ -270,7 +267,7 @@ def execute(*, home: Path | None, is_json: bool, actor: Actor, proposal_id: str,
     proposal is executed.
     """
     wanted = ProposalState.EXECUTED
-    return _await(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
+    return await_outcome(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
 
 
 @proposals.command(short_help="Undo an executed one.")
@@ -286,65 +283,12 @@ def rollback(
 ) -> int:
     """Approve that an executed proposal be undone, and wait until the instance's run has undone it."""
     with open_desk(home, actor) as desk:
-        desk.gateway.request_rollback(actor, desk.proposal(proposal_id).proposal_id, reason)
+        desk.gateway.request_rollback(actor, desk.acted_on(proposal_id).proposal_id, reason)
     wanted = ProposalState.ROLLED_BACK
-    return _await(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
+    return await_outcome(home, actor, proposal_id, wanted=wanted, seconds=seconds, is_json=is_json)
 
 
 def _act(home: Path | None, actor: Actor, act: Callable[[Desk], Proposal], *, is_json: bool) -> int:
     with open_desk(home, actor) as desk:
-        _show(desk, act(desk), is_json=is_json)
+        show_proposal(desk, act(desk), is_json=is_json)
     return 0
-
-
-def _show(desk: Desk, proposal: Proposal, *, is_json: bool, extra: Mapping[str, Any] | None = None) -> None:
-    approvals = desk.ledger.approvals(proposal.proposal_id)
-    executions = desk.ledger.executions(proposal.proposal_id)
-    events = desk.events("proposal", proposal.proposal_id)
-    if is_json:
-        told = proposal_told(proposal)
-        told["approvals"] = [approval_told(each) for each in approvals]
-        told["executions"] = [execution_told(each) for each in executions]
-        told["audit"] = [entry_told(each) for each in events]
-        print_json({**told, **(extra or {})})
-    else:
-        lines = proposal_lines(proposal, approvals, executions, events, desk.settings.timezone)
-        print("\n".join(lines))
-
-
-def _await(
-    home: Path | None,
-    actor: Actor,
-    proposal_id: str,
-    *,
-    wanted: ProposalState,
-    seconds: int,
-    is_json: bool,
-) -> int:
-    operation = Operation.EXECUTE if wanted is ProposalState.EXECUTED else Operation.ROLLBACK
-    with open_desk(home, actor) as desk:
-        seen = desk.proposal(proposal_id)
-        executor = system_actor("executor", desk.settings.studio_id)
-        decision = desk.gateway.explain(executor, operation, seen.capability_id, seen.proposal_id)
-        is_running = running_instance(read_home(desk.settings.home)) is not None
-        if is_running and (decision.is_allowed or seen.state is ProposalState.EXECUTING):
-            seen = _watch(desk, seen, wanted, seconds)
-        is_done = seen.state is wanted
-        if not is_done:
-            decision = desk.gateway.explain(executor, operation, seen.capability_id, seen.proposal_id)
-        told = {} if is_done else {"decision": decision_told(decision), "isInstanceRunning": is_running}
-        _show(desk, seen, is_json=is_json, extra=told)
-        if not is_done and not is_json:
-            print(f"Not {wanted}: {decision.sentence} ({decision.code})")
-            if not is_running:
-                print("No instance is running; ./studio up carries approved proposals out.")
-        return 0 if is_done else 1
-
-
-def _watch(desk: Desk, seen: Proposal, wanted: ProposalState, seconds: int) -> Proposal:
-    deadline = time.monotonic() + seconds
-    waits = {*_UNDER_WAY, ProposalState.EXECUTED} - {wanted}
-    while seen.state in waits and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
-        seen = desk.proposal(seen.proposal_id)
-    return seen

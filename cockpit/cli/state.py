@@ -22,7 +22,7 @@ from resources.clock import SystemClock
 from resources.postgres.history import History
 from resources.rows import Snapshot
 from resources.settings import Settings
-from studio_assets.resources import live_history
+from studio_assets.doors import live_history
 from studio_assets.studio_state.diff import compare
 from studio_assets.studio_state.snapshot import instant_text
 

@@ -14,7 +14,9 @@ from cockpit.world import Wish, is_real, source_problems
 from resources.errors import SourceUnreadableError
 from resources.postgres.account import choose_account
 from resources.postgres.embedded import packaged_binaries
+from resources.postgres.engine import app_engine
 from resources.postgres.errors import PostgresError
+from resources.postgres.readiness import database_problems
 from resources.postgres.server import ExternalPostgres
 from resources.settings import Settings, load_settings
 
@@ -29,6 +31,7 @@ def check_services(settings: Settings) -> list[Finding]:
     running = load_settings(instance.environment)
     return [
         _check_database(running),
+        *_check_rules(running),
         *_check_sources(running, Wish(no_twins=True)),
         *_check_parts(home, instance),
     ]
@@ -55,6 +58,23 @@ def _check_database(settings: Settings) -> Finding:
     except PostgresError as error:
         return Finding("database", str(error), "Or set STUDIO_DATABASE_URL to a PostgreSQL of your own.")
     return Finding("database", detail="the embedded server can run here")
+
+
+def _check_rules(settings: Settings) -> list[Finding]:
+    """Look whether all that protects history and decisions is there and turned on in the database."""
+    if settings.database_url is None:
+        return []
+    engine = app_engine(settings.database_url.get_secret_value(), settings.studio_id)
+    try:
+        problems = database_problems(engine)
+    finally:
+        engine.dispose()
+    if not problems:
+        return [Finding("database rules", detail="all are there and turned on")]
+    return [
+        Finding("database rules", problem, "Nobody but the owner can turn them off: ask who did.")
+        for problem in problems
+    ]
 
 
 def _check_sources(settings: Settings, wish: Wish) -> list[Finding]:

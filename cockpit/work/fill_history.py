@@ -14,7 +14,7 @@ from cockpit.parts.python_part import progress_line
 from resources.clock import SystemClock, local_date
 from resources.logs import configure_logs, known_secrets, logger
 from resources.settings import Settings, load_settings
-from studio_assets.resources import live_history
+from studio_assets.doors import live_history
 from studio_assets.run import run_snapshot
 
 NICENESS = 10

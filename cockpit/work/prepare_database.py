@@ -48,7 +48,7 @@ def _prepare(settings: Settings) -> None:
     History(engine, settings.studio_id).record_event(event)
     engine.dispose()
     _tell("governance")
-    from studio_assets.resources import live_gateway  # noqa: PLC0415 - brings Dagster; refusals come first
+    from studio_assets.doors import live_gateway  # noqa: PLC0415 - takes a moment; refusals come first
 
     with live_gateway(settings) as gateway:
         gateway.open_studio()

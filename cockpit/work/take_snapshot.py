@@ -15,7 +15,7 @@ from resources.logs import configure_logs, known_secrets
 from resources.postgres.errors import PostgresError
 from resources.settings import Settings, load_settings
 from studio_assets.contracts import catalog
-from studio_assets.resources import live_history
+from studio_assets.doors import live_history
 from studio_assets.run import run_snapshot
 from studio_assets.run_book import Progress
 

@@ -196,14 +196,7 @@ class BatchCloseAdapter:
     def _closable(self, proposal: Proposal, wish: _Wish) -> FoundDocument:
         fields = (*_SEEN_FIELDS, "ownerUid")
         batch = pilot.find(self._reader, pilot.BATCHES, wish.batch_id, fields, is_certain=True)
-        if batch is None or not batch.record.get("ownerUid"):
-            # A phantom: a document that a bad id brought into being, and no work of anybody.
-            raise _refused("NOT_FOUND", f"there is no batch {wish.batch_id} that belongs to anybody")
-        if batch.record["ownerUid"] != proposal.owner_id:
-            raise _refused(
-                "OWNER_MISMATCH", f"batch {wish.batch_id} belongs to another member than the proposal says"
-            )
-        return batch
+        return pilot.require_owned(batch, wish.batch_id, proposal.owner_id)
 
     def _replayed(self, wish: _Wish, *, is_certain: bool) -> Mapping[str, Any] | None:
         identity = wish.identity
@@ -219,7 +212,7 @@ class BatchCloseAdapter:
 
     def _writes_for(self, proposal: Proposal, wish: _Wish, batch: FoundDocument) -> tuple[Creation, Change]:
         if batch.record.get("isClosed") is True:
-            raise _refused("ALREADY_CLOSED", f"batch {wish.batch_id} is closed already")
+            raise pilot.refused("ALREADY_CLOSED", f"batch {wish.batch_id} is closed already")
         approval = self._approval_of(proposal)
         action = {
             **wish.identity,
@@ -283,10 +276,6 @@ def _changed(since: str) -> AdapterError:
         code="PRECONDITION_FAILED",
         is_certain=True,
     )
-
-
-def _refused(code: str, why: str) -> AdapterError:
-    return AdapterError(f"Nothing was written: {why}.", code=code, is_certain=True)
 
 
 def _pointer(wish: _Wish, *, is_replay: bool) -> Mapping[str, Any]:

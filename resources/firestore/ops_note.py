@@ -1,7 +1,8 @@
 """Adds a staff note about a batch to the cloud's operations notes (``firestore.ops_note.append``).
 
 Two documents in one commit: the action, which proves it and keeps it from happening twice, and the note. The
-batch is read for the dry run and never changed.
+batch is never changed, but it must be there and the owner's: it is read for the dry run and before the
+commit.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,19 +55,20 @@ class OpsNoteAdapter:
     def dry_run(self, proposal: Proposal) -> Mapping[str, Any]:
         """Return both documents as they would be written, and what is odd about the batch.
 
-        ``warnings`` says when the batch does not exist, belongs to somebody else or is closed already.
+        ``warnings`` says when the batch does not exist or belongs to somebody else, which execution refuses,
+        or is closed already.
 
         Raises:
             AdapterError: ``INVALID`` for what execution would refuse; ``UNREADABLE``.
         """
         wish = _wish(proposal, proposal.proposal_id)
         batch_id = wish.identity["resourceId"]
-        batch = pilot.find(self._reader, pilot.BATCHES, batch_id, _BATCH_FIELDS, is_certain=True)
+        batch = self._batch(wish)
         warnings = []
-        if batch is None:
+        if batch is None or not batch.record.get("ownerUid"):
             warnings.append(f"There is no batch {batch_id}.")
         else:
-            if batch.record.get("ownerUid") != proposal.owner_id:
+            if batch.record["ownerUid"] != proposal.owner_id:
                 warnings.append(f"Batch {batch_id} belongs to another member than the proposal says.")
             if batch.record.get("isClosed") is True:
                 warnings.append(f"Batch {batch_id} is closed.")
@@ -84,7 +86,8 @@ class OpsNoteAdapter:
 
         Raises:
             AdapterError: ``KEY_CONFLICT`` when something else is recorded under the key, ``ROLLED_BACK``,
-                ``INVALID``, or as the door says.
+                ``NOT_FOUND`` or ``OWNER_MISMATCH`` when the batch is not there or not the owner's any more,
+                ``INVALID``, ``UNREADABLE``, or as the door says.
         """
         del at  # the server's own clock dates the documents
         if self._writes is None:
@@ -93,6 +96,7 @@ class OpsNoteAdapter:
         before = self._replayed(wish, is_certain=True)
         if before is not None:
             return before
+        pilot.require_owned(self._batch(wish), wish.identity["resourceId"], wish.identity["ownerUid"])
         try:
             self._writes.commit(self._documents(proposal, wish))
         except AdapterError as error:
@@ -153,6 +157,10 @@ class OpsNoteAdapter:
                 raise
             return _pointer(wish, is_replay=True)
         return _pointer(wish, is_replay=False)
+
+    def _batch(self, wish: _Wish) -> FoundDocument | None:
+        batch_id = wish.identity["resourceId"]
+        return pilot.find(self._reader, pilot.BATCHES, batch_id, _BATCH_FIELDS, is_certain=True)
 
     def _replayed(self, wish: _Wish, *, is_certain: bool) -> Mapping[str, Any] | None:
         action = self._action(wish, is_certain=is_certain)

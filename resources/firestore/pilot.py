@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from policies.gateway_text import ROLLBACK_REASON_UNITS
 from policies.ports import AdapterError
 from policies.proposals import Proposal
 from resources.errors import SourceUnreadableError
@@ -27,14 +28,13 @@ UNKNOWN_APPROVAL: Final[Mapping[str, str]] = {
 ACTIVE, ROLLED_BACK = "active", "rolled_back"
 
 READ_SECONDS: Final = 8.0
-# The longest way: look twice, commit (20 s), look twice again.
+# The longest way: look at the action and the batch, commit (20 s), look twice again.
 ADAPTER_SECONDS: Final = 60.0
 
 _LEGAL_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,80}")
 _LONGEST_NOTE_ID_DIGITS: Final = 20
 # Refusals that our own earlier commit may have caused: look before believing them.
 _PERHAPS_OURS: Final = frozenset({"ALREADY_EXISTS", "PRECONDITION_FAILED", "NOT_FOUND", "CONTENTION"})
-_SHORTEST_REASON, _LONGEST_REASON = 10, 500
 
 ACTION_FIELDS: Final = (
     "proposalId",
@@ -117,6 +117,20 @@ def require_ours(found: FoundDocument, expected: Mapping[str, Any]) -> None:
         )
 
 
+def require_owned(batch: FoundDocument | None, batch_id: str, owner_id: str | None) -> FoundDocument:
+    """Return a batch if it is there and belongs to the member that the proposal names.
+
+    Raises:
+        AdapterError: ``NOT_FOUND`` or ``OWNER_MISMATCH``, certain.
+    """
+    if batch is None or not batch.record.get("ownerUid"):
+        # A phantom: a document that a bad id brought into being, and no work of anybody.
+        raise refused("NOT_FOUND", f"there is no batch {batch_id} that belongs to anybody")
+    if batch.record["ownerUid"] != owner_id:
+        raise refused("OWNER_MISMATCH", f"batch {batch_id} belongs to another member than the proposal says")
+    return batch
+
+
 def is_rolled_back(action: FoundDocument) -> bool:
     """Return whether the effect was undone. What is not said to be active counts as undone."""
     return action.record.get("rollbackState") != ACTIVE
@@ -162,7 +176,7 @@ def rollback_marks(reason: str) -> Mapping[str, Any]:
     """Return what an action document says after a rollback. Raises ``AdapterError`` ``INVALID``."""
     return {
         "rollbackState": ROLLED_BACK,
-        "rollbackReason": text_between(reason, _SHORTEST_REASON, _LONGEST_REASON, "reason"),
+        "rollbackReason": text_between(reason, *ROLLBACK_REASON_UNITS, "reason"),
         "rolledBackByUid": EXECUTOR_UID,
     }
 
@@ -179,6 +193,11 @@ def no_write_door() -> AdapterError:
         code="READ_ONLY",
         is_certain=True,
     )
+
+
+def refused(code: str, why: str) -> AdapterError:
+    """Return the error for a batch that is not as it must be; certain."""
+    return AdapterError(f"Nothing was written: {why}.", code=code, is_certain=True)
 
 
 def invalid(why: str) -> AdapterError:

@@ -40,13 +40,13 @@ LATERAL (
     SELECT count(*), string_agg(seq::text, ','),
         string_agg(seq || E'\\n' || encode(prev_hash, 'hex') || E'\\n' || payload, E'\\x1e'),
         string_agg(prev_hash, ''), string_agg(hash, ''),
-        string_agg(concat('{"actor":{"id":"', actor_id, '","kind":"', actor_kind, '","owner":',
-            CASE WHEN principal_id = actor_id THEN 'null' ELSE '"' || principal_id || '"' END,
-            '},"at":"'), E'\\x1e'),
+        string_agg('{"actor":{"id":"' || actor_id || '","kind":"' || actor_kind
+            || CASE WHEN principal_id = actor_id THEN '","owner":null},"at":"'
+            ELSE '","owner":"' || principal_id || '"},"at":"' END, E'\\x1e'),
         string_agg(at::text, ','),
-        string_agg(concat('},"name":"', name, '","state":', coalesce('"' || state || '"', 'null'),
-            ',"studio":"', studio_id, '","subject":{"id":"', subject_id, '","kind":"', subject_kind,
-            '"},"v":1}'), E'\\x1e'),
+        string_agg('},"name":"' || name || coalesce('","state":"' || state || '","studio":"',
+            '","state":null,"studio":"') || %(studio)s || '","subject":{"id":"' || subject_id || '","kind":"'
+            || subject_kind || '"},"v":1}', E'\\x1e'),
         count(state) + count(*) FILTER (WHERE principal_id <> actor_id)
     FROM (
         SELECT * FROM studio.audit_events

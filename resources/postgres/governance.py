@@ -64,6 +64,18 @@ class GovernanceReads:
             )
             return {str(state): int(count) for state, count in rows}
 
+    def is_halted(self) -> bool:
+        """Say whether the kill switch is on; without any change of it on record, it is."""
+        with self._reading() as connection:
+            kind = connection.scalar(
+                text(
+                    "SELECT kind FROM studio.kill_switch_changes WHERE studio_id = :studio "
+                    "ORDER BY revision DESC LIMIT 1"
+                ),
+                {"studio": self._studio},
+            )
+            return kind not in {"opened", "resumed"}
+
     def newest_change(self) -> int:
         """Return the sequence number of the newest event any proposal rests on; 0 when there is none."""
         with self._reading() as connection:

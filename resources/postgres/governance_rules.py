@@ -73,12 +73,25 @@ WHERE a.studio_id = :studio AND a.kind = 'execute'
 
 _EVENT: Final = "LEFT JOIN studio.audit_events AS e ON e.studio_id = r.studio_id AND e.seq = r.audit_seq"
 
+_DETAIL: Final = "(e.payload::jsonb -> 'details' ->> '{}')"
+
 ROWS_AND_EVENTS_AGREE: Final = f"""
 SELECT subject, what FROM (
     SELECT r.proposal_id AS subject, 'its row does not say what its event says' AS what
     FROM studio.proposals AS r {_EVENT}
         AND e.subject_kind = 'proposal' AND e.subject_id = r.proposal_id AND e.state = r.state
     WHERE r.studio_id = :studio AND e.seq IS NULL
+    UNION ALL
+    SELECT r.proposal_id, 'its input is not the one its event names'
+    FROM studio.proposals AS r {_EVENT}
+    WHERE r.studio_id = :studio AND r.input_hash IS DISTINCT FROM {_DETAIL.format("input_hash")}
+    UNION ALL
+    SELECT r.proposal_id, 'its event names another requester'
+    FROM studio.proposals AS r JOIN studio.audit_events AS e ON e.studio_id = r.studio_id
+        AND e.subject_kind = 'proposal' AND e.subject_id = r.proposal_id
+        AND split_part(e.name, ':', 3) = 'created'
+    WHERE r.studio_id = :studio
+        AND (r.requester_id <> e.actor_id OR r.owner_id IS DISTINCT FROM {_DETAIL.format("owner_id")})
     UNION ALL
     SELECT last.subject_id, 'its last event has no row in the same state'
     FROM (
@@ -90,11 +103,13 @@ SELECT subject, what FROM (
         ON r.studio_id = :studio AND r.proposal_id = last.subject_id AND r.state = last.state
     WHERE r.proposal_id IS NULL
     UNION ALL
-    SELECT r.approval_id, 'no event gives this approval'
+    SELECT r.approval_id, 'no event gives this approval as it is'
     FROM studio.approvals AS r {_EVENT}
         AND e.subject_kind = 'proposal' AND e.subject_id = r.proposal_id
         AND split_part(e.name, ':', 3)
         = CASE r.kind WHEN 'rollback' THEN 'rollback_requested' ELSE 'approval_given' END
+        AND e.actor_id = r.approver_id AND {_DETAIL.format("input_hash")} = r.input_hash
+        AND {_DETAIL.format("reason_hash")} = encode(sha256(convert_to(r.reason, 'UTF8')), 'hex')
     WHERE r.studio_id = :studio AND e.seq IS NULL
     UNION ALL
     SELECT e.subject_id, 'its event ' || e.seq || ' gives an approval that has no row'
@@ -160,12 +175,14 @@ JOIN LATERAL (
 ) AS announced ON true
 WHERE x.studio_id = :studio AND x.state = 'succeeded' AND (
         SELECT k.state FROM studio.audit_events AS k
-        WHERE k.studio_id = x.studio_id AND k.subject_kind = 'kill_switch' AND k.seq < announced.seq
+        WHERE k.studio_id = x.studio_id AND k.subject_kind = 'kill_switch' AND k.subject_id = x.studio_id
+            AND k.seq < announced.seq
         ORDER BY k.seq DESC LIMIT 1
     ) IS DISTINCT FROM 'off'
     AND NOT EXISTS (
         SELECT FROM studio.audit_events AS k
-        WHERE k.studio_id = x.studio_id AND k.subject_kind = 'kill_switch' AND k.state = 'off'
+        WHERE k.studio_id = x.studio_id AND k.subject_kind = 'kill_switch' AND k.subject_id = x.studio_id
+            AND k.state = 'off'
             AND k.seq BETWEEN announced.seq AND x.audit_seq
     )
 """

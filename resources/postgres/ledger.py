@@ -1,11 +1,11 @@
 """The gateway's storage in PostgreSQL: proposals, approvals, attempts, policies, and the log of why.
 
 What may follow what is the database's own business (triggers, constraints); here is how little has to be said
-to it. A transaction is three or four messages: the first begins it, the last commits and flushes it. How
+to it. A transaction is two or three messages: the first begins it, the last writes, commits and flushes. How
 that is durable although nobody waits for the disk in line is told in ``ledger_wire``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -22,8 +22,9 @@ from resources.postgres import ledger_statements as sql
 from resources.postgres.errors import PostgresError
 from resources.postgres.ledger_engine import require_ledger_engine
 from resources.postgres.ledger_errors import RULE, STATE_CHANGED
+from resources.postgres.ledger_late import Late
 from resources.postgres.ledger_record import record_statement, row_arguments, row_key
-from resources.postgres.ledger_wire import Wire
+from resources.postgres.ledger_wire import Call, Wire
 
 _Row = TypeVar("_Row")
 
@@ -39,12 +40,13 @@ class LedgerSession:
     A refusal ends it: whatever is tried afterwards raises the same error, and leaving keeps nothing.
     """
 
-    __slots__ = ("_is_visible_late", "_locked", "_seen", "_studio_id", "_wire")
+    __slots__ = ("_is_visible_late", "_late", "_locked", "_seen", "_studio_id", "_wire")
 
     def __init__(self, wire: Wire, studio_id: str) -> None:
         self._wire = wire
         self._studio_id = studio_id
         self._is_visible_late = False
+        self._late = Late()
         # Id of a proposal or attempt -> the event that made it what this transaction last saw or wrote.
         self._seen: dict[str, int] = {}
         self._locked: set[str] = set()  # of those, the ones whose rows are locked
@@ -65,15 +67,15 @@ class LedgerSession:
         scopes, subjects = [scope for scope, _ in quotas], [subject for _, subject in quotas]
         call = (sql.FACTS, (self._studio_id, capability_id, proposal_id, scopes, subjects))
         if lock and proposal_id is not None:
-            found = self._wire.ask((sql.LOCK_PROPOSAL, (self._studio_id, proposal_id)), call)
+            found = self._ask((sql.LOCK_PROPOSAL, (self._studio_id, proposal_id)), call)
             self._locked.add(proposal_id)
         else:
-            found = self._wire.ask(call)
+            found = self._ask(call)
         return self._facts(now, rows_of.parse(found[0] if found else None))
 
     def live_duplicate(self, capability_id: str, dedupe_key: str) -> Proposal | None:
         """Return the live proposal with this key; null when there is none."""
-        found = self._wire.ask((sql.LIVE_DUPLICATE, (self._studio_id, capability_id, dedupe_key)))
+        found = self._ask((sql.LIVE_DUPLICATE, (self._studio_id, capability_id, dedupe_key)))
         if found is None:
             return None
         proposal = rows_of.proposal_from(rows_of.parse(found[0]))
@@ -84,25 +86,23 @@ class LedgerSession:
         """Count one use against each quota, all or none; return the first that is exhausted, else null."""
         if not uses:
             return None
-        arguments = (
-            self._studio_id,
-            [use.capability_id for use in uses],
-            [use.scope for use in uses],
-            [use.subject_id for use in uses],
-            [use.limit for use in uses],
-            [use.window_seconds for use in uses],
-            at,
-        )
+        arguments = rows_of.quota_arguments(self._studio_id, uses, at)
         self._wire.wrote = True
-        spent, counted = self._wire.ask((sql.USE_QUOTAS, (*arguments, False))) or (None, 0)
+        spent, counted = self._ask((sql.USE_QUOTAS, (*arguments, False))) or (None, 0)
         if spent is None and counted == 0:
             lock = (sql.LOCK_NEW_QUOTAS, (self._studio_id,))
-            spent, counted = self._wire.ask(lock, (sql.USE_QUOTAS, (*arguments, True))) or (None, 0)
+            spent, counted = self._ask(lock, (sql.USE_QUOTAS, (*arguments, True))) or (None, 0)
         if spent is not None:
-            return self._exhausted(uses, rows_of.parse(spent))
+            return rows_of.exhausted(uses, rows_of.parse(spent))
         if counted != len(uses):
             raise self._refuse("The quotas could not be counted", RULE)
         return None
+
+    def use_quotas_late(self, uses: Sequence[QuotaUse], at: datetime) -> None:
+        """Count one use against each quota with the next message; refused then unless all have room."""
+        if uses:
+            self._wire.wrote = True
+            self._late.add((sql.USE_QUOTAS_LATE, rows_of.quota_arguments(self._studio_id, uses, at)))
 
     def begin_call(self, execution: Execution) -> SwitchState:
         """Hold the attempt and the kill switch still until the transaction ends, and return the switch.
@@ -110,7 +110,7 @@ class LedgerSession:
         Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when the lease was taken over or a result is there.
         """
         key = (self._studio_id, execution.execution_id)
-        found = self._wire.ask(
+        found = self._ask(
             (sql.LOCK_EXECUTION, key), (sql.SHARE_SWITCH, (self._studio_id,)), (sql.BEGIN_CALL, key)
         )
         current = None if found is None else rows_of.execution_from(rows_of.parse(found[0]))
@@ -125,7 +125,7 @@ class LedgerSession:
 
         Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when its executor is still at it or was quicker.
         """
-        found = self._wire.ask((sql.TAKE_OVER, (self._studio_id, execution.execution_id)))
+        found = self._ask((sql.TAKE_OVER, (self._studio_id, execution.execution_id)))
         current = None if found is None else rows_of.execution_from(rows_of.parse(found[0]))
         if (
             current is None
@@ -144,10 +144,10 @@ class LedgerSession:
         New calls wait until the transaction ends, unless the wait ran out: then those that go on began
         before the switch changes.
         """
-        self._wire.ask((sql.IN_FLIGHT, (self._studio_id,)))
+        self._ask((sql.IN_FLIGHT, (self._studio_id,)))
         self._wire.run(_HOLD)
         try:
-            self._wire.ask((sql.HOLD_SWITCH, (self._studio_id,)))
+            self._ask((sql.HOLD_SWITCH, (self._studio_id,)))
         except LedgerRefusedError as error:
             if error.code != STATE_CHANGED:
                 raise
@@ -155,7 +155,7 @@ class LedgerSession:
             self._wire.run(_NOT_HELD)
         else:
             self._wire.run(_HELD)
-        found = self._wire.ask((sql.IN_FLIGHT, (self._studio_id,)))
+        found = self._ask((sql.IN_FLIGHT, (self._studio_id,)))
         return int(found[0]) if found else 0
 
     def record(self, event: AuditDraft, *rows: Row) -> int:
@@ -164,30 +164,65 @@ class LedgerSession:
         A proposal or attempt is new unless this transaction has seen it or its ``audit_seq`` says where it
         is from. Raises ``LedgerRefusedError``: ``STATE_CHANGED`` when it is another by now.
         """
+        number = self.record_late(event, *rows)
+        self._send_late()
+        return self._late.numbers[number]
+
+    def record_late(self, event: AuditDraft, *rows: Row) -> int:
+        """Record with the transaction's next message, the commit if there is no other.
+
+        Nobody waits for the head of the log, which the event locks, longer than the server needs. The number
+        is provisional, below zero; ``numbers`` knows the real one. What ``record`` raises is raised then.
+        """
         try:
             payload = audit.payload_of(event, self._studio_id)
         except audit.NotCanonicalError as error:
             raise self._refuse(str(error).rstrip("."), RULE) from error
+        number = self._late.next_number()
         seen = [self._seen_with(row) for row in rows]
-        statement = record_statement([(row, since > 0) for row, since in zip(rows, seen, strict=True)])
+        statement = record_statement([(row, since != 0) for row, since in zip(rows, seen, strict=True)])
         arguments: list[Any] = [self._studio_id, payload]
         for row, since in zip(rows, seen, strict=True):
-            arguments += row_arguments(row, is_change=since > 0)
-            arguments += [since] if since else []
+            arguments += row_arguments(row, is_change=since != 0)
+            if since:
+                # What this transaction has yet to send is known by how many events ago it is.
+                arguments.append(since if since > 0 else number - since)
         self._wire.wrote = True
         if any(isinstance(row, SwitchChange) for row in rows):
             # A call may begin on what it reads of the switch: nobody may read what a crash could take back.
             self._is_visible_late = True
         locks = [lock for row, since in zip(rows, seen, strict=True) if (lock := self._lock_for(row, since))]
-        seq, *written = self._wire.ask(*locks, (statement, arguments)) or (0,)
-        for row, count in zip(rows, written, strict=True):
-            if count != 1 and not isinstance(row, QuotaReset):
-                raise self._refuse(f"{type(row).__name__} was changed by somebody else", STATE_CHANGED)
+        self._late.add_event(locks, (statement, arguments))
+        for row in rows:
             key = row_key(row)
             if key is not None:
-                self._seen[key] = seq
+                self._seen[key] = number
                 self._locked.add(key)
-        return int(seq)
+        return number
+
+    @property
+    def numbers(self) -> Mapping[int, int]:
+        """Provisional numbers of ``record_late`` -> the real ones, of what was sent."""
+        return self._late.numbers
+
+    def take_late(self) -> Sequence[Call]:
+        """Return what is yet to be sent, for the commit to send it."""
+        return self._late.calls()
+
+    def number_late(self, newest: int) -> None:
+        """Learn the number of the newest event, now that everything was sent."""
+        real = self._late.sent(newest)
+        self._seen = {key: real.get(seq, seq) for key, seq in self._seen.items()}
+
+    def _send_late(self) -> None:
+        calls = self._late.calls()
+        if calls:
+            found = self._wire.ask(*calls)
+            self.number_late(int(found[0] or 0) if found and self._late.has_events else 0)
+
+    def _ask(self, *calls: Call) -> tuple[Any, ...] | None:
+        self._send_late()
+        return self._wire.ask(*calls)
 
     @property
     def is_visible_late(self) -> bool:
@@ -234,15 +269,6 @@ class LedgerSession:
             red_checks=tuple(found["red_checks"] or ()),
         )
 
-    def _exhausted(self, uses: Sequence[QuotaUse], row: Any) -> QuotaUse:
-        use: QuotaUse = uses[row["place"] - 1]
-        return replace(
-            use,
-            used=0 if row["is_over"] else row["used"],
-            window_started_at=rows_of.instant(row["window_started_at"]),
-            last_used_at=rows_of.instant(row["last_used_at"]),
-        )
-
     def _refuse(self, what: str, code: str) -> LedgerRefusedError:
         again = " Look at it again and decide again." if code == STATE_CHANGED else ""
         return self._wire.refuse(LedgerRefusedError(f"{what}. Nothing was changed.{again}", code=code))
@@ -266,7 +292,9 @@ class _Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._wire.commit(is_visible_late=self._session.is_visible_late)
+            session = self._session
+            newest = self._wire.commit(session.take_late(), is_visible_late=session.is_visible_late)
+            session.number_late(newest)
         else:
             self._wire.rollback()
 

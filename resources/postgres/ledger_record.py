@@ -245,6 +245,9 @@ _SHAPES: Final[dict[type, _Shape]] = {
         lambda row: (row.name, row.holds, row.at),
     ),
 }
+# Setting of the session that has the number of its newest event; it only tells the client.
+APPENDED: Final = "studio.appended"
+_CHANGED: Final = "(SELECT '' FROM studio.refuse('row-as-seen', 'It was changed by somebody else.', 'SO001'))"
 _RESET: Final = (("capability_id", _T), ("scope", _T), ("subject_id", _T))
 
 
@@ -258,7 +261,8 @@ def record_statement(rows: Sequence[tuple[Row, bool]]) -> Statement:
     """Return the statement for rows, each with whether it changes one that is there.
 
     Arguments: the studio, the payload, then the values of each row and, where one is changed, the event it
-    was seen with. The answer is one row: the event's number, then how many rows each part wrote.
+    was seen with (below zero: so many events before this one, in the same transaction). The answer is the
+    event's number, which ``APPENDED`` keeps for the session; refused when a row was changed by somebody else.
     """
     return _statement(tuple((type(row), is_change) for row, is_change in rows))
 
@@ -287,8 +291,15 @@ def _statement(kinds: tuple[tuple[type, bool], ...]) -> Statement:
         parts.append(f"r{place} AS ({sql} RETURNING 1)")
         types += more
         words.append(f"{kind.__name__.lower()}{'_change' if is_change else ''}")
-    counts = "".join(f", (SELECT count(*) FROM r{place})" for place in range(len(kinds)))
-    sql = f"WITH {', '.join(parts)} SELECT e.seq{counts} FROM e"
+    kept = [
+        f"(SELECT count(*) FROM r{place}) = 1"
+        for place, (kind, _) in enumerate(kinds)
+        if kind is not QuotaReset
+    ]
+    answer = f"set_config('{APPENDED}', e.seq::text, false)"
+    if kept:
+        answer = f"CASE WHEN {' AND '.join(kept)} THEN {answer} ELSE {_CHANGED} END"
+    sql = f"WITH {', '.join(parts)} SELECT {answer} FROM e"
     # $1 is used by every part but not by a lone event; naming it here gives it a place.
     return Statement("_".join(["ledger_record", *words]), f"{sql} WHERE $1 <> ''", tuple(types))
 
@@ -304,7 +315,8 @@ def _part(kind: type, *, is_change: bool, source: str, first: int) -> tuple[str,
     if is_change:
         seen = f"${first + len(types)}"
         values = ", ".join(f"{name} = {marks[name]}" for name in shape.update)
-        where = f"t.studio_id = $1 AND t.{shape.key} = {marks[str(shape.key)]} AND t.audit_seq = {seen}"
+        where = f"t.studio_id = $1 AND t.{shape.key} = {marks[str(shape.key)]} "
+        where += f"AND t.audit_seq = CASE WHEN {seen} < 0 THEN e.seq + {seen} ELSE {seen} END"
         sql = f"UPDATE studio.{shape.table} AS t SET {values}, audit_seq = e.seq FROM {source} WHERE {where}"
         return sql, [*types, _N]
     columns, values = ", ".join(marks), ", ".join(marks.values())

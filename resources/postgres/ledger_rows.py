@@ -4,6 +4,7 @@ Instants come as ISO text in UTC, JSON columns as JSON. Columns are named as the
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -129,6 +130,30 @@ def quota_from(row: Json) -> QuotaUse:
         limit=row["limit_count"],
         window_seconds=row["window_seconds"],
         used=row["used"],
+        window_started_at=instant(row["window_started_at"]),
+        last_used_at=instant(row["last_used_at"]),
+    )
+
+
+def quota_arguments(studio_id: str, uses: Sequence[QuotaUse], at: datetime) -> tuple[Any, ...]:
+    """Return what the statements that use quotas are given: a list for each column."""
+    return (
+        studio_id,
+        [use.capability_id for use in uses],
+        [use.scope for use in uses],
+        [use.subject_id for use in uses],
+        [use.limit for use in uses],
+        [use.window_seconds for use in uses],
+        at,
+    )
+
+
+def exhausted(uses: Sequence[QuotaUse], row: Json) -> QuotaUse:
+    """Return the use that had no room, as far as the quota is used."""
+    use: QuotaUse = uses[row["place"] - 1]
+    return replace(
+        use,
+        used=0 if row["is_over"] else row["used"],
         window_started_at=instant(row["window_started_at"]),
         last_used_at=instant(row["last_used_at"]),
     )

@@ -137,6 +137,27 @@ USE_QUOTAS: Final = Statement(
         (SELECT count(*) FROM counted) + (SELECT count(*) FROM added)""",
     ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz", "boolean"),
 )
+# Without making rows, and refused as a whole unless all were there and had room: nobody reads the answer.
+USE_QUOTAS_LATE: Final = Statement(
+    "ledger_use_quotas_late",
+    f"""WITH held AS MATERIALIZED (
+        SELECT w.*, q.window_started_at IS NULL
+                OR q.window_started_at + make_interval(secs => w.window_seconds) <= $7 AS is_over
+        FROM unnest($2, $3, $4, $5, $6) AS w (capability_id, scope, subject_id, limit_count, window_seconds)
+        JOIN studio.quota_buckets AS q ON q.studio_id = $1 AND {_KEY}
+        ORDER BY w.capability_id, w.scope, w.subject_id FOR NO KEY UPDATE OF q
+    ), counted AS (
+        UPDATE studio.quota_buckets AS q SET limit_count = w.limit_count, window_seconds = w.window_seconds,
+            used = CASE WHEN w.is_over THEN 1 ELSE q.used + 1 END,
+            window_started_at = CASE WHEN w.is_over THEN $7 ELSE q.window_started_at END,
+            last_used_at = CASE WHEN w.is_over THEN $7 ELSE greatest($7, q.last_used_at) END
+        FROM held AS w WHERE q.studio_id = $1 AND {_KEY}
+            AND CASE WHEN w.is_over THEN 0 ELSE q.used END < w.limit_count RETURNING 1
+    )
+    SELECT CASE WHEN (SELECT count(*) FROM counted) = cardinality($2) THEN '' ELSE
+        (SELECT '' FROM studio.refuse('quota-has-room', 'A quota is used up or new.', 'SO001')) END""",
+    ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz"),
+)
 LOCK_NEW_QUOTAS: Final = Statement(
     "ledger_lock_new_quotas", f"SELECT pg_advisory_xact_lock({QUOTA_LOCK}, hashtext($1))", ("text",)
 )
@@ -237,7 +258,8 @@ OVERDUE: Final = Statement(
             LEFT JOIN studio.exemption_ends AS e USING (studio_id, exemption_id)
             WHERE m.studio_id = $1 AND m.capability_id = p.capability_id AND e.exemption_id IS NULL
             AND m.granted_at <= $2 AND m.expires_at > $2
-            AND (m.owner_id IS NULL OR m.owner_id = p.owner_id)) END
+            AND (m.owner_id IS NULL OR m.owner_id = p.owner_id)
+            AND m.granted_by NOT IN (p.requester_id, p.requester_principal_id)) END
     ORDER BY p.proposal_id LIMIT $3) AS p""",
     ("text", "timestamptz", "bigint"),
 )

@@ -97,7 +97,8 @@ def _attempted(execution: Execution) -> Outcome:
     }[state]
     is_success = state is ExecutionState.SUCCEEDED
     code = "ALLOWED" if is_success else execution.failure_code or str(state).upper()
-    return Outcome(is_success, code, sentence, executions=(execution,))
+    rule = ("exemption-stands-in" if execution.exemption_id else "all-rules-passed") if is_success else ""
+    return Outcome(is_success, code, sentence, rule, executions=(execution,))
 
 
 def _recovered(executions: Sequence[Execution]) -> Outcome:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+import urllib.request
 from datetime import UTC, datetime
 
 import psutil
@@ -11,7 +12,7 @@ import pytest
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
 
 NOTES = "studioBrainPilotOpsNotes"
-LIMIT_SECONDS = 60
+LIMIT_SECONDS = 120
 
 
 @pytest.fixture
@@ -53,12 +54,30 @@ def note_of(settings, note_id):
         source.close()
 
 
+def open_batch(settings):
+    """Return the id and the owner of a batch that is there and open."""
+    from resources.firestore.gateway import CollectionQuery, ScanStats
+    from resources.firestore.live import LiveDocumentSource
+
+    source = LiveDocumentSource(settings.firestore_project, emulator_host=settings.firestore_emulator_host)
+    try:
+        query = CollectionQuery("batches", ("ownerUid", "isClosed"))
+        for page in source.scan(query, read_time=source.read_time(), stats=ScanStats()):
+            for batch_id, record in zip(page.ids, page.records, strict=True):
+                if record.get("ownerUid") and record.get("isClosed") is False:
+                    return batch_id, record["ownerUid"]
+    finally:
+        source.close()
+    raise AssertionError("the pretend studio has no open batch")
+
+
 def test_an_approved_note_reaches_the_cloud_by_a_run_and_is_rolled_back_by_another(running):
     """From draft to the cloud and back with nobody's hands after the approvals; all checks stay green."""
-    from studio_assets.resources import live_gateway, live_governance, live_ledger
+    from studio_assets.doors import live_gateway, live_governance, live_ledger
 
-    _, settings = running
+    house, settings = running
     ana, ben = person("ana"), person("ben", "approver")
+    batch_id, owner_id = open_batch(settings)
     with (
         live_gateway(settings) as gateway,
         live_ledger(settings) as ledger,
@@ -67,9 +86,9 @@ def test_an_approved_note_reaches_the_cloud_by_a_run_and_is_rolled_back_by_anoth
         draft = gateway.propose(
             ana,
             "firestore.ops_note.append",
-            {"resourceCollection": "batches", "resourceId": "batch-1", "note": "The glaze crawled."},
+            {"resourceCollection": "batches", "resourceId": batch_id, "note": "The glaze crawled."},
             "Staff should know about this.",
-            owner_id="member-1",
+            owner_id=owner_id,
             is_draft=True,
         )
         gateway.submit(ana, draft.proposal_id)
@@ -82,6 +101,8 @@ def test_an_approved_note_reaches_the_cloud_by_a_run_and_is_rolled_back_by_anoth
         wait_for_state(ledger, draft.proposal_id, "rolled_back")
         assert note_of(settings, note_id)["rolledBackAt"] is not None
         assert governance.verify_chain().broken == []
+    with urllib.request.urlopen(f"http://127.0.0.1:{house.port}/", timeout=20) as page:
+        assert "The kill switch is off." in page.read().decode()
 
 
 def test_no_environment_holds_the_writing_credential_and_only_one_part_knows_its_file(running):

@@ -1,7 +1,7 @@
 """One client of the audit benchmark, in a process of its own: our appends, and raw inserts beside them.
 
-``python -m tests.benchmarks.audit_client URL NUMBER`` answers ``ours SECONDS`` and ``raw SECONDS`` with how
-many durable transactions were completed.
+``python -m tests.benchmarks.audit_client URL NUMBER`` answers ``ours SECONDS``, ``raw SECONDS`` and
+``batched SECONDS`` with how many durable transactions were completed.
 """
 
 import sys
@@ -19,6 +19,7 @@ from resources.postgres.urls import psql_url
 from tests.benchmarks.gateway_world import STUDIO
 
 WARM = 50
+_INSERT = "INSERT INTO bench_history (account, delta, at) VALUES (%s, %s, %s)"
 
 
 class Client:
@@ -29,6 +30,9 @@ class Client:
         self._actor = Actor(ActorKind.STAFF, f"uid_asker_{number}", STUDIO, frozenset({"staff"}))
         self._raw = psycopg2.connect(psql_url(url))
         self._cursor = self._raw.cursor()
+        lone = psycopg2.connect(psql_url(url))
+        lone.autocommit = True
+        self._lone = lone.cursor()
         for _ in range(WARM):
             self.append()
             self.insert()
@@ -50,14 +54,16 @@ class Client:
             },
         )
         with self._ledger.transaction() as transaction:
-            transaction.record(draft)
+            transaction.record_late(draft)
 
     def insert(self) -> None:
         """Insert one row, durably."""
-        self._cursor.execute(
-            "INSERT INTO bench_history (account, delta, at) VALUES (%s, %s, %s)", (1, 1, datetime.now(UTC))
-        )
+        self._cursor.execute(_INSERT, (1, 1, datetime.now(UTC)))
         self._raw.commit()
+
+    def insert_in_one(self) -> None:
+        """Insert one row, durably, by one message: begin and commit travel with it, as with ours."""
+        self._lone.execute(_INSERT, (1, 1, datetime.now(UTC)))
 
 
 def _repeated(seconds: float, act: Callable[[], None]) -> int:
@@ -75,7 +81,7 @@ def main() -> None:
     print("ready", flush=True)  # noqa: T201 - the protocol of this process
     for line in sys.stdin:
         side, seconds = line.split()
-        act = client.append if side == "ours" else client.insert
+        act = {"ours": client.append, "raw": client.insert, "batched": client.insert_in_one}[side]
         print(_repeated(float(seconds), act), flush=True)  # noqa: T201 - as above
 
 

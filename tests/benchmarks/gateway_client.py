@@ -161,9 +161,9 @@ class Client:
                 begin = "BEGIN;"
                 for message in transaction:
                     parts = [cursor.mogrify(*self._statement(kind)).decode() for kind in message]
-                    cursor.execute(begin + ";".join(parts))
+                    end = ";COMMIT" if message is transaction[-1] else ""
+                    cursor.execute(begin + ";".join(parts) + end)
                     begin = ""
-                cursor.execute("COMMIT")
 
         return _repeated(seconds, cycle)
 
@@ -191,13 +191,13 @@ def _transactions(messages: list[str], writes: Mapping[str, int]) -> list[list[l
 
 
 def _kinds(statement: str, writes: Mapping[str, int]) -> list[str]:
-    """Return a read or some writes; nothing for what frames a transaction."""
+    """Return a read, or a write and what else its statement writes; nothing for what frames a transaction."""
     words = statement.split(maxsplit=2)
     if words[0] != "EXECUTE":
         return []
     if words[1] in writes:
-        return ["write"] * writes[words[1]]
-    return ["write" if words[1] == "ledger_use_quotas" else "read"]
+        return ["write", *["also"] * (writes[words[1]] - 1)]
+    return ["write" if words[1].startswith("ledger_use_quotas") else "read"]
 
 
 def _repeated(seconds: float, act: Callable[[], None]) -> int:

@@ -50,6 +50,11 @@ class Place:
         """Return the adapter with both doors."""
         return BatchCloseAdapter(self.reader, self.writes, approval_of=approval_of)
 
+    def with_batch(self) -> "Place":
+        """Put the batch that proposals are about there, and return the place."""
+        self.cloud.document(f"batches/{BATCH}").set({"ownerUid": OWNER, "isClosed": False})
+        return self
+
     def documents(self, collection) -> dict[str, dict[str, Any]]:
         """Return id -> fields of a whole collection."""
         return {one.id: one.to_dict() for one in self.cloud.collection(collection).stream()}
@@ -177,19 +182,17 @@ def open_place(tmp_path, monkeypatch) -> Iterator[Callable[..., Place]]:
 
 @pytest.fixture
 def place(server, request, open_place) -> Place:
-    """Return a fresh project on the server under test."""
+    """Return a fresh project on the server under test, with the one batch in it."""
     if server == TWIN:
         twin = request.getfixturevalue("twin")
-        return open_place(twin.host, token=TOKENS.execution, cloud_token=TOKENS.world)
+        return open_place(twin.host, token=TOKENS.execution, cloud_token=TOKENS.world).with_batch()
     # The emulator lets anybody write; "owner" is what it takes for an administrator.
-    return open_place(request.getfixturevalue("official_host"), token="owner")
+    return open_place(request.getfixturevalue("official_host"), token="owner").with_batch()
 
 
 @pytest.fixture
 def faulty(open_place) -> Iterator[tuple[FirestoreTwin, Place]]:
-    """Return a twin of this test's own, for faults, and a fresh project on it; deadlines are short."""
+    """Return a twin of this test's own, for faults, and a place on it; deadlines are short."""
     with FirestoreTwin(writers=TOKENS.by_writer()) as twin:
-        yield (
-            twin,
-            open_place(twin.host, token=TOKENS.execution, cloud_token=TOKENS.world, deadline_seconds=1.0),
-        )
+        place = open_place(twin.host, token=TOKENS.execution, cloud_token=TOKENS.world, deadline_seconds=1.0)
+        yield twin, place.with_batch()

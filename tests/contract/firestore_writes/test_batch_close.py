@@ -182,6 +182,7 @@ def test_phantoms_and_other_peoples_batches_are_refused(place):
         assert done.is_certain
         return dry.code, done.code
 
+    batch.delete()
     assert codes() == ("NOT_FOUND", "NOT_FOUND")
     assert not batch.get().exists
     batch.set({"state": "SHELVED", "updatedAt": THEN})  # as a bad id leaves them

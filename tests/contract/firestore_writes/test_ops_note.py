@@ -111,6 +111,7 @@ def test_the_dry_run_says_what_is_odd_about_the_batch(place):
     """A batch that is not there, is another member's, or is closed is said in words; a good one is not."""
     batch = place.cloud.document(f"batches/{BATCH}")
     adapter, proposal = place.ops_note(), note_proposal()
+    batch.delete()
     assert adapter.dry_run(proposal)["warnings"] == [f"There is no batch {BATCH}."]
     batch.set({"ownerUid": "somebody else", "isClosed": True})
     warnings = adapter.dry_run(proposal)["warnings"]
@@ -119,6 +120,34 @@ def test_the_dry_run_says_what_is_odd_about_the_batch(place):
     assert all(warning in adapter.dry_run(proposal)["summary"] for warning in warnings)
     batch.set({"ownerUid": OWNER, "isClosed": False, "state": "SHELVED"})
     assert adapter.dry_run(proposal)["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        (None, "NOT_FOUND"),
+        ({"isClosed": False}, "NOT_FOUND"),
+        ({"ownerUid": "somebody else"}, "OWNER_MISMATCH"),
+    ],
+)
+def test_a_batch_that_vanished_or_changed_hands_gets_no_note(place, fields, code):
+    """What the dry run saw may be gone by the time of execution: certainly refused, nothing written."""
+    batch = place.cloud.document(f"batches/{BATCH}")
+    adapter, proposal = place.ops_note(), note_proposal()
+    assert adapter.dry_run(proposal)["warnings"] == []
+    batch.delete() if fields is None else batch.set(fields)
+    with pytest.raises(AdapterError) as refused:
+        adapter.execute(proposal, KEY, AT)
+    assert (refused.value.code, refused.value.is_certain) == (code, True)
+    assert place.documents(ACTIONS) == place.documents(NOTES) == {}
+
+
+def test_a_note_that_is_there_outlives_its_batch(place):
+    """Again under the same key, after the batch has gone: the effect is there, and that is what is said."""
+    adapter, proposal = place.ops_note(), note_proposal()
+    adapter.execute(proposal, KEY, AT)
+    place.cloud.document(f"batches/{BATCH}").delete()
+    assert adapter.execute(proposal, KEY, AT)["replayed"] is True
 
 
 def test_the_same_key_writes_once(place):
@@ -284,7 +313,8 @@ def test_hostile_text_is_stored_as_text(place, text):
     adapter.rollback(proposal, KEY, text, AT)
     action = place.fields(f"{ACTIONS}/{ACTION_ID}")
     assert action["rollbackReason"] == text
-    assert {each.id for each in place.cloud.collections()} == {ACTIONS, NOTES}
+    assert {each.id for each in place.cloud.collections()} == {"batches", ACTIONS, NOTES}
+    assert place.documents("batches") == {BATCH: {"ownerUid": OWNER, "isClosed": False}}
 
 
 @pytest.mark.parametrize(

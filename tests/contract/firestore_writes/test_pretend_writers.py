@@ -11,10 +11,11 @@ import pytest
 
 from policies.ports import AdapterError, Found
 from resources.firestore.agents import LiveDelegations
+from resources.firestore.gateway import FoundDocument
 from resources.firestore.live import LiveDocumentSource
 from resources.firestore.ops_note import OpsNoteAdapter
 from resources.firestore.writes import FirestoreWrites
-from tests.contract.firestore_writes.conftest import AT, PROPOSAL_ID, note_proposal
+from tests.contract.firestore_writes.conftest import AT, OWNER, PROPOSAL_ID, note_proposal
 from twins.process import PROJECT, TwinsProcess, TwinsWish
 from twins.writers import CredentialsFile, WriterTokens
 
@@ -34,6 +35,18 @@ def reader(twins):
     """Return the reading door to them."""
     with LiveDocumentSource(PROJECT, emulator_host=twins.firestore.host, deadline_seconds=10) as reader:
         yield reader
+
+
+class WithBatch:
+    """A reader that also finds the batch a note is about; the pretend cloud without a world has none."""
+
+    def __init__(self, reader: LiveDocumentSource) -> None:
+        self._reader = reader
+
+    def lookup(self, collection, document_ids, fields, **options):
+        if collection == "batches":
+            return {one: FoundDocument(one, {"ownerUid": OWNER}, AT) for one in document_ids}
+        return self._reader.lookup(collection, document_ids, fields, **options)
 
 
 def ask(twins, path, body):
@@ -64,7 +77,7 @@ def test_it_lets_the_execution_run_write_and_is_counted(twins, reader):
     path = Path(twins.environment["STUDIO_WRITE_CREDENTIALS"])
     host = twins.environment["FIRESTORE_EMULATOR_HOST"]
     with FirestoreWrites(PROJECT, credentials_path=path, emulator_host=host) as writes:
-        adapter = OpsNoteAdapter(reader, writes)
+        adapter = OpsNoteAdapter(WithBatch(reader), writes)
         adapter.execute(note_proposal(), PROPOSAL_ID, AT)
         assert adapter.look_up(note_proposal(), PROPOSAL_ID).found is Found.EFFECT
     status = twins.control.status()["firestore"]
@@ -86,7 +99,7 @@ def test_the_answer_to_a_commit_is_lost_on_request(twins, reader):
     path, host = Path(twins.environment["STUDIO_WRITE_CREDENTIALS"]), twins.firestore.host
     assert ask(twins, "/agents", {"ownerUid": "u1", "scopes": []})[0] == 200
     with FirestoreWrites(PROJECT, credentials_path=path, emulator_host=host) as writes:
-        adapter = OpsNoteAdapter(reader, writes)
+        adapter = OpsNoteAdapter(WithBatch(reader), writes)
         with pytest.raises(AdapterError) as caught:
             adapter.execute(note_proposal(), PROPOSAL_ID, AT)
         assert not caught.value.is_certain

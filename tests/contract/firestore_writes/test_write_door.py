@@ -276,7 +276,6 @@ def test_every_way_of_writing_needs_the_token(faulty, monkeypatch):
 def test_commits_are_counted_by_writer(faulty):
     """The twin tells the world's commits from the execution run's."""
     twin, place = faulty
-    place.cloud.document(f"batches/{BATCH}").set({"ownerUid": "o"})
     place.ops_note().execute(note_proposal(), PROPOSAL_ID, AT)
     place.ops_note().execute(note_proposal(), PROPOSAL_ID, AT)
     assert twin.stats.commits == {"world": 1, "execution": 1}

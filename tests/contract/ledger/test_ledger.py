@@ -249,7 +249,7 @@ def test_execution_needs_an_approved_proposal_and_an_open_switch(steps):
     steps.switch("halted", APPROVER, hold=True)
     with pytest.raises(LedgerRefusedError) as refused:
         steps.begin(approved)
-    assert refused.value.code == "RULE"
+    assert refused.value.code == "STATE_CHANGED"
     assert steps.read(approved.proposal_id) == approved
 
 

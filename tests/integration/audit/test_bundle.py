@@ -149,9 +149,18 @@ def test_every_byte_counts(verifier, bundle, name):
             changed = json.loads(path.read_bytes())
             kept = json.loads(content)
             different = {field for field in kept if changed.get(field) != kept[field]}
-            assert different <= {"firstAt", "lastAt", "files"}
+            assert different <= {"firstAt", "lastAt"}
     path.write_bytes(content)
     assert told(verifier, bundle) == (True, None)
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "proofs.json", "manifest.json"])
+def test_json_without_end_is_a_verdict(bundle, name):
+    """A file nested deeper than any reader goes is rejected in words, not by a traceback."""
+    (bundle / name).write_text("[" * 200_000)
+    ran = subprocess.run([sys.executable, VERIFIER, bundle], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert ran.stdout.startswith("rejected: ")
 
 
 FORGERIES = {

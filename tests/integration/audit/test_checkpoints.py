@@ -1,5 +1,6 @@
 """Signing: only what was verified, at two places, and never a fork."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,6 +96,24 @@ def test_tampering_with_checkpoints_is_a_problem(log, append, key, destinations,
         sign_checkpoint(log, key, destinations, NOW)
     note.write_text(said)
     assert verdict(log, key, destinations) == (None, 0, 2)
+
+
+def test_an_emptied_destination_is_told_and_filled_again(log, append, key, destinations, tmp_path):
+    """Who removes all files of a place is seen; the next signing restores them, and goes on as before."""
+    for _ in range(3):
+        append(4)
+        sign_checkpoint(log, key, destinations, NOW)
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "one" / STUDIO).iterdir()}
+    shutil.rmtree(tmp_path / "one" / STUDIO)
+    with log.view() as view:
+        trusted = trusted_checkpoints(view, destinations.read(), key.public)
+    assert trusted.emptied == [destinations.urls[0]]
+    sign_checkpoint(log, key, destinations, NOW)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "one" / STUDIO).iterdir()} == kept
+    append(4)
+    sign_checkpoint(log, key, destinations, NOW)
+    assert [sorted(copy.notes) for copy in destinations.read()] == [[4, 8, 12, 16]] * 2
+    assert verdict(log, key, destinations) == (None, 0, 4)
 
 
 def test_checkpoints_outlive_the_database(log, append, tamper, key, destinations):

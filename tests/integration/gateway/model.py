@@ -85,7 +85,7 @@ class Model:
         self.switch, self.asked_by = "off", None
         self.snapshot, self.is_red = None, False
         self.client, self.is_readable, self.delegations = "active", True, []
-        self.effects = {}
+        self.effects, self.called = {}, set()
         self.events = Counter({("kill_switch:opened", "off"): 1})
         self.now = None
 
@@ -374,26 +374,26 @@ class Model:
             used.append((key, fresh if is_over else (count + 1, began, max(last, self.now))))
         self.quotas.update(used)
 
-    def call(self, eid, fence, mode, crashed):
-        """The second half. Returns the state of the attempt, or raises ``ToldError``."""
+    def call(self, eid, mode, crashed, *, is_lost=False, is_under_way=False):
+        """The second half. Returns the state of the attempt, or raises ``ToldError``.
+
+        ``is_lost``: what it writes down is lost. ``is_under_way``: the call had begun before others acted.
+        """
         attempt = self.attempts[eid]
-        need((attempt["state"], attempt["fence"]) == ("intent", fence), "refused")
-        if self.switch != "off":
-            if crashed is None or crashed.startswith("deny") or crashed.endswith("_call:commit:after"):
+        is_kept = not is_lost and (crashed is None or crashed.endswith("_call:commit:after"))
+        need((attempt["state"], attempt["fence"]) == ("intent", 1), "refused")
+        if self.switch != "off" and not is_under_way:
+            if is_kept:
                 self.end(eid, "released")
             need(crashed is not None)
-            return None
-        if self.now >= after(attempt["lease"], -DEADLINE):
-            if crashed is None or crashed.endswith("_call:commit:after"):
+        elif self.now >= after(attempt["lease"], -DEADLINE) and not is_under_way:
+            if is_kept:
                 self.end(eid, "released")
-            return "released"
-        if crashed is None or not crashed.endswith("call:call:before"):
-            self._happen(attempt, mode)
-        if crashed is None or crashed.endswith("_call:commit:after"):
-            if mode == "ok":
-                self.end(eid, "succeeded")
-            elif mode == "certain":
-                self.end(eid, "failed")
+        else:
+            if crashed is None or not crashed.endswith("call:call:before"):
+                self._happen(attempt, mode)
+            if is_kept and mode in {"ok", "certain"}:
+                self.end(eid, "succeeded" if mode == "ok" else "failed")
         return attempt["state"]
 
     def _happen(self, attempt, mode):
@@ -417,7 +417,8 @@ class Model:
         self.here(who)
         need((who["kind"], who["id"]) == ("system", "system:executor"))
         for eid, attempt in self.attempts.items():
-            if attempt["state"] != "intent" or attempt["lease"] > self.now:
+            # While its executor is in the call, nobody takes an attempt over, whatever the lease says.
+            if attempt["state"] != "intent" or attempt["lease"] > self.now or eid in self.called:
                 continue
             attempt["fence"] += 1
             attempt["lease"] = after(self.now, LEASE)

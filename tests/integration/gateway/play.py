@@ -2,6 +2,8 @@
 
 Who chooses is left open: ``pick(n)`` gives a number below n, drawn by hypothesis or by a seeded generator.
 Every operation may be chosen at every moment by anybody; most of them make sense, many do not.
+
+One file, because every operation is said once for both sides and they are read together.
 """
 
 import itertools
@@ -322,7 +324,7 @@ class Play:
         pid = self.proposal("pending_approval")
         name, who = self.who("amy", "bob", "cat", "ada")
         why = self.why()
-        hash_ = self.model.proposals.get(pid, {"hash": "0" * 64})["hash"] if not self.seldom(10) else "f" * 64
+        hash_ = self.model.proposals.get(pid, {"hash": "0" * 64})["hash"] if not self.seldom(5) else "f" * 64
         self._both(
             "approve",
             lambda: self.world.gateway.approve(self.world.actors[name], pid, why, input_hash=hash_),
@@ -367,7 +369,10 @@ class Play:
             for pid, it in self.model.proposals.items()
             if it["state"] == "approved" and RULES[it["capability"]]["adapter"]
         ]
-        pid = self.one(ready[-4:]) if ready and not self.seldom(8) else self.proposal("approved")
+        if ready and not self.seldom(3):
+            pid = self.one(ready[-4:])
+        else:
+            pid = self.proposal("approved", "pending_approval", "executed", "executing")
         self._act("execute", pid, CALL_CRASHES)
 
     def play_rollback(self):
@@ -377,15 +382,18 @@ class Play:
         self._act("rollback", pid, ROLLBACK_CRASHES)
 
     def _act(self, kind, pid, crashes):
+        """Execute or roll back, with others acting before and during the call, crashes, and lost answers."""
         world, model = self.world, self.model
         name, who = self.who("executor")
         is_anchored = self.seldom(15)
         gateway = world.anchored if is_anchored else world.gateway
-        mode = self.one(MODES)
+        mode = world.target.mode = self.one(MODES)
         world.crashed, world.crash_at = None, self.one(crashes) if self.seldom(4) else None
-        interlude = self._pick(3) if self._depth == 0 and self.seldom(3) else 0
-        world.ledger.lose = self.one((None, "ack", "commit")) if self.seldom(10) else None
-        lose, begun = world.ledger.lose, []
+        lose = world.ledger.lose = self.one((None, "ack", "commit")) if self.seldom(10) else None
+        late = self.one(("ack", "commit")) if world.crash_at is lose is None and self.seldom(8) else None
+        before_call = self._pick(3) if not self._depth and self.seldom(3) else 0
+        in_call = self._pick(3) if not self._depth and self.seldom(4) else 0
+        begun, under_way = [], []
 
         def begin():
             model.begin(kind, who, pid, is_anchored, world.ids.last.get("exe"))
@@ -394,21 +402,22 @@ class Play:
         def between():
             begin()
             self.compare()
-            self._depth += 1
-            held, world.crash_at, crashed = world.crash_at, None, world.crashed
-            for _ in range(interlude):
-                self.step(self._pick, self.one(BETWEEN))
-            self._depth -= 1
-            world.crash_at, world.crashed = held, crashed
-            world.target.mode = mode
+            self._interlude(before_call, BETWEEN, mode)
+            world.ledger.lose = late
 
-        world.hooks[f"{kind}:commit:after"] = between
-        world.target.mode = mode
+        def during():
+            under_way.append(True)
+            model.called.add(begun[0])
+            self._interlude(in_call, DURING, mode)
+            model.called.clear()
+
+        world.hooks = {f"{kind}:commit:after": between, f"{kind}_call:call:before": during}
         told, result = self._called(
             lambda: getattr(gateway, kind)(world.actors[name], pid, executor_id=f"run-{self._pick(3)}")
         )
         world.hooks.clear()
-        is_answer_lost = lose is not None and world.ledger.lose is None
+        is_gone = world.ledger.lose is None
+        is_answer_lost, is_lost = lose is not None and is_gone, late == "commit" and is_gone
         world.crash_at = world.ledger.lose = None
         if world.crashed == f"{kind}:commit:after":
             begin()  # the crash came before anybody could look
@@ -422,7 +431,7 @@ class Play:
                 expected = "ok" if lose == "ack" and is_answer_lost else "begun"
             else:
                 expected = "ok"
-                model.call(begun[0], 1, mode, world.crashed)
+                model.call(begun[0], mode, world.crashed, is_lost=is_lost, is_under_way=bool(under_way))
         except ToldError as error:
             expected = str(error)
             if expected == "denied":
@@ -432,9 +441,22 @@ class Play:
         self._expect("crash" if world.crashed else expected, told)
         if told == "ok" and begun and result.state.value != model.attempts[begun[0]]["state"]:
             raise BrokenPromiseError(
-                f"{kind} says {result}, not {model.attempts[begun[0]]} ({mode}, {world.crashed}, {lose})"
+                f"{kind} says {result}, not {model.attempts[begun[0]]} ({mode}, {lose}, {late})"
             )
         return None
+
+    def _interlude(self, steps, operations, mode):
+        """Let others act while an execution is between two of its steps."""
+        world = self.world
+        held = world.crash_at, world.crashed, world.ledger.lose, dict(world.hooks)
+        world.hooks.clear()
+        self._depth += 1
+        for _ in range(steps):
+            self.step(self._pick, self.one(operations))
+        self._depth -= 1
+        world.crash_at, world.crashed, world.ledger.lose = held[:3]
+        world.hooks.update(held[3])
+        world.target.mode = mode
 
     def play_recover(self):
         name, who = self.who("executor")
@@ -590,6 +612,8 @@ WANTED = {
 OPERATIONS = tuple(dict.fromkeys(OFTEN))
 BETWEEN = tuple(name for name in OFTEN if name != "explain")
 """What others do between an intent and its call."""
+DURING = tuple(name for name in BETWEEN if name != "halt")
+"""What others do during the call; a halt would wait for it (the tests of many at once show that)."""
 STEPS_OF_A_STUDIO = 150
 _RUNS = itertools.count(1)  # two runs in one database play in studios of their own
 

@@ -1,230 +1,240 @@
-"""The real gateway on the real ledger, with many at it at once, and through a whole life of each kind.
+"""Many at once, in threads and in processes: one effect, exactly the quota, and nothing after a halt."""
 
-Every thread has a gateway of its own, as processes would; they share nothing but the database and the target.
-"""
-
+import contextlib
+import os
 import threading
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
+import orjson
 import pytest
+from sqlalchemy import text
 
 from policies.errors import DeniedError
-from policies.ports import AdapterError
-from policies.proposals import ProposalState
+from policies.ports import LedgerRefusedError
+from policies.proposals import ExecutionState, ProposalState
 from policies.registry import default_registry
-from tests.unit.policies.stage import (
-    ADMIN,
-    APPROVER,
-    ASKER,
-    CLOSE,
-    EXECUTOR,
-    INPUT,
-    NOTE,
-    READ,
-    REASON,
-    SECOND,
-    STUDIO,
-    SWEEPER,
-    Stage,
-    staff,
-)
+from resources.postgres.engine import owner_engine
+from tests.integration.gateway.model import NOTE
+from tests.integration.gateway.shop import INPUT, WHY, FileTarget, Shop, require_whole_log
+from tests.integration.gateway.world import prepare
 
 pytestmark = pytest.mark.integration
+MANY = 50
+PROCESSES, EACH = 4, 13
+ROUNDS = 8
+STUDIO = "monsoonfire"
+BEGIN_HALT = 10  # calls that have begun when the switch is thrown
 
-SMOKE = "Something smells of smoke."
-TOAST = "It was only the toast."
-UNCLEAR = AdapterError("No answer.", code="TIMEOUT", is_certain=False)
+
+def note_with(limit=None):
+    """Return the product's registry; its ops note needs no snapshot, and has another limit if given."""
+    note = default_registry()[NOTE]
+    quotas = tuple(replace(it, limit=limit or it.limit) for it in note.quotas)
+    return dict(default_registry()) | {NOTE: replace(note, snapshot_max_age_seconds=None, quotas=quotas)}
 
 
 @pytest.fixture
-def stage(postgres_url):
-    """Return an open studio on PostgreSQL; no snapshot is there, so none is asked for."""
-    from resources.postgres.ledger import PostgresLedger
-    from resources.postgres.ledger_engine import ledger_engine
+def open_shop(postgres_url, tmp_path):
+    """Return what opens the studio with a registry, and perhaps another target."""
+    with contextlib.ExitStack() as shops:
 
-    engine = ledger_engine(postgres_url, STUDIO)
-    registry = {
-        name: replace(capability, snapshot_max_age_seconds=None)
-        for name, capability in default_registry().items()
-    }
-    yield Stage(ledger=PostgresLedger(engine, STUDIO), registry=registry)
-    engine.dispose()
+        def make(limit=1000, target=None):
+            prepare(postgres_url, note_with(limit))
+            shop = Shop(postgres_url, STUDIO, tmp_path, known=note_with(limit), target=target)
+            shop.gateway.open_studio()
+            return shops.enter_context(shop)
+
+        yield make
 
 
-def at_once(call, items):
-    """Call for all items from sixteen threads; count the states, and the codes of denials."""
+def at_once(count, act):
+    """Run ``act(number)`` in so many threads that start together; return results, or what was raised."""
+    barrier = threading.Barrier(count)
 
-    def told(item):
+    def run(number):
+        barrier.wait()
         try:
-            return str(call(item).state)
-        except DeniedError as error:
-            return error.decision.code
+            return act(number)
+        except (DeniedError, LedgerRefusedError) as error:
+            return error
 
-    with ThreadPoolExecutor(16) as pool:
-        return Counter(pool.map(told, items))
-
-
-def execute(stage, proposal):
-    return stage.new_gateway().execute(EXECUTOR, proposal.proposal_id, executor_id="run-1")
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
 
 
-def test_fifty_executors_have_one_effect(stage):
-    """One succeeds, all others are told."""
-    proposal = stage.approved()
-    told = at_once(lambda _: execute(stage, proposal), range(50))
-    assert told.pop("succeeded") == 1
-    assert set(told) <= {"ALREADY_EXECUTING", "ALREADY_EXECUTED"}
-    assert stage.target.calls == ["execute"]
+def told(outcomes):
+    """Count what callers were told."""
+    return Counter(getattr(it, "decision", it).code if isinstance(it, Exception) else "ok" for it in outcomes)
 
 
-def test_fifty_executions_against_a_quota_of_eight(stage):
-    """Exactly eight, whoever comes first."""
-    proposals = [stage.approved() for _ in range(50)]
-    told = at_once(lambda proposal: execute(stage, proposal), proposals)
-    assert told == {"succeeded": 8, "QUOTA_EXCEEDED": 42}
-    assert len(stage.target.effects) == 8
+def execute_as(shop, proposal, process, thread):
+    return shop.execute(proposal, f"run-{process}-{thread}")
 
 
-def test_no_call_begins_after_a_halt(stage):
-    """Those in flight end; the halt waits for them, and whoever comes later is released and told."""
-    proposals = [stage.approved() for _ in range(8)]
-    do, is_halted, go_on = stage.target.execute, threading.Event(), threading.Event()
-    in_flight, late = threading.Semaphore(0), []
-
-    def held(proposal, key, at):
-        if is_halted.is_set():
-            late.append(key)
-        in_flight.release()
-        go_on.wait(30)
-        return do(proposal, key, at)
-
-    stage.target.execute = held
-
-    def halt():
-        stage.new_gateway().halt(ADMIN, SMOKE)
-        is_halted.set()
-
-    with ThreadPoolExecutor(10) as pool:
-        running = [pool.submit(at_once, lambda it: execute(stage, it), [it]) for it in proposals]
-        assert in_flight.acquire(timeout=30)
-        halting = pool.submit(halt)
-        go_on.set()
-        halting.result(60)
-        told = sum((run.result(60) for run in running), Counter())
-    assert late == []
-    assert set(told) <= {"succeeded", "KILL_SWITCH_ON"}
-    assert told["succeeded"] == len(stage.target.effects) >= 1
-    assert stage.gateway.switch_status().in_flight == 0
+def names(shop):
+    return require_whole_log(shop.url, STUDIO)
 
 
-def test_one_of_many_approvers_is_the_first(stage):
-    """Nobody approves twice; nineteen hear that it is approved already."""
-    proposal = stage.propose()
-    people = [staff(f"person{number}", "approver") for number in range(20)]
-    told = at_once(
-        lambda person: stage.new_gateway().approve(
-            person, proposal.proposal_id, REASON, input_hash=proposal.input_hash
-        ),
-        people,
+def test_fifty_threads_execute_one_proposal(open_shop):
+    """Exactly one effect and one attempt; every other caller is told."""
+    shop = open_shop()
+    proposal = shop.approve(shop.pending())
+    outcomes = at_once(MANY, lambda number: shop.execute(proposal, f"run-{number}"))
+    assert told(outcomes)["ok"] == 1, told(outcomes)
+    assert shop.target.effects(proposal.proposal_id) == ["done"]
+    assert [it.state for it in shop.ledger.executions(proposal.proposal_id)] == [ExecutionState.SUCCEEDED]
+    assert names(shop).count("executing") == 1
+
+
+def test_four_processes_execute_one_proposal(open_shop, tmp_path):
+    """The same across processes, each with threads and connections of its own; they start together."""
+    shop = open_shop()
+    proposal = shop.approve(shop.pending())
+    go, children = os.pipe(), []
+    for number in range(PROCESSES):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            code = 99
+            with contextlib.suppress(BaseException):
+                os.close(go[1])
+                mine = Shop(shop.url, STUDIO, tmp_path, at=shop.clock.instant, known=note_with(1000))
+                mine.ledger.in_flight()
+                os.read(go[0], 1)  # ends when the parent closes its end
+                code = told(at_once(EACH, partial(execute_as, mine, proposal, number)))["ok"]
+            os._exit(code)
+        children.append(child)
+    os.close(go[0])
+    os.close(go[1])
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert sorted(codes) == [0, 0, 0, 1]
+    assert shop.target.effects(proposal.proposal_id) == ["done"]
+    assert names(shop).count("executing") == 1
+
+
+def test_fifty_calls_meet_a_quota_of_eight(open_shop):
+    """As the product's registry has it: eight ops notes an hour. The others are told when to come again."""
+    shop = open_shop(limit=None)
+    proposals = [shop.approve(shop.pending()) for _ in range(MANY)]
+    outcomes = at_once(MANY, lambda number: shop.execute(proposals[number], f"run-{number}"))
+    assert told(outcomes) == {"ok": 8, "QUOTA_EXCEEDED": MANY - 8}
+    assert sum(len(shop.target.effects(it.proposal_id)) for it in proposals) == 8
+    assert {it.used for it in shop.ledger.quota_uses()} == {8}
+    assert all(it.decision.retry_after_seconds > 0 for it in outcomes if isinstance(it, DeniedError))
+    assert [it.state for it in shop.ledger.proposals(states=[ProposalState.EXECUTING])] == []
+
+
+class Noting(FileTarget):
+    """At its first line it notes the database's clock and the switch, as everybody can read it."""
+
+    def __init__(self, folder, url):
+        super().__init__(folder)
+        self.engine = owner_engine(url)
+        self.began, self.enough = [], threading.Event()
+
+    def now(self):
+        with self.engine.connect() as connection:
+            return connection.execute(
+                text(
+                    "SELECT clock_timestamp() AS at, (SELECT kind FROM studio.kill_switch_changes "
+                    "ORDER BY revision DESC LIMIT 1) AS switch"
+                )
+            ).one()
+
+    def execute(self, proposal, idempotency_key, at):
+        self.began.append(self.now())
+        if len(self.began) >= BEGIN_HALT:
+            self.enough.set()
+        return super().execute(proposal, idempotency_key, at)
+
+
+def test_the_switch_is_thrown_while_fifty_are_in_flight(open_shop, postgres_url, tmp_path):
+    """No call begins after the halt's commit; what was not called is released; nothing is in flight then."""
+    target = Noting(tmp_path, postgres_url)
+    shop = open_shop(target=target)
+    proposals = [shop.approve(shop.pending()) for _ in range(MANY)]
+    halted_at = []
+
+    def act(number):
+        if number == MANY:
+            target.enough.wait(60)
+            shop.do("halt", "sue", WHY)
+            halted_at.append(target.now())
+            return None
+        return shop.execute(proposals[number], f"run-{number}")
+
+    outcomes = at_once(MANY + 1, act)
+    target.engine.dispose()
+    assert halted_at[0].switch == "halted"
+    assert {it.switch for it in target.began} == {"opened"}, "a call began after the halt was committed"
+    assert all(it.at < halted_at[0].at for it in target.began)
+    assert BEGIN_HALT <= len(target.began) < MANY, "the switch was thrown in the middle"
+    done = sum(len(target.effects(it.proposal_id)) for it in proposals)
+    assert done == len(target.began) == told(outcomes)["ok"] - 1
+    # Thrown between somebody's decision and intent, the database says no; deciding again may meet that, too.
+    assert set(told(outcomes)) <= {"ok", "KILL_SWITCH_ON", "STATE_CHANGED"}, told(outcomes)
+    assert told(outcomes)["KILL_SWITCH_ON"] > 0
+    assert shop.gateway.switch_status().in_flight == 0
+    events = names(shop)
+    until = events[: events.index("halted")]
+    under_way = until.count("executing") - until.count("executed") - until.count("released")
+    with owner_engine(postgres_url).connect() as connection:
+        payload = connection.scalar(text("SELECT payload FROM studio.audit_events WHERE name LIKE '%halted'"))
+    # Intents may be kept between the counting and the event; results may not.
+    assert 0 <= orjson.loads(payload)["details"]["in_flight"] <= under_way
+    assert events[events.index("halted") :].count("executed") == 0
+    assert {it.state for it in shop.ledger.proposals()} == {ProposalState.EXECUTED, ProposalState.APPROVED}
+
+
+def test_of_two_who_approve_the_second_is_told(open_shop):
+    shop = open_shop()
+    for _ in range(ROUNDS):
+        proposal = shop.pending()
+        outcomes = at_once(2, lambda number, it=proposal: shop.approve(it, ("amy", "bob")[number]))
+        assert sorted(told(outcomes).values()) == [1, 1]
+        assert told(outcomes)["ok"] == 1
+        assert len(shop.ledger.approvals(proposal.proposal_id)) == 1
+
+
+def test_of_a_yes_and_a_no_at_once_the_no_stands(open_shop):
+    """A no is possible before and after the yes; a yes after the no is told."""
+    shop = open_shop()
+    for _ in range(ROUNDS):
+        proposal = shop.pending()
+
+        def act(number, it=proposal):
+            return shop.approve(it) if number else shop.do("reject", "bob", it.proposal_id, WHY)
+
+        outcomes = at_once(2, act)
+        assert not isinstance(outcomes[0], Exception)
+        assert shop.there(proposal).state is ProposalState.REJECTED
+        given = len(shop.ledger.approvals(proposal.proposal_id))
+        assert given == (0 if isinstance(outcomes[1], Exception) else 1)
+
+
+def test_of_two_who_resume_the_second_is_told(open_shop):
+    shop = open_shop()
+    for _ in range(ROUNDS):
+        shop.do("halt", "sam", WHY)
+        shop.do("request_resume", "sam", WHY)
+        outcomes = at_once(2, lambda number: shop.do("resume", ("amy", "bob")[number], WHY))
+        assert told(outcomes)["ok"] == 1
+        assert sorted(told(outcomes).values()) == [1, 1]
+    assert names(shop).count("resumed") == ROUNDS
+
+
+def test_twenty_identical_proposals_are_one(open_shop):
+    shop = open_shop()
+    outcomes = at_once(
+        20,
+        lambda _: shop.do("propose", "sam", NOTE, INPUT, WHY, owner_id="uid_owner", dedupe_key="finding-1"),
     )
-    assert told == {"approved": 1, "ALREADY_APPROVED": 19}
-    assert len(stage.ledger.approvals(proposal.proposal_id)) == 1
-
-
-def test_proposing_the_same_at_once_gives_one_proposal(stage):
-    """Every one of thirty ticks is handed the same."""
-    with ThreadPoolExecutor(16) as pool:
-        ids = set(pool.map(lambda _: stage.propose(dedupe_key="finding-1").proposal_id, range(30)))
-    assert len(ids) == len(stage.ledger.proposals()) == 1
-
-
-def test_opening_halting_and_sweeping_at_once(stage):
-    """One of each takes place; the others find it done."""
-    for _ in range(10):
-        stage.propose()
-    stage.gateway.grant_exemption(
-        ADMIN, NOTE, owner_id="uid_busy", seconds=60, justification="A busy weekend with notes."
-    )
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: stage.new_gateway().open_studio(), range(8)))
-
-    def halted(_):
-        stage.new_gateway().halt(ADMIN, SMOKE)
-        return stage.propose()
-
-    assert at_once(halted, range(8)) == {"pending_approval": 1, "ALREADY_HALTED": 7}
-    assert stage.ledger.switch().revision == 2
-    stage.clock.move(days=8)
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda _: stage.new_gateway().expire(SWEEPER), range(8))) == 12
-
-
-def test_of_many_recoverers_one_takes_each_attempt(stage):
-    """Five abandoned attempts are looked into once each."""
-    for proposal in [stage.approved() for _ in range(5)]:
-        stage.target.error_after = UNCLEAR
-        stage.execute(proposal)
-    stage.target.error_after = None
-    stage.clock.move(seconds=120)
-    with ThreadPoolExecutor(8) as pool:
-        found = pool.map(
-            lambda number: len(stage.new_gateway().recover(EXECUTOR, executor_id=f"run-{number}")), range(8)
-        )
-        assert sum(found) == 5
-    assert {it.state for it in stage.ledger.proposals()} == {ProposalState.EXECUTED}
-
-
-def test_a_whole_life(stage):
-    """Dry run, edits that void approvals, execution, rollback: PostgreSQL takes every step."""
-    gateway = stage.gateway
-    proposal = gateway.dry_run(ASKER, stage.propose().proposal_id)
-    for version in (1, 2):
-        proposal = gateway.edit(
-            ASKER, proposal.proposal_id, version=version, rationale=f"Reason {version} now."
-        )
-        proposal = gateway.approve(APPROVER, proposal.proposal_id, REASON, input_hash=proposal.input_hash)
-    assert stage.read(proposal) == proposal
-    assert stage.execute(proposal).state == "succeeded"
-    gateway.request_rollback(ADMIN, proposal.proposal_id, "It was about another batch.")
-    assert gateway.rollback(EXECUTOR, proposal.proposal_id, executor_id="run-2").state == "succeeded"
-    assert stage.read(proposal).state is ProposalState.ROLLED_BACK
-
-
-def test_a_life_of_detours(stage):
-    """Screening, rejection, reopening, exemptions, failure, expiry: PostgreSQL takes every step."""
-    gateway = stage.gateway
-    risky = stage.propose(input_=INPUT | {"note": "Customer asks for a working firearm mold"})
-    gateway.approve(APPROVER, risky.proposal_id, REASON, input_hash=risky.input_hash)
-    assert gateway.override_intake(APPROVER, risky.proposal_id, "false_positive", REASON).state == "approved"
-    gateway.reject(ADMIN, risky.proposal_id, REASON)
-    assert gateway.reopen(ADMIN, risky.proposal_id, REASON).is_intake_blocked
-    exemption = gateway.grant_exemption(
-        ADMIN, NOTE, owner_id=None, seconds=3600, justification="A busy weekend with notes."
-    )
-    assert stage.execute(stage.propose()).exemption_id == exemption.exemption_id
-    gateway.revoke_exemption(ADMIN, exemption.exemption_id, "The weekend is over.")
-    gateway.reset_quota(ADMIN, NOTE, "capability", "*", "A test was counted.")
-    assert stage.propose(capability_id=READ, input_={}, owner_id=None).state == "approved"
-    refused = stage.approved()
-    stage.target.error_before = AdapterError("Gone.", code="GONE", is_certain=True)
-    assert stage.execute(refused).state == "failed"
-    assert gateway.reopen(ADMIN, refused.proposal_id, REASON).version == 2
-    stage.clock.move(days=8)
-    assert gateway.expire(SWEEPER) == 3
-
-
-def test_high_risk_is_renewed_and_a_late_halt_is_told(stage):
-    """An approval that ran out is given again; a halt between intent and call releases the attempt."""
-    proposal = stage.propose(capability_id=CLOSE, input_={"batchId": "b1", "closeReason": "picked_up"})
-    for hours, person in ((4, APPROVER), (0, SECOND), (0, APPROVER)):
-        given = stage.gateway.approve(person, proposal.proposal_id, REASON, input_hash=proposal.input_hash)
-        stage.clock.move(hours=hours)
-    assert given.state is ProposalState.APPROVED
-    stage.at_probe["execute:commit:after"] = lambda: stage.new_gateway().halt(ADMIN, SMOKE)
-    assert at_once(stage.execute, [given]) == {"KILL_SWITCH_ON": 1}
-    stage.gateway.request_resume(ADMIN, TOAST)
-    stage.gateway.resume(APPROVER, TOAST)
-    assert stage.execute(given).state == "succeeded"
-    assert stage.target.calls == ["execute"]
+    assert told(outcomes) == {"ok": 20}
+    assert len({it.proposal_id for it in outcomes}) == 1
+    assert len(shop.ledger.proposals()) == 1
+    assert names(shop).count("created") == 1

@@ -1,6 +1,7 @@
 """The real side of the model test: the product's gateway and ledger on PostgreSQL.
 
-The target, the cloud, the clock and the network are in the test's hands.
+The target, the cloud, the clock and the network are in the test's hands. Long, because a third of it is one
+statement of SQL.
 """
 
 import contextlib

@@ -18,9 +18,9 @@ from resources.firestore.live import LiveDocumentSource
 from resources.settings import Settings
 from sensors.execution import build_execution_sensor, build_recovery_sensor
 from studio_assets.definitions import build_defs
+from studio_assets.doors import live_gateway, live_governance, live_ledger
 from studio_assets.execution.carry_out import Action
 from studio_assets.execution.job import execution_config
-from studio_assets.resources import live_gateway, live_governance, live_ledger
 from twins.firestore.server import FirestoreTwin
 from twins.writers import CredentialsFile, WriterTokens
 

@@ -7,8 +7,8 @@ import pytest
 
 from policies.standing_checks import StandingCheck
 from sensors.governance import build_checkpoint_schedule
+from studio_assets.doors import live_audit_log
 from studio_assets.governance.checkpoints import has_grown, problem_with_checkpoints
-from studio_assets.resources import live_audit_log
 from tests.integration.governance.governed import QUIET
 
 pytestmark = pytest.mark.integration

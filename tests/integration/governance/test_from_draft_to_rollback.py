@@ -121,7 +121,7 @@ def test_nothing_starts_while_the_switch_is_on_and_goes_on_after_two_people_resu
 
 
 def test_in_anchor_mode_what_is_approved_waits(governed):
-    from studio_assets.resources import live_gateway
+    from studio_assets.doors import live_gateway
 
     approved = governed.approved()
     governed.settings = governed.settings.model_copy(update={"is_write_enabled": False})

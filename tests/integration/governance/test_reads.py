@@ -38,3 +38,19 @@ def test_an_entry_that_was_verified_and_is_gone_is_a_violation_that_stays(reads)
 
 def test_every_check_says_what_holds():
     assert set(SENTENCES) == set(StandingCheck)
+
+
+def test_without_a_first_state_the_switch_counts_as_on(reads):
+    assert reads.is_halted()
+
+
+def test_the_switch_is_told_as_people_left_it(governed):
+    from tests.integration.governance.governed import ANA, BEN
+
+    assert not governed.reads.is_halted()
+    governed.gateway.halt(ANA, "Something looks wrong here.")
+    assert governed.reads.is_halted()
+    governed.gateway.request_resume(ANA, "It was a false alarm.")
+    assert governed.reads.is_halted()
+    governed.gateway.resume(BEN, "Agreed, nothing is wrong.")
+    assert not governed.reads.is_halted()

@@ -41,3 +41,16 @@ def test_the_twins_put_the_writing_token_into_the_home(tmp_path):
     (twins,) = [part for part in all_parts(house, is_once=False) if part.name == "twins"]
     argv = list(twins.command().argv)
     assert argv[argv.index("--write-credentials") + 1] == str(house.home.run / "twin-writer.json")
+
+
+def test_only_the_migrating_part_may_more_than_the_runtime(tmp_path):
+    """On our own server every part but one connects with a login that has no rights to go back to."""
+    home = open_home(tmp_path / "home")
+    house = open_house(home, load_settings({"STUDIO_HOME": str(home.path)}), Wish(days=1))
+    urls = {
+        part.name: house.environment(part.name)["STUDIO_DATABASE_URL"]
+        for part in all_parts(house, is_once=False)
+    }
+    assert "//studio_app_monsoonfire@" not in urls.pop("prepare")
+    assert urls
+    assert all("//studio_app_monsoonfire@" in url for url in urls.values()), urls

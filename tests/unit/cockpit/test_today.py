@@ -129,3 +129,13 @@ def test_money_is_exact(cents, said):
 
 def test_only_names_known_to_the_page_are_used():
     assert len(build(facts_of()).sources) == len(NAMES)
+
+
+def test_the_page_tells_the_kill_switch_and_what_waits():
+    from cockpit import words
+
+    said = words.governance({"pending_approval": 2, "approved": 1, "executed": 9}, is_halted=False)
+    assert said == (
+        "The kill switch is off. Proposals waiting for approval: 2; approved and not yet executed: 1."
+    )
+    assert "is on" in words.governance({}, is_halted=True)

@@ -225,14 +225,14 @@ _ACTORS = {
 }
 _REASONS = {
     "exact": "0123456789",
-    "longest": "x" * 4000,
+    "longest": "x" * 1_200_000,
     "none": None,
     "short": "012345678",
     "blank": " " * 20,
     "padded": "   short          ",
     "control": "0123456789\x00",
     "surrogate": "0123456789\ud800",
-    "huge": "x" * 4001,
+    "huge": "x" * 1_200_001,
 }
 
 

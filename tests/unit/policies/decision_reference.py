@@ -217,7 +217,7 @@ IS_REQUESTER = {
 REQUESTER = ("NOT_REQUESTER", lambda s: s["actor"] not in IS_REQUESTER[s["requester"]])
 
 LATE = ("PROPOSAL_EXPIRED", is_("time", "at_expiry", "late"))
-SELF = ("SELF_APPROVAL", lambda s: s["profile"] != "read" and s["actor"] in IS_REQUESTER[s["requester"]])
+SELF = ("SELF_APPROVAL", lambda s: s["actor"] in IS_REQUESTER[s["requester"]])
 TABLES = {
     "propose": [
         *WHERE_WITHOUT_PROPOSAL,

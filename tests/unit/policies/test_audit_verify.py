@@ -259,3 +259,36 @@ def test_archived_entries_leave_everything_verifiable():
     assert chained([row.payload for row in rows[200:]], 201, prev) == rows[200:]  # the rest alone
     kept.extend(b"".join(row.hash for row in rows[200:]))
     assert kept.root() == signed[1].root
+
+
+@given(st.data())
+def test_any_mixture_is_found_where_it_begins(data):
+    """Whatever mixture of changes was made, the first entry that is not what was signed is named."""
+    rows = data.draw(ledgers(least=3, most=12))
+    tampered = list(rows)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, max(len(tampered) - 1, 0)))
+        how = data.draw(st.sampled_from(["edit", "delete", "swap", "copy", "anew"]))
+        if not tampered:
+            break
+        if how == "edit":
+            field = data.draw(st.sampled_from(FIELDS + COLUMNS[:-1]))
+            tampered[at] = replace(tampered[at], **{field: flip(data, getattr(tampered[at], field))})
+        elif how == "delete":
+            del tampered[at]
+        elif how == "swap":
+            other = data.draw(st.integers(0, len(tampered) - 1))
+            tampered[at], tampered[other] = tampered[other], tampered[at]
+        elif how == "copy":
+            tampered.insert(at, tampered[data.draw(st.integers(0, len(tampered) - 1))])
+        else:
+            events = [row.payload for row in tampered if columns_of(row.payload) is not None]
+            tampered = chained(events)
+        tampered = [replace(row, seq=seq) for seq, row in enumerate(tampered, 1)]
+    same = next((at for at, pair in enumerate(zip(rows, tampered, strict=False)) if pair[0] != pair[1]), None)
+    first = min(len(rows), len(tampered)) if same is None else same
+    assume(tampered[: len(rows)] != rows)
+    report = verify_log(RowsLog(tampered, data.draw(SIZES)), [anchor(rows, since=0)])
+    assert report.fault is not None
+    assert report.fault.seq == first + 1
+    assert report.entries == first

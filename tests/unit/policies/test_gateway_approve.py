@@ -12,6 +12,7 @@ from tests.unit.policies.stage import (
     ADMIN,
     AGENT,
     APPROVER,
+    ASKER,
     CLOSE,
     EXECUTOR,
     MEMBER,
@@ -125,7 +126,7 @@ def test_expired_and_rejected_proposals_are_refused(stage):
     )
 
 
-@pytest.mark.parametrize("reason", ["", " \n", "a" * 4001, "nul \0", "half \udfff"])
+@pytest.mark.parametrize("reason", ["", " \n", "a" * 1_200_001, "nul \0", "half \udfff"])
 def test_a_reason_that_cannot_be_kept_makes_no_sense(stage, reason):
     """Nothing is stored, not even a denial; a short one is a rule's no."""
     proposal = stage.propose()
@@ -217,3 +218,15 @@ def test_anchor_mode_and_kill_switch_do_not_stop_it():
     stage = Stage(is_write_enabled=False)
     stage.gateway.halt(APPROVER, "Something smells of smoke.")
     assert stage.approved().state is ProposalState.APPROVED
+
+
+def test_a_yes_to_a_version_is_to_its_words_too(stage):
+    """The rationale was edited after the approver looked: the hash is the same, and the yes is not given."""
+    seen = stage.propose()
+    stage.gateway.edit(ASKER, seen.proposal_id, version=1, rationale="Quite another story than before.")
+    told = stage.changes_nothing(
+        BadRequestError, "approve", APPROVER, seen.proposal_id, REASON, input_hash=seen.input_hash, version=1
+    )
+    assert "version 2" in str(told)
+    yes = stage.gateway.approve(APPROVER, seen.proposal_id, REASON, input_hash=seen.input_hash, version=2)
+    assert yes.state is ProposalState.APPROVED

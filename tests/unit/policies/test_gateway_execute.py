@@ -1,9 +1,11 @@
 """execute: one effect, after every rule was asked again, with the intent committed before the call."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from policies.decisions import Operation
 from policies.errors import BadRequestError, DeniedError, UnknownSubjectError
 from policies.ports import AdapterError, CheckResult, LedgerRefusedError
 from policies.proposals import ExecutionState, ProposalState
@@ -283,3 +285,27 @@ def test_two_people_are_asked_again_for_high_risk(stage):
     stage.gateway.approve(SECOND, proposal.proposal_id, REASON, input_hash=proposal.input_hash)
     stage.clock.move(hours=2)
     stage.refused("APPROVAL_EXPIRED", "execute", EXECUTOR, proposal.proposal_id, executor_id="run-1")
+
+
+@pytest.mark.parametrize("words", [{"note": "Something else."}, {"note": 1.5}])
+def test_an_input_that_is_not_what_its_hash_says_is_not_carried_out(stage, words):
+    """However it came about: what would be sent is hashed again, and the target hears nothing."""
+    proposal = stage.approved()
+    rows = stage.ledger._tables.proposals
+    rows[proposal.proposal_id] = replace(rows[proposal.proposal_id], input={**proposal.input, **words})
+    stage.refused("INPUT_CHANGED", "execute", EXECUTOR, proposal.proposal_id, executor_id="run-1")
+    said = stage.gateway.explain(EXECUTOR, Operation.EXECUTE, NOTE, proposal.proposal_id)
+    assert said.code == "INPUT_CHANGED"
+    assert stage.target.calls == []
+
+
+def test_an_undoing_is_held_to_the_input_too(stage):
+    """A rollback would touch what the input names, so it is asked the same."""
+    proposal = stage.executed()
+    stage.gateway.request_rollback(APPROVER, proposal.proposal_id, REASON)
+    rows = stage.ledger._tables.proposals
+    rows[proposal.proposal_id] = replace(
+        rows[proposal.proposal_id], input={**proposal.input, "note": "Other."}
+    )
+    stage.refused("INPUT_CHANGED", "rollback", EXECUTOR, proposal.proposal_id, executor_id="run-2")
+    assert stage.target.calls == ["execute"]

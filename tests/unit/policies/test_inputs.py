@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from policies.inputs import (
     LARGEST_INPUT_BYTES,
     LARGEST_INTEGER,
-    LONGEST_TEXT,
+    LONGEST_NAME,
+    LONGEST_WORDS,
     InvalidInputError,
     canonical_bytes,
     input_hash,
     input_problems,
     text_problem,
     validate_input,
+    words_problem,
 )
 from policies.registry import default_registry
 
@@ -116,10 +118,37 @@ def test_text_that_can_be_kept(text):
     assert text_problem(text) is None
 
 
+def test_the_most_is_counted_as_targets_count():
+    """In UTF-16 units: 250 pizzas are 500, and what the target would refuse cannot be approved."""
+    pizza = "\N{SLICE OF PIZZA}"
+    good = {"resourceCollection": "batches", "resourceId": "b1", "note": pizza * 250}
+    assert input_problems(NOTE, good) == ()
+    assert len(input_problems(NOTE, {**good, "note": pizza * 251})) == 1
+
+
 def test_text_length_on_and_over():
     """The longest text is kept, one character more is not."""
-    assert text_problem("x" * LONGEST_TEXT) is None
-    assert text_problem("x" * (LONGEST_TEXT + 1)) is not None
+    for problem, most in ((text_problem, LONGEST_NAME), (words_problem, LONGEST_WORDS)):
+        assert problem("x" * most) is None
+        assert problem("x" * (most + 1)) is not None
+
+
+@pytest.mark.parametrize("letter", ["\x01", "\x07", "\x1b[2J", "\x7f", "\x85", "\uffff", "\u202e", "\u2066"])
+def test_words_are_kept_whatever_they_do_to_a_terminal(letter):
+    """What people write is data; only ids and names must be seen whole. The desk shows it safely."""
+    written = f"good {letter} text"
+    assert words_problem(written) is None
+    note = {"resourceCollection": "batches", "resourceId": "b1", "note": written}
+    assert validate_input(NOTE, note)["note"] == written
+    assert input_problems(NOTE, note | {"resourceId": written})
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\ud800"])
+def test_words_that_have_no_bytes_are_refused(letter):
+    """Neither PostgreSQL nor UTF-8 has a place for them."""
+    problem = words_problem(f"good {letter} text")
+    assert problem is not None
+    assert letter not in problem
 
 
 def test_nesting_on_and_over():
@@ -149,7 +178,7 @@ def test_a_good_input_comes_back_in_the_registrys_order():
         ({"note": "    1234    "}, "5 to 500"),
         ({"note": "x" * 501}, "5 to 500"),
         ({"note": 12345}, "text is wanted"),
-        ({"note": "bell\x07 rings"}, "U+0007"),
+        ({"note": "nothing \x00 rings"}, "U+0000"),
         ({"resourceCollection": "users"}, "one of batches"),
         ({"resourceCollection": "Batches"}, "one of batches"),
         ({"resourceId": "a/b"}, "characters this field"),

@@ -6,7 +6,8 @@ import pytest
 from resources.errors import SourceUnreadableError
 from resources.settings import Settings, SettingsError
 from resources.stripe.gateway import ListStats
-from studio_assets.resources import Overrides, build_resources, live_history
+from studio_assets.doors import live_history
+from studio_assets.resources import Overrides, build_resources
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ BEGIN
     SELECT s.kind INTO switch_kind FROM studio.kill_switch_changes AS s
     WHERE s.studio_id = NEW.studio_id ORDER BY s.revision DESC LIMIT 1;
     IF switch_kind IS NULL OR switch_kind NOT IN ('opened', 'resumed') THEN
-        PERFORM studio.refuse('execution-kill-switch', 'The kill switch is on.');
+        PERFORM studio.refuse('execution-kill-switch', 'The kill switch is on.', 'SO001');
     END IF;
     -- A red check stops what is new; undoing may be just what is needed then.
     IF NEW.kind = 'execute' AND EXISTS (SELECT FROM studio.governance_checks AS red
@@ -59,7 +59,7 @@ BEGIN
                 WHERE later.studio_id = red.studio_id AND later.name = red.name
                     AND later.audit_seq > red.audit_seq))
     THEN
-        PERFORM studio.refuse('execution-red-check', 'A governance check is red.');
+        PERFORM studio.refuse('execution-red-check', 'A governance check is red.', 'SO001');
     END IF;
 
     -- INVARIANT: no external write without a live quorum bound to its input hash, or a live exemption.
