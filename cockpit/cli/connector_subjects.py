@@ -166,6 +166,11 @@ class RoborockSubject:
 SUBJECTS: Final[Sequence[Callable[[], PretendSubject]]] = (HubitatSubject, RoborockSubject)
 
 
+def connector_id_of(subject: Callable[[], PretendSubject]) -> str:
+    """Return the id of the connector that a subject stands for."""
+    return str(getattr(subject, "connector_id"))  # noqa: B009 - a class attribute behind a callable's type
+
+
 def verify_on_twins(
     subjects: Sequence[Callable[[], PretendSubject]] = SUBJECTS,
 ) -> Mapping[str, Sequence[Mapping[str, object]]]:
