@@ -20,8 +20,7 @@ def verify(*, is_json: bool, names: tuple[str, ...]) -> int:
     Health, refused credentials, retries, the shape of errors, deadlines, malformed answers, rate limits,
     reading only, secrets and what it costs while idle. Exit code 0 only if all promises are kept.
     """
-    # Loads both vendors' clients, which takes a second.
-    from cockpit.cli.connector_subjects import SUBJECTS, connector_id_of, verify_on_twins  # noqa: PLC0415 - above
+    from cockpit.cli.connector_subjects import SUBJECTS, connector_id_of, verify_on_twins  # noqa: PLC0415 - both vendors' clients take a second
 
     known = {connector_id_of(subject): subject for subject in SUBJECTS}
     if unknown := sorted(set(names) - set(known)):
