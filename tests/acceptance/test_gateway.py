@@ -2,6 +2,8 @@
 
 One pretend studio runs for the whole module. Proposals are independent of each other; what all share (the
 kill switch, quotas, exemptions) is put back by the test that moves it. The last test restarts the house.
+
+Over 400 lines because starting a house costs half a minute and a module is what shares one.
 """
 
 import contextlib

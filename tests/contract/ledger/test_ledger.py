@@ -1,4 +1,7 @@
-"""What every ledger promises the gateway, in memory or in PostgreSQL."""
+"""What every ledger promises the gateway, in memory or in PostgreSQL.
+
+Over 400 lines because it is the one list of promises that both ledgers are held to, verb by verb.
+"""
 
 # ruff: noqa: PT012 - a transaction is the statement that raises; what happens in it belongs to the case
 

@@ -1,4 +1,7 @@
-"""What only a real database can show: many at once, broken connections, and when a change is durable."""
+"""What only a real database can show: many at once, broken connections, and when a change is durable.
+
+Over 400 lines because the cases share the tools that cut connections and watch what is sent.
+"""
 
 import contextlib
 import threading

@@ -1,4 +1,7 @@
-"""Builds what ``decide`` takes from a situation: a mapping of dimension to the name of a value."""
+"""Builds what ``decide`` takes from a situation: a mapping of dimension to the name of a value.
+
+Over 400 lines because each dimension lists all its values, and the reference is checked against that list.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
