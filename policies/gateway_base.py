@@ -14,11 +14,11 @@ from policies.actors import Actor, ActorKind
 from policies.audit import text_hash
 from policies.checks_who import is_executor
 from policies.decide import decide
-from policies.decisions import Decision, Exemption, Facts, Operation
+from policies.decisions import Decision, Facts, Operation
 from policies.delegation import DelegationFacts
 from policies.errors import DeniedError, UnknownSubjectError
 from policies.gateway_ids import IdSource, random_id
-from policies.gateway_landed import has_landed, numbered_as, reread
+from policies.gateway_landed import Written, has_landed, numbered, numbered_as, reread
 from policies.gateway_probes import Probe, no_probe
 from policies.inputs import InvalidInputError, input_hash
 from policies.ports import (
@@ -33,7 +33,7 @@ from policies.ports import (
     Row,
     Screener,
 )
-from policies.proposals import Approval, Execution, Proposal
+from policies.proposals import Proposal
 from policies.registry import Capability, Registry
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Writing:
     ) -> None:
         self.ledger = transaction
         self.is_late = is_late
-        self.rows: list[Row] = []
+        self.rows: list[Written] = []
         self.has_written = False
         self._verb = verb
         self._probe = probe
@@ -109,7 +109,7 @@ class Writing:
         record = self.ledger.record_late if self.is_late else self.ledger.record
         seq = record(event, *rows)
         self.has_written = True
-        self.rows.extend(_numbered(row, seq) for row in rows)
+        self.rows.extend((row, seq) for row in rows)
         self._probe(f"{point}:after")
         return seq
 
@@ -122,7 +122,7 @@ class Writing:
 class _Attempt(Generic[T]):
     """One pass through facts and decision, filled as it goes, so that it outlives a lost answer."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Written] = field(default_factory=list)
     results: list[T] = field(default_factory=list)  # none or one
     capability: Capability | None = None
     denial: Decision | None = None
@@ -202,7 +202,7 @@ class GatewayBase:
                 is_late = request.verb in LATE_VERBS and not is_second
                 self._try(attempt, request, make, looked, is_late=is_late)
             except OutcomeUnknownError:
-                if attempt.results and has_landed(self._ledger, attempt.rows):
+                if attempt.results and has_landed(self._ledger, numbered(attempt.rows)):
                     return reread(self._ledger, attempt.results[0]), False
                 if is_second:
                     raise
@@ -263,7 +263,7 @@ class GatewayBase:
 
     @contextmanager
     def _transaction(
-        self, verb: str, rows: list[Row] | None = None, *, is_late: bool = False
+        self, verb: str, rows: list[Written] | None = None, *, is_late: bool = False
     ) -> Iterator[Writing]:
         """Give one transaction with probes; what it writes is also put into ``rows``."""
         with self._ledger.transaction() as transaction:
@@ -363,13 +363,6 @@ def proposal_event(proposal: Proposal, action: str, at: datetime, actor: Actor, 
         proposal.proposal_id,
         proposal.state.value,
         {"input_hash": proposal.input_hash, "version": proposal.version, **details},
-    )
-
-
-def _numbered(row: Row, seq: int) -> Row:
-    """Return a row as the ledger keeps it: with the number of its event, where it has a place for it."""
-    return (
-        replace(row, audit_seq=seq) if isinstance(row, Proposal | Approval | Execution | Exemption) else row
     )
 
 

@@ -4,7 +4,7 @@ Reads only. What cannot be told apart from somebody else's change counts as not 
 decides again from what stands there, which is always safe and at worst tells a person of their own success.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar, cast
 
@@ -13,6 +13,9 @@ from policies.ports import ExemptionEnd, Ledger, Row, SwitchChange
 from policies.proposals import Approval, Execution, Proposal
 
 T = TypeVar("T")
+
+Written = tuple[Row, int]
+"""A row as it was given to the ledger, and the number of its event, perhaps a provisional one."""
 
 
 def has_landed(ledger: Ledger, rows: Sequence[Row]) -> bool:
@@ -25,6 +28,14 @@ def has_landed(ledger: Ledger, rows: Sequence[Row]) -> bool:
         if found:
             return _is_there(ledger, found[-1])
     return False
+
+
+def numbered(rows: Iterable[Written]) -> list[Row]:
+    """Return rows as the ledger keeps them: with the number of their event where there is a place for it."""
+    return [
+        replace(row, audit_seq=seq) if isinstance(row, Proposal | Approval | Execution | Exemption) else row
+        for row, seq in rows
+    ]
 
 
 def _is_there(ledger: Ledger, row: Row) -> bool:
