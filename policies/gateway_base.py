@@ -208,9 +208,10 @@ class GatewayBase:
                     raise
                 is_second = True
                 continue
-            except LedgerRefusedError:
+            except LedgerRefusedError as error:
                 # Perhaps somebody else was quicker: deciding again then says it better than the database.
                 if is_second:
+                    self._deny_if_changed(request, error)
                     raise
                 is_second = True
                 continue
@@ -260,6 +261,13 @@ class GatewayBase:
                 capability = self._capability_of(request, facts)
                 return facts, decide(request.operation, request.actor, capability, facts)
             looked = self._look_up_agent(agent_id)
+
+    def _deny_if_changed(self, request: Request, error: LedgerRefusedError) -> None:
+        """Raise ``DeniedError`` if what changed since the decision (such as the switch) makes it a no."""
+        if error.code == "STATE_CHANGED":
+            facts, decision = self._check(request)
+            if not decision.is_allowed:
+                self._deny(request, decision, self._capability_of(request, facts))
 
     @contextmanager
     def _transaction(

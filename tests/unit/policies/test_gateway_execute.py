@@ -114,6 +114,53 @@ def test_a_switch_thrown_after_the_intent_stops_the_call(stage):
     assert stage.target.calls == ["execute"]
 
 
+class Beaten:
+    """Somebody else is first at every intent; ``after`` happens once, when the second was refused."""
+
+    def __init__(self, stage, monkeypatch, after=lambda: None):
+        self._stage, self._after = stage, after
+        self.times = 0
+        self._begin = stage.ledger.transaction
+        monkeypatch.setattr(stage.ledger, "transaction", self.transaction)
+        self.lie_in_wait()
+
+    def lie_in_wait(self):
+        self._stage.at_probe["execute:executing:before"] = self.refuse
+
+    def refuse(self):
+        self.times += 1
+        self.lie_in_wait()
+        raise LedgerRefusedError("Somebody else was first.", code="STATE_CHANGED")
+
+    def transaction(self):
+        if self.times == 2:
+            after, self._after = self._after, lambda: None
+            after()
+        return self._begin()
+
+
+def test_a_switch_thrown_between_decision_and_intent_is_told(stage, monkeypatch):
+    """The ledger refuses the second try because of the halt: the caller hears of the halt, not of a race."""
+    proposal, other = stage.approved(), stage.new_gateway()
+    beaten = Beaten(stage, monkeypatch, lambda: other.halt(ADMIN, "Something smells of smoke."))
+    with pytest.raises(DeniedError) as raised:
+        stage.execute(proposal)
+    assert raised.value.decision.code == "KILL_SWITCH_ON"
+    assert beaten.times == 2
+    assert stage.names()[-2:] == ["halted", "denied"]
+    assert stage.target.calls == []
+
+
+def test_a_race_lost_twice_is_told_when_the_rules_still_allow_it(stage, monkeypatch):
+    """Nothing stands against it but the others who were first: trying later helps. No denial is recorded."""
+    proposal = stage.approved()
+    Beaten(stage, monkeypatch)
+    error = stage.changes_nothing(
+        LedgerRefusedError, "execute", EXECUTOR, proposal.proposal_id, executor_id="run-1"
+    )
+    assert error.code == "STATE_CHANGED"
+
+
 def test_a_certain_refusal_fails_it(stage):
     """No effect: the proposal says failed, and why in the attempt."""
     proposal = stage.approved()
