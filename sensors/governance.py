@@ -70,9 +70,9 @@ def build_checkpoint_schedule(settings: Settings) -> dg.ScheduleDefinition:
 
 
 def build_red_checks_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Return the sensor that looks again soon while a check of governance is red.
+    """Return the sensor that looks at once in a new house, and again soon while a check of governance is red.
 
-    One run at a time; it only judges again. Skips while nothing is red. Proposes nothing, never does anything
+    One run at a time; it only judges. Skips while nothing is red. Proposes nothing, never does anything
     outside.
     """
 
@@ -81,20 +81,24 @@ def build_red_checks_sensor(settings: Settings) -> dg.SensorDefinition:
         job_name=OBSERVE_GOVERNANCE_JOB,
         minimum_interval_seconds=RED_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Judges the standing checks again every minute while one is red.",
+        description="Judges the standing checks once in a new house, and every minute while one is red.",
     )
     def red_checks_sensor(
         context: dg.SensorEvaluationContext,
         ledger: dg.ResourceParam[Ledger],
         clock: dg.ResourceParam[Clock],
     ) -> dg.RunRequest | dg.SkipReason:
+        ours = {"studio/id": settings.studio_id}
+        if not context.instance.get_runs_count(dg.RunsFilter(job_name=OBSERVE_GOVERNANCE_JOB, tags=ours)):
+            # Nobody has looked yet: staff and engineers should not have to wait for the schedule's next turn.
+            return dg.RunRequest(tags={**ours, "studio/reason": "first"})
         with ledger.transaction() as transaction:
             red = transaction.facts(now=clock.now(), capability_id=None).red_checks
         if not red:
             return dg.SkipReason("No check is red.")
-        under_way = dg.RunsFilter(job_name=OBSERVE_GOVERNANCE_JOB, statuses=list(UNDER_WAY))
+        under_way = dg.RunsFilter(job_name=OBSERVE_GOVERNANCE_JOB, tags=ours, statuses=list(UNDER_WAY))
         if context.instance.get_runs_count(under_way):
             return dg.SkipReason("The checks are being judged.")
-        return dg.RunRequest(tags={"studio/id": settings.studio_id, "studio/reason": "red"})
+        return dg.RunRequest(tags={**ours, "studio/reason": "red"})
 
     return red_checks_sensor

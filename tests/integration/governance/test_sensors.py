@@ -10,6 +10,8 @@ from resources.clock import SystemClock
 from sensors.expiry import build_expiry_sensor
 from sensors.governance import build_governance_schedules, build_red_checks_sensor
 from studio_assets.governance.assets import FULL, SCOPE_TAG
+from studio_assets.jobs import OBSERVE_GOVERNANCE_JOB
+from tests.integration.governance.governed import QUIET
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +32,8 @@ def turn(governed, *, holds):
         transaction.record(event, CheckResult("nothing_is_overdue", holds, now))
 
 
-def test_while_a_check_is_red_it_is_looked_at_again_soon(governed):
+def test_a_new_house_is_looked_at_at_once_and_again_soon_while_a_check_is_red(governed):
+    """Nobody waits five minutes to see proposals and audit log in Dagster."""
     sensor = build_red_checks_sensor(governed.settings)
 
     def tick():
@@ -38,9 +41,13 @@ def test_while_a_check_is_red_it_is_looked_at_again_soon(governed):
         with dg.build_sensor_context(instance=governed.instance, resources=resources) as context:
             return sensor(context)
 
+    first = tick()
+    assert first.tags["studio/reason"] == "first"
+    job = governed.definitions.resolve_job_def(OBSERVE_GOVERNANCE_JOB)
+    assert job.execute_in_process(instance=governed.instance, run_config=QUIET, tags=first.tags).success
     assert isinstance(tick(), dg.SkipReason)
     turn(governed, holds=False)
-    assert isinstance(tick(), dg.RunRequest)
+    assert tick().tags["studio/reason"] == "red"
     turn(governed, holds=True)
     assert isinstance(tick(), dg.SkipReason)
 
