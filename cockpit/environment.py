@@ -17,10 +17,17 @@ from resources.settings import Settings, load_settings, variables
 
 # Read by libraries on their own account: they would change where a part connects, behind our back.
 _NOT_PASSED_ON: Final = ("STUDIO_", "DAGSTER_", "PG", "FIRESTORE_", "GOOGLE_", "GCLOUD_", "STRIPE_", "PYTHON")
+# The web's pages say which connectors are configured; nothing but a run reads devices.
+_DEVICES: Final = frozenset({"code", "snapshot", "history", "web"})
 SECRET_FOR: Final = {
     "STUDIO_STRIPE_KEY": frozenset({"code", "snapshot", "history"}),
     # Only a path, and still: nobody but the process that starts execution runs knows where it leads.
     "STUDIO_WRITE_CREDENTIALS": frozenset({"code"}),
+    # A hub's token makes no sense without its address: a part gets all three, or none.
+    "STUDIO_HUBITAT_URL": _DEVICES,
+    "STUDIO_HUBITAT_APP_ID": _DEVICES,
+    "STUDIO_HUBITAT_TOKEN": _DEVICES,
+    "STUDIO_ROBOROCK_SESSION": _DEVICES,
 }
 
 

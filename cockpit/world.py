@@ -69,7 +69,9 @@ def source_problems(settings: Settings, wish: Wish) -> list[str]:
 
 def is_real(settings: Settings, wish: Wish) -> bool:
     """Say whether sources are configured that we did not start: then no pretend studio is."""
-    given = settings.model_fields_set & {"firestore_project", "stripe_key", "firestore_emulator_host"}
+    given = settings.model_fields_set & {
+        "firestore_project", "stripe_key", "firestore_emulator_host", "hubitat_url", "roborock_session",
+    }  # fmt: skip
     return wish.no_twins or bool(given)
 
 

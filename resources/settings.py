@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from resources.settings_devices import hub_problems, threshold_problems
 from resources.settings_rules import (
     identity_problems,
     is_https_url,
@@ -128,6 +129,13 @@ class Settings(BaseModel):
     stripe_key: SecretStr | None = Field(None, validation_alias=AliasChoices("STUDIO_STRIPE_KEY"))
     stripe_api_base: str | None = Field(None, validation_alias=AliasChoices("STUDIO_STRIPE_API_BASE"))
 
+    # Devices
+    hubitat_url: str | None = Field(None, validation_alias=AliasChoices("STUDIO_HUBITAT_URL"))
+    hubitat_app_id: str | None = Field(None, validation_alias=AliasChoices("STUDIO_HUBITAT_APP_ID"))
+    hubitat_token: SecretStr | None = Field(None, validation_alias=AliasChoices("STUDIO_HUBITAT_TOKEN"))
+    hubitat_scale: Literal["F", "C"] = Field("F", validation_alias=AliasChoices("STUDIO_HUBITAT_SCALE"))
+    roborock_session: Path | None = Field(None, validation_alias=AliasChoices("STUDIO_ROBOROCK_SESSION"))
+
     # Identity
     token_project: str | None = Field(None, validation_alias=AliasChoices("STUDIO_IDENTITY_PROJECT"))
     identity_keys_url: str | None = Field(None, validation_alias=AliasChoices("STUDIO_IDENTITY_KEYS_URL"))
@@ -157,6 +165,21 @@ class Settings(BaseModel):
     )
     quarantine_limit_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
         0.2, validation_alias=AliasChoices("STUDIO_QUARANTINE_LIMIT_RATIO")
+    )
+    device_stale_minutes: Annotated[int, Field(ge=1)] = Field(
+        60, validation_alias=AliasChoices("STUDIO_DEVICE_STALE_MINUTES")
+    )
+    sensor_silent_minutes: Annotated[int, Field(ge=1)] = Field(
+        180, validation_alias=AliasChoices("STUDIO_SENSOR_SILENT_MINUTES")
+    )
+    low_battery_pct: Annotated[int, Field(ge=0, le=100)] = Field(
+        20, validation_alias=AliasChoices("STUDIO_LOW_BATTERY_PCT")
+    )
+    kiln_room_low_celsius: Annotated[float, Field(ge=-60, le=150)] = Field(
+        5.0, validation_alias=AliasChoices("STUDIO_KILN_ROOM_LOW_CELSIUS")
+    )
+    kiln_room_high_celsius: Annotated[float, Field(ge=-60, le=150)] = Field(
+        45.0, validation_alias=AliasChoices("STUDIO_KILN_ROOM_HIGH_CELSIUS")
     )
 
     @property
@@ -224,6 +247,11 @@ class Settings(BaseModel):
             )
         return value.rstrip("/") if value else value
 
+    @field_validator("hubitat_url")
+    @classmethod
+    def _hubitat_url(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else value
+
     @field_validator("identity_keys_url", "identity_accounts_url")
     @classmethod
     def _identity_url(cls, value: str | None) -> str | None:
@@ -271,6 +299,9 @@ def load_settings(environment: Mapping[str, str], *, dotenv: Path | None = None)
     problems += key_problems(given)
     problems += identity_problems(given)
     problems += writing_problems(given)
+    problems += hub_problems(given)
+    low, high = (Settings.model_fields[f"kiln_room_{end}_celsius"].default for end in ("low", "high"))
+    problems += threshold_problems(given, low=low, high=high)
     settings = None
     try:
         settings = Settings.model_validate({name: given[name] for name in variables() if name in given})

@@ -18,6 +18,12 @@ GIVEN = {
     "STUDIO_WRITE_CREDENTIALS": "/secrets/writer.json",
     "STUDIO_QUARANTINE_LIMIT_RATIO": "0.5",
     "DAGSTER_PG_URL": "postgresql+psycopg2://u:pw12345@h/dagster",
+    "STUDIO_HUBITAT_URL": "http://10.0.0.7",
+    "STUDIO_HUBITAT_APP_ID": "27",
+    "STUDIO_HUBITAT_TOKEN": "hub-token",
+    "STUDIO_HUBITAT_SCALE": "C",
+    "STUDIO_ROBOROCK_SESSION": "/secrets/roborock.json",
+    "STUDIO_KILN_ROOM_HIGH_CELSIUS": "50.5",
 }
 
 
@@ -66,6 +72,17 @@ def test_only_the_part_that_starts_execution_runs_knows_where_the_writing_creden
         if "STUDIO_WRITE_CREDENTIALS" in part_environment(home, told, part=part)
     }
     assert having == {"code"}
+
+
+def test_what_opens_devices_goes_whole_or_not_at_all_to_a_part(tmp_path):
+    """Migrations, the daemon and the twins know no hub; whoever knows one knows its token, and can start."""
+    home, told = open_home(tmp_path / "home"), as_variables(load_settings(GIVEN))
+    for part in ("prepare", "web", "daemon", "code", "snapshot", "history", "twins", "tick"):
+        settings = load_settings(part_environment(home, told, part=part))
+        is_told = part in {"code", "snapshot", "history", "web"}
+        assert (settings.hubitat_url is not None) is (settings.hubitat_token is not None) is is_told
+        assert (settings.roborock_session is not None) is is_told
+        assert settings.kiln_room_high_celsius == 50.5
 
 
 def test_a_relative_home_is_relative_to_where_the_person_stands(tmp_path, monkeypatch):

@@ -12,6 +12,12 @@ from resources.settings import load_settings
 TODAY = date(2026, 11, 21)
 REAL = {"STUDIO_FIRESTORE_PROJECT": "p", "STUDIO_STRIPE_KEY": "rk_live_abcdefgh"}
 
+HUB = {
+    "STUDIO_HUBITAT_URL": "http://10.0.0.7",
+    "STUDIO_HUBITAT_APP_ID": "2",
+    "STUDIO_HUBITAT_TOKEN": "t",
+}
+
 
 @pytest.fixture
 def home(tmp_path):
@@ -78,4 +84,11 @@ def test_half_configured_sources_are_named(environment, wish, problems):
 def test_configured_sources_are_never_replaced_by_a_pretend_studio():
     for name, value in REAL.items():
         assert is_real(load_settings({name: value}), Wish())
+    assert is_real(load_settings(HUB), Wish())
+    assert is_real(load_settings({"STUDIO_ROBOROCK_SESSION": "/s.json"}), Wish())
+
+
+def test_a_real_hub_beside_nothing_else_says_what_is_missing():
+    """The hub is not quietly left out for a pretend one."""
+    assert len(source_problems(load_settings(HUB), Wish())) == 2
     assert not is_real(load_settings({}), Wish())

@@ -244,6 +244,7 @@ def test_the_secret_fields_are_the_ones_we_mean():
         "STUDIO_DAGSTER_DATABASE_URL",
         "DAGSTER_PG_URL",
         "STUDIO_STRIPE_KEY",
+        "STUDIO_HUBITAT_TOKEN",
     }
 
 
@@ -274,7 +275,8 @@ def test_the_lines_of_env_example_are_valid_settings(tmp_path):
     """Somebody may uncomment any single line that is not a placeholder."""
     for line in (CHECKOUT / ".env.example").read_text().splitlines():
         match = re.fullmatch(r"# ([A-Z][A-Z_]+)=(.*)", line)
-        if match and "..." not in match[2]:
+        # A hub is three lines or none: its own test uncomments them together.
+        if match and "..." not in match[2] and match[1] != "STUDIO_HUBITAT_URL":
             dotenv = tmp_path / ".env"
             dotenv.write_text(line.removeprefix("# "))
             assert load_settings({}, dotenv=dotenv)
