@@ -15,6 +15,7 @@ from typing import Final, cast
 from policies import checks_agent as agent
 from policies import checks_outside as outside
 from policies import checks_proposal as standing
+from policies import checks_reads as reads
 from policies import checks_who as who
 from policies.actors import ADMIN_ROLE, APPROVER_ROLE, Actor
 from policies.cases import Case, Check, is_person, is_staff
@@ -106,6 +107,8 @@ OF_A_CAPABILITY: Final[dict[Operation, tuple[Check, ...]]] = {
     _O.GRANT_EXEMPTION: (who.admin, exemption_lawful, who.reason),
     _O.REVOKE_EXEMPTION: (who.admin, exemption_live, who.reason),
     _O.RESET_QUOTA: (who.admin, who.reason),
+    # Nothing outside changes, so neither the switch nor anchor mode nor an executor matters.
+    _O.READ: (reads.only_reads, reads.reader_kind),
 }
 """Operations on a capability, without a proposal."""
 

@@ -28,6 +28,7 @@ class Operation(StrEnum):
     GRANT_EXEMPTION = "grant_exemption"
     REVOKE_EXEMPTION = "revoke_exemption"
     RESET_QUOTA = "reset_quota"
+    READ = "read"
 
 
 class Switch(StrEnum):

@@ -10,8 +10,10 @@ from typing import Any, Protocol
 from policies.actors import Actor
 from policies.decisions import Decision, Exemption, Operation, QuotaUse, SwitchState
 from policies.errors import BadRequestError, DeniedError, UnknownSubjectError
-from policies.gateway_policies import PolicyVerbs, SwitchStatus
+from policies.gateway_policies import SwitchStatus
+from policies.gateway_reads import ReadVerbs
 from policies.proposals import Evidence, Execution, Proposal
+from policies.reads import ReadPermit
 
 __all__ = [
     "BadRequestError",
@@ -122,13 +124,16 @@ class GatewayContract(Protocol):
     ) -> QuotaUse:
         """Set one quota's use to none."""
 
+    def permit_read(self, actor: Actor, capability_id: str) -> ReadPermit:
+        """Return a permit to read through a read-only capability now; no proposal is needed."""
+
     def explain(
         self, actor: Actor, operation: Operation, capability_id: str, proposal_id: str | None = None
     ) -> Decision:
         """Return the decision the operation would get now; changes and records nothing."""
 
 
-class Gateway(PolicyVerbs):
+class Gateway(ReadVerbs):
     """The gateway itself: every verb of ``GatewayContract``, over whatever ledger and adapters it is given.
 
     See ``GatewayBase`` for what it is made of.

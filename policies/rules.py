@@ -47,9 +47,19 @@ _TABLE: Final = (
         "RATIONALE_INVALID",
         "The reason has characters that cannot be kept, or is too long.",
     ),
+    Rule(
+        "only-reads",
+        "NOT_A_READ",
+        "This capability changes something: it goes by a proposal, not by a permit to read.",
+    ),
     Rule("owner-named", "OWNER_MISSING", "Name the member whose things this touches."),
     # Who
     Rule("requester-kind", "REQUESTER_NOT_ALLOWED", "This kind of actor may not propose this capability."),
+    Rule(
+        "reader-kind",
+        "READER_NOT_ALLOWED",
+        "Only staff and our own processes, as the capability lists, may read through it.",
+    ),
     Rule(
         "requester-only",
         "NOT_REQUESTER",

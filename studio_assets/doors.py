@@ -19,6 +19,7 @@ from resources.postgres.history import History
 from resources.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from resources.connectors.access import DeviceAccess
     from resources.firestore.live import LiveDocumentSource
 
 LOOK_UP_SECONDS = 10.0
@@ -114,6 +115,32 @@ def live_gateway(settings: Settings, *, is_executor: bool = False) -> Iterator[G
             adapters=made,
             is_write_enabled=settings.is_write_enabled,
         )
+
+
+@contextmanager
+def live_devices(settings: Settings) -> Iterator["DeviceAccess"]:
+    """Give the one door to devices; nobody is asked before it is used.
+
+    Raises:
+        SettingsError: when no database is configured.
+    """
+    from resources.connectors.access import DeviceAccess  # noqa: PLC0415 - retries and circuits load where used
+    from resources.postgres.breakers import PostgresBreakerStore  # noqa: PLC0415 - as above
+    from resources.postgres.connector_calls import PostgresCallLog  # noqa: PLC0415 - as above
+
+    with ExitStack() as stack:
+        gateway = stack.enter_context(live_gateway(settings))
+        engine = app_engine(_database_url(settings), settings.studio_id)
+        stack.callback(engine.dispose)
+        devices = DeviceAccess(
+            settings,
+            gateway=gateway,
+            breakers=PostgresBreakerStore(engine, settings.studio_id),
+            calls=PostgresCallLog(engine, settings.studio_id),
+            clock=SystemClock(),
+        )
+        stack.callback(devices.close)
+        yield devices
 
 
 def newest_approval(ledger: Ledger, proposal: Proposal) -> Approval | None:

@@ -15,6 +15,7 @@ import dagster as dg
 from policies.gateway import GatewayContract
 from policies.ports import Ledger
 from resources.clock import Clock, SystemClock
+from resources.connectors.access import DeviceAccess
 from resources.errors import SourceUnreadableError
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.audit_log import AuditLog
@@ -23,7 +24,14 @@ from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from resources.stripe.gateway import ListStats, PaymentSource
-from studio_assets.doors import live_audit_log, live_gateway, live_governance, live_history, live_ledger
+from studio_assets.doors import (
+    live_audit_log,
+    live_devices,
+    live_gateway,
+    live_governance,
+    live_history,
+    live_ledger,
+)
 from studio_assets.run_book import RunBook
 
 DOCUMENTS = "documents"
@@ -38,6 +46,7 @@ GOVERNANCE_READS = "governance"
 AUDIT = "audit"
 GATEWAY = "gateway"
 EXECUTOR = "executor"
+DEVICES = "devices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ class Overrides:
     gateway: GatewayContract | None = None
     executor: GatewayContract | None = None
     audit: AuditLog | None = None
+    devices: DeviceAccess | None = None
 
 
 def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.ResourceDefinition]:
@@ -71,6 +81,7 @@ def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.Re
         GOVERNANCE_READS: _door(overrides.governance, lambda: live_governance(settings)),
         AUDIT: _door(overrides.audit, lambda: live_audit_log(settings)),
         GATEWAY: _door(overrides.gateway, lambda: live_gateway(settings)),
+        DEVICES: _door(overrides.devices, lambda: live_devices(settings)),
         EXECUTOR: _door(overrides.executor, lambda: live_gateway(settings, is_executor=True)),
     }
 

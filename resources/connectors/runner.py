@@ -114,6 +114,7 @@ class _Call:
     is_dry_run: bool
     attempts_allowed: int
     deadline: float
+    run_id: str | None
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     attempts: int = 0
     ending: Ending = Ending.INTERRUPTED
@@ -179,9 +180,13 @@ class ConnectorRunner:
             )
         return replace(found, sentence=self._redactor.text(found.sentence))
 
-    def read(self) -> Reading:
-        """Return all devices; raise ``ConnectorError`` when nothing can be said about any."""
-        return self._call(Operation.READ, {}, self._connector.read, attempts=self._policy.attempts)
+    def read(self, *, run_id: str | None = None) -> Reading:
+        """Return all devices; raise ``ConnectorError`` when nothing can be said about any.
+
+        ``run_id`` is the run on whose behalf, where it is not the runner's.
+        """
+        attempts = self._policy.attempts
+        return self._call(Operation.READ, {}, self._connector.read, attempts=attempts, run_id=run_id)
 
     def execute(self, command: Command, *, is_dry_run: bool = True) -> CommandPlan:
         """Return the plan of a command, and carry it out once unless it is a dry run.
@@ -198,19 +203,8 @@ class ConnectorRunner:
 
     def state(self) -> ConnectorState:
         """Return how the connector is, from what is on record; asks nobody outside."""
-        name = self._connector.connector_id
-        circuit, last = self._breakers.look(name), self._calls.last_good_read_at(name)
-        return ConnectorState(
-            connector_id=name,
-            version=self._connector.version,
-            is_degraded=circuit.is_degraded,
-            circuit=circuit.state,
-            failures=circuit.failures,
-            last_good_read_at=last,
-            next_retry_at=circuit.retry_at,
-            fault=circuit.fault,
-            sentence=_describe(name, circuit, last),
-        )
+        connector = self._connector
+        return state_of(connector.connector_id, connector.version, self._breakers, self._calls)
 
     def close(self) -> None:
         """Let go of the connector's sockets."""
@@ -224,9 +218,11 @@ class ConnectorRunner:
         *,
         attempts: int,
         is_dry_run: bool = True,
+        run_id: str | None = None,
     ) -> Answer:
         started_at, started = self._clock.now(), time.monotonic()
-        call = _Call(operation, given, is_dry_run, attempts, started + self._policy.deadline_seconds)
+        until = started + self._policy.deadline_seconds
+        call = _Call(operation, given, is_dry_run, attempts, until, run_id or self._run_id)
         with correlated(request_id=call.request_id):
             try:
                 self._refuse_writes(call)
@@ -326,8 +322,24 @@ class ConnectorRunner:
             output_hash=content_hash(call.output) if call.ending is Ending.OK else None,
             device_count=None if reading is None else len(reading.devices),
             failed_device_count=None if reading is None else len(reading.failures),
-            run_id=self._run_id,
+            run_id=call.run_id,
         )
+
+
+def state_of(connector_id: str, version: str, breakers: BreakerStore, calls: CallLog) -> ConnectorState:
+    """Return how a connector is, from what is on record; needs no connector and asks nobody outside."""
+    circuit, last = breakers.look(connector_id), calls.last_good_read_at(connector_id)
+    return ConnectorState(
+        connector_id=connector_id,
+        version=version,
+        is_degraded=circuit.is_degraded,
+        circuit=circuit.state,
+        failures=circuit.failures,
+        last_good_read_at=last,
+        next_retry_at=circuit.retry_at,
+        fault=circuit.fault,
+        sentence=_describe(connector_id, circuit, last),
+    )
 
 
 def _spoken_for(act: Callable[[float], Answer], seconds: float) -> Answer:

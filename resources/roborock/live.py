@@ -36,13 +36,13 @@ from resources.connector import (
 from resources.roborock.cache import Memory, ReadCache, RoborockCache, home_data, kept_home
 from resources.roborock.families import read_robot
 from resources.roborock.faults import Failure, failure_of
+from resources.roborock.gateway import CONNECTOR_ID, VERSION
 from resources.roborock.guard import Heard, cloud_middleware, install_guard, listening
 from resources.roborock.limits import Limits
 from resources.roborock.loop import run_alone
 from resources.roborock.session import LOGIN, RoborockSession, load_session
 
 T = TypeVar("T")
-VERSION: Final = "1 (python-roborock 7.13)"
 _NOWHERE: Final = "tcp://127.0.0.1:1"
 """Where the broker is looked for while it must be left alone: nobody is there, which is known at once."""
 
@@ -56,7 +56,7 @@ class LiveRoborock:
         clock: Tells the time.
     """
 
-    connector_id = "roborock"
+    connector_id = CONNECTOR_ID
     version = VERSION
     is_read_only = True
 
