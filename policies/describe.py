@@ -21,7 +21,8 @@ This page is generated from `policies/capabilities.yaml`, `policies/decide.py` a
 edit it; see `policies/describe.py`.
 
 Studio OS changes nothing outside itself but by these capabilities. *Proposal-only* means that nothing here
-can carry it out: it can be proposed and approved, a person does it, and executing it is refused.
+can carry it out: it can be proposed and approved, a person does it, and executing it is refused. What only
+reads is done by a *permit*: the gateway says yes or no at once, without a proposal, and records every no.
 
 - [Capabilities](#capabilities)
 - [Order of the rules](#order-of-the-rules): what each operation is asked, first to last
@@ -37,6 +38,13 @@ actor is of this studio (`TENANT_MISMATCH`), the proposal is there and of this s
 """
 
 
+_BY_HAND: Final = {
+    False: "nothing here: proposal-only",
+    True: "a connector, by a permit to read; nothing here carries out a proposal of it",
+}
+_BY_WHOM: Final = {False: "a person (proposal-only)", True: "a connector (permit to read)"}
+
+
 def render() -> str:
     """Return the whole page. Depends on nothing but the code, so the same code gives the same page."""
     registry = default_registry()
@@ -48,7 +56,7 @@ def render() -> str:
                 one.risk,
                 "no" if one.is_read_only else "yes",
                 str(one.approvals_required or "none"),
-                f"`{one.adapter}`" if one.adapter else "a person (proposal-only)",
+                f"`{one.adapter}`" if one.adapter else _BY_WHOM[one.is_read_only],
             )
             for name, one in registry.items()
         ),
@@ -80,7 +88,7 @@ def facts_of(capability: Capability) -> Iterator[tuple[str, str]]:
     yield "Does", capability.description
     kind = "reads" if capability.is_read_only else "writes"
     yield "Target", f"{capability.target}, {kind}, {capability.risk} risk, hazard: {capability.hazard}"
-    yield "Carried out by", capability.adapter or "nothing here: proposal-only"
+    yield "Carried out by", capability.adapter or _BY_HAND[capability.is_read_only]
     yield "May be proposed by", ", ".join(sorted(capability.requester_kinds))
     yield "Approvals", _approvals(capability)
     exempt = f"for at most {duration(capability.longest_exemption_seconds)}"

@@ -25,7 +25,8 @@ class AuditDraft:
         name: ``subject:object:action``, such as ``proposal:firestore.ops_note.append:approved``.
         at: When it happened, UTC, by the gateway's clock.
         actor: Who did it.
-        subject_kind: ``proposal``, ``kill_switch``, ``exemption``, ``quota``, ``policy`` or ``audit``.
+        subject_kind: ``proposal``, ``kill_switch``, ``exemption``, ``quota``, ``policy``, ``connector`` or
+            ``audit``.
         subject_id: Which one.
         state: The state the subject is in after the event; null for events that change none.
         details: Plain values and hashes; never free text, personal data or secrets.

@@ -52,7 +52,7 @@ def show(*, is_json: bool, capability_id: str | None) -> int:
         return 0
     for one in registry.values():
         kind = "read" if one.is_read_only else "write"
-        done = "" if one.adapter else ", proposal-only"
+        done = "" if one.adapter else f", {'by permit' if one.is_read_only else 'proposal-only'}"
         print(f"{one.capability_id:<30} {one.risk:<9} {kind:<6} {one.approvals_required} approvals{done}")
     print(f"\nRegistry {registry_version(registry)[:12]}. More: ./studio policy show CAPABILITY")
     return 0

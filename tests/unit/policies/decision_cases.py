@@ -25,6 +25,7 @@ DIMENSIONS = {
     "proposal": ["there", "none"],
     "capability": ["known", "unknown", "other"],
     "profile": ["medium", "high", "read", "manual", "guarded"],
+    "readers": ["staff_and_ours", "everybody", "staff", "ours"],
     "actor": [
         "approver",
         "executor",
@@ -152,6 +153,13 @@ _PROFILES = {
     "read": (Risk.LOW, 0, frozenset({"staff", "system"})),
     "manual": (Risk.MEDIUM, 1, frozenset({"staff", "system"})),
     "guarded": (Risk.MEDIUM, 1, frozenset({"staff", "system"})),
+}
+
+_READERS = {
+    "staff_and_ours": frozenset({"staff", "system"}),
+    "everybody": frozenset({"staff", "system", "agent", "human"}),
+    "staff": frozenset({"staff"}),
+    "ours": frozenset({"system"}),
 }
 
 
@@ -507,6 +515,8 @@ def facts_of(situation):
 def question(operation, situation):
     """Return the arguments of ``decide``."""
     capability = None if situation["capability"] == "unknown" else capability_of(situation["profile"])
+    if operation == "read" and capability is not None:
+        capability = replace(capability, requester_kinds=_READERS[situation["readers"]])
     name = "rollback" if operation == "rollback_by_executor" else operation
     return Operation(name), actor_of(situation), capability, facts_of(situation)
 

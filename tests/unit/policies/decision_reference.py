@@ -216,6 +216,10 @@ IS_REQUESTER = {
 }
 REQUESTER = ("NOT_REQUESTER", lambda s: s["actor"] not in IS_REQUESTER[s["requester"]])
 
+OURS = {"executor", "swarm"}
+# What a reading capability lists -> who may read. Agents and members may not even where it lists everybody.
+READERS = {"staff_and_ours": STAFF | OURS, "everybody": STAFF | OURS, "staff": STAFF, "ours": OURS}
+
 LATE = ("PROPOSAL_EXPIRED", is_("time", "at_expiry", "late"))
 SELF = ("SELF_APPROVAL", lambda s: s["actor"] in IS_REQUESTER[s["requester"]])
 TABLES = {
@@ -362,6 +366,12 @@ TABLES = {
         *REASON,
     ],
     "reset_quota": [*WHERE_WITHOUT_PROPOSAL, *WHO_ADMINISTERS, *REASON],
+    # Reading needs no proposal, approval, switch, executor or quota: only a reading capability and a reader.
+    "read": [
+        *WHERE_WITHOUT_PROPOSAL,
+        ("NOT_A_READ", lambda s: s["profile"] != "read"),
+        ("READER_NOT_ALLOWED", lambda s: s["actor"] not in READERS[s["readers"]]),
+    ],
 }
 
 

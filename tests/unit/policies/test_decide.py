@@ -102,10 +102,26 @@ OPERATIONS = {
         [*PEOPLE_DIMENSIONS, "capability", "profile", "exemption"],
     ),
     "reset_quota": ({"actor": "admin"}, [*PEOPLE_DIMENSIONS, "capability", "profile"]),
+    # The last five are there to show that they do not matter.
+    "read": (
+        {"actor": "swarm", "profile": "read"},
+        [
+            "tenant",
+            "capability",
+            "profile",
+            "actor",
+            "readers",
+            "switch",
+            "writes",
+            "delegation",
+            "quota",
+            "checks",
+        ],
+    ),
 }
 SAMPLES = 4000
 WHERE = {"tenant", "proposal", "capability"}
-_NO_PROPOSAL = {"propose", "grant_exemption", "revoke_exemption", "reset_quota"}
+_NO_PROPOSAL = {"propose", "grant_exemption", "revoke_exemption", "reset_quota", "read"}
 
 
 def values_of(operation, dimension):
