@@ -34,6 +34,7 @@ _LEAST_READABLE: Final = 0.5
 _LOOK_ALIKES: Final = str.maketrans("аеіјорсухвнкмтгѕԁԛԝαβεικνορτυχω", "aeijopcyxbhkmtrsdqwabeiknoptuxw")
 _STAND_INS: Final = str.maketrans("013457@$!|", "oieastasil")
 _INVISIBLE: Final = frozenset({"Cf", "Mn", "Me", "Cc"})
+_ASCII_VISIBLE: Final = {code: " " if chr(code) in "\n\r\t" else "" for code in (*range(32), 127)}
 _TOOLS: Final = "spray", "heat", "glue", "air", "caulking", "caulk", "massage", "nail", "staple", "hvlp"
 
 _TERMS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -101,7 +102,7 @@ def category_of(text: str, rationale: str | None = None) -> str:
     ``rationale`` is the part of it that must be readable, so that readable ids beside it do not make it so;
     null for all of it.
     """
-    spellings = tuple(_spellings(text))
+    spellings = set(_spellings(text))  # often the same
     for category, pattern in _PATTERNS.items():
         if any(pattern.search(spelling) for spelling in spellings):
             return category
@@ -110,6 +111,8 @@ def category_of(text: str, rationale: str | None = None) -> str:
 
 def fold(text: str) -> str:
     """Return text in plain lower-case Latin letters, digits and single spaces, as far as it can be."""
+    if text.isascii():  # the same, shorter: nothing to decompose, only control characters are invisible
+        return text.lower().translate(_ASCII_VISIBLE)
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     visible = "".join(
         " " if letter in "\n\r\t" else letter
@@ -139,6 +142,8 @@ def _words(text: str) -> str:
 
 
 def _is_readable(text: str) -> bool:
+    if text.isascii():
+        return any(letter.isalpha() for letter in text)
     # Not of the folded text, in which look-alikes have become Latin.
     letters = [letter for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
     latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)

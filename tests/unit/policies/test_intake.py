@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policies.intake import CATEGORIES, CLASSIFIER, LONGEST_SCREENED, RulesScreener, category_of, fold
@@ -119,6 +119,15 @@ def test_never_raises_and_always_the_same(rationale, input_):
 def test_folding_twice_changes_nothing_more(text):
     """Folded text is folded."""
     assert fold(fold(text)) == fold(text)
+
+
+@example(["".join(map(chr, range(128)))])
+@given(st.lists(st.sampled_from([*ORDINARY, *dict(FOUND + DISGUISED)]) | st.text(max_size=20)))
+def test_ascii_is_read_as_all_text_is(parts):
+    """ASCII has a shorter way; an invisible character forces the other, and changes nothing else."""
+    text = " ".join(parts).encode("ascii", "ignore").decode()
+    assert fold(text) == fold(f"{text}\u200b")
+    assert category_of(text) == category_of(f"{text}\u200b")
 
 
 @pytest.mark.parametrize("part", ["a.", "fake ", "copy of ", "\u0430", "1", "a ", "weapo", "g u "])
