@@ -1,16 +1,18 @@
 """The circuits of the connectors in PostgreSQL: every process of a house sees the same state.
 
 Every method is one short transaction. The database's clock decides when a rest is over, and its row lock
-decides who probes: an update that waited sees what the one before it wrote.
+decides who probes: an update that waited sees what the one before it wrote. A change of degraded mode is in
+the audit log with the same transaction: nobody can see the one without the other.
 """
 
 from typing import Any, Final
 
-from sqlalchemy import Engine, RowMapping, TextClause, text
+from sqlalchemy import Connection, Engine, RowMapping, TextClause, text
 from sqlalchemy.exc import OperationalError
 
 from resources.connector import Fault
 from resources.connectors.circuits import Circuit, CircuitState
+from resources.postgres.connector_events import append_mode, lock_log
 from resources.postgres.engine import unreachable
 
 _COLUMNS: Final = "state, failures, opened_at, retry_at, fault"
@@ -41,7 +43,7 @@ def _changing(assignments: str) -> TextClause:
         "WITH before AS (SELECT state <> 'closed' OR fault IS NOT NULL AS was_degraded "  # noqa: S608 - our own words
         f"FROM studio.connector_breakers {_WHERE} FOR UPDATE) "
         f"UPDATE studio.connector_breakers SET {assignments}, changed_at = clock_timestamp() "
-        f"FROM before {_WHERE} RETURNING before.was_degraded"
+        f"FROM before {_WHERE} RETURNING before.was_degraded, {_COLUMNS}, changed_at"
     )
 
 
@@ -67,7 +69,7 @@ class PostgresBreakerStore:
     def admit(self, name: str, probe_seconds: float) -> Circuit:
         """Return the circuit as it is for this caller; half-opened for one prober only."""
         if claimed := self._row(_CLAIM, name, probe_seconds=probe_seconds):
-            return _circuit(claimed)
+            return circuit_of(claimed)
         circuit = self.look(name)
         is_probed = circuit.state is CircuitState.HALF_OPENED
         return Circuit(
@@ -81,7 +83,7 @@ class PostgresBreakerStore:
     def look(self, name: str) -> Circuit:
         """Return the circuit without asking to pass; closed when never heard of."""
         row = self._row(_LOOK, name)
-        return Circuit() if row is None else _circuit(row)
+        return Circuit() if row is None else circuit_of(row)
 
     def add_failure(self, name: str) -> int:
         """Count a failure; return how many there are in a row."""
@@ -105,11 +107,11 @@ class PostgresBreakerStore:
         self._row(_RELEASE, name)
 
     def _was_degraded(self, statement: TextClause, name: str, **values: Any) -> bool:
-        row = self._row(statement, name, ensure=True, **values)
+        row = self._row(statement, name, ensure=True, told=True, **values)
         return row is not None and bool(row["was_degraded"])
 
     def _row(
-        self, statement: TextClause, name: str, *, ensure: bool = False, **values: Any
+        self, statement: TextClause, name: str, *, ensure: bool = False, told: bool = False, **values: Any
     ) -> RowMapping | None:
         mine = {"studio_id": self._studio_id, "circuit": name}
         try:
@@ -117,12 +119,29 @@ class PostgresBreakerStore:
                 if ensure:
                     connection.execute(_ENSURE, mine)
                 result = connection.execute(statement, mine | values)
-                return result.mappings().first() if result.returns_rows else None
+                row = result.mappings().first() if result.returns_rows else None
+                if told and row is not None:
+                    self._tell(connection, name, row)
+                return row
         except OperationalError as error:
             raise unreachable(str(self._engine.url), error) from error
 
+    def _tell(self, connection: Connection, name: str, row: RowMapping) -> None:
+        """Let the audit log say what has changed, if anything has."""
+        circuit = circuit_of(row)
+        if circuit.is_degraded != row["was_degraded"]:
+            lock_log(connection, self._studio_id)
+            append_mode(connection, self._studio_id, name, circuit, at=row["changed_at"])
 
-def _circuit(row: RowMapping) -> Circuit:
+
+def read_circuit(connection: Connection, studio_id: str, name: str) -> Circuit:
+    """Return a circuit within a transaction; closed when never heard of."""
+    row = connection.execute(_LOOK, {"studio_id": studio_id, "circuit": name}).mappings().first()
+    return Circuit() if row is None else circuit_of(row)
+
+
+def circuit_of(row: RowMapping) -> Circuit:
+    """Return the circuit in a row of the table."""
     return Circuit(
         CircuitState(row["state"]),
         row["failures"],

@@ -1,4 +1,4 @@
-"""The record of every call to a connector, appended and never changed."""
+"""The record of every call to a connector, never changed; each with its event in the audit log."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -8,6 +8,8 @@ from sqlalchemy.exc import OperationalError
 
 from resources.connector import Fault
 from resources.connectors.records import CallRecord, Ending, Operation
+from resources.postgres.breakers import read_circuit
+from resources.postgres.connector_events import append_call, append_mode, ended_at, lock_log
 from resources.postgres.engine import unreachable
 from resources.postgres.tables_connectors import CONNECTOR_CALLS
 
@@ -24,10 +26,15 @@ class PostgresCallLog:
         self._studio_id = studio_id
 
     def append(self, record: CallRecord) -> None:
-        """Keep one record."""
+        """Keep one record, and say so in the audit log, with what the circuit is after the call."""
+        studio_id, connector_id = self._studio_id, record.connector_id
         try:
             with self._engine.begin() as connection:
-                connection.execute(insert(CONNECTOR_CALLS), {"studio_id": self._studio_id} | asdict(record))
+                connection.execute(insert(CONNECTOR_CALLS), {"studio_id": studio_id} | asdict(record))
+                lock_log(connection, studio_id)
+                circuit = read_circuit(connection, studio_id, connector_id)
+                append_mode(connection, studio_id, connector_id, circuit, at=ended_at(record))
+                append_call(connection, studio_id, record, circuit)
         except OperationalError as error:
             raise unreachable(str(self._engine.url), error) from error
 
