@@ -18,14 +18,23 @@ from cockpit.home import CHECKOUT
 BENCHMARKS = CHECKOUT / "tests" / "benchmarks"
 
 
-@click.command(short_help="Measure: read, snapshot, startup, gateway, audit, gateway-model.")
+@click.command(short_help="Measure: read, snapshot, startup, gateway, audit, gateway-model, connectors.")
 @JSON_OPTION
 @click.argument("name", required=False)
 @click.option("--steps", type=click.IntRange(min=1), help="How long, for benchmarks that play steps.")
 @click.option("--seed", type=int, help="Decides everything random, for benchmarks that take one.")
+@click.option("--soak", is_flag=True, help="Go on for long instead, for benchmarks that look for leaks.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="How long to soak.")
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the benchmark.")
 def bench(
-    *, is_json: bool, name: str | None, steps: int | None, seed: int | None, options: tuple[str, ...]
+    *,
+    is_json: bool,
+    name: str | None,
+    steps: int | None,
+    seed: int | None,
+    soak: bool,
+    minutes: float | None,
+    options: tuple[str, ...],
 ) -> int:
     """Run the benchmark NAME and print what it measured: ratios against the raw limit of the same run.
 
@@ -45,7 +54,9 @@ def bench(
         )
     run = _load(files[name]).run
     wanted = _parse(options) | {
-        option: value for option, value in (("steps", steps), ("seed", seed)) if value is not None
+        option: value
+        for option, value in (("steps", steps), ("seed", seed), ("soak", soak or None), ("minutes", minutes))
+        if value is not None
     }
     _require_known(name, run, wanted)
     result = {"bench": name, **run(**wanted), "machine": machine()}

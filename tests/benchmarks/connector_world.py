@@ -1,0 +1,70 @@
+"""What the benchmark of the connectors needs of the product: a database, connectors and their policies."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import func, select
+
+from resources.clock import Clock, SystemClock
+from resources.connector import Connector
+from resources.connectors.runner import CallPolicy
+from resources.hubitat.gateway import HubitatAddress
+from resources.hubitat.live import HubitatConnector
+from resources.postgres.breakers import PostgresBreakerStore
+from resources.postgres.connector_calls import PostgresCallLog
+from resources.postgres.embedded import EmbeddedPostgres
+from resources.postgres.engine import app_engine, ensure_databases, owner_engine
+from resources.postgres.migrate import migrate
+from resources.postgres.tables_connectors import CONNECTOR_CALLS
+from resources.roborock.live import LiveRoborock
+from tests.benchmarks.connector_twins import TwinsApart
+
+STUDIO = "monsoonfire"
+APP_ID, TOKEN = "27", "twin-hub-token-5d1c"
+
+
+class Database:
+    """A durable PostgreSQL with what the runner keeps there; use it as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = EmbeddedPostgres(folder / "postgres", folder / "run")
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        ensure_databases(self._server.url("postgres"), ["studio"])
+        owner = owner_engine(self._server.url("studio"))
+        migrate(owner, STUDIO)
+        owner.dispose()
+        self.engine = app_engine(self._server.url("studio"), STUDIO)
+        self.breakers = PostgresBreakerStore(self.engine, STUDIO)
+        self.calls = PostgresCallLog(self.engine, STUDIO)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.dispose()
+        self._server.stop()
+
+    def recorded(self, connector_id: str) -> int:
+        """Return how many calls of a connector are on record."""
+        count = select(func.count()).where(CONNECTOR_CALLS.c.connector_id == connector_id)
+        with self.engine.begin() as connection:
+            return connection.scalar(count) or 0
+
+
+def hub_connector(twins: TwinsApart, clock: Clock | None = None) -> Connector:
+    """Return a connector to the pretend hub."""
+    return HubitatConnector(HubitatAddress(twins.hub_url, APP_ID, TOKEN), clock or SystemClock())
+
+
+def robot_connector(folder: Path, clock: Clock | None = None) -> Connector:
+    """Return a connector to the pretend robots; the twins wrote the login."""
+    return LiveRoborock(folder / "session.json", folder / "cache.json", clock)
+
+
+def product_policies() -> Mapping[str, CallPolicy]:
+    """Return how patient the product is with each connector."""
+    return {
+        "hubitat": CallPolicy(),
+        "roborock": CallPolicy(deadline_seconds=60.0, attempt_seconds=59.0, attempts=1),
+    }
