@@ -1,0 +1,1 @@
+"""Devices: what connectors read, judged: counts for StudioState, and findings for people."""
