@@ -4,8 +4,8 @@ Every method is one transaction on one studio. A row that says the same as the n
 not written again, also when two writers arrive together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -25,10 +25,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
-from resources.postgres.engine import unreachable
-from resources.postgres.errors import HistoryRefusedError
 from resources.postgres.history_rows import (
     change_values,
     counter_values,
@@ -54,6 +51,7 @@ from resources.postgres.tables import (
     SNAPSHOTS,
     SOURCE_READS,
 )
+from resources.postgres.transactions import kept
 from resources.rows import (
     Completeness,
     DriftMetric,
@@ -377,22 +375,5 @@ class History:
         newest = self._conditions(table, {**key, "revision": revision - 1})
         return connection.scalar(select(table.c.content_hash).where(*newest).limit(1)) == content_hash
 
-    @contextmanager
-    def _transaction(self, what: str) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise unreachable(str(self._engine.url), error) from error
-        except DBAPIError as error:
-            diagnosis = getattr(error.orig, "diag", None)
-            rule = getattr(diagnosis, "constraint_name", None) or getattr(error.orig, "pgcode", None)
-            raise HistoryRefusedError(
-                f"History did not accept {what}: it breaks the rule {rule}. Nothing of it was kept; what was "
-                "there before is unchanged. This is a fault in Studio OS: please report it with this message."
-            ) from error
-        except StatementError as error:
-            raise HistoryRefusedError(
-                f"History did not accept {what}: {error.orig}. Nothing of it was kept; what was there before "
-                "is unchanged."
-            ) from error
+    def _transaction(self, what: str) -> AbstractContextManager[Connection]:
+        return kept(self._engine, what)

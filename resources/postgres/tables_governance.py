@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from resources.postgres.table_parts import described, recorded_at_column, studio_column
 from resources.postgres.tables import METADATA, SCHEMA
 from resources.postgres.tables_connectors import CONNECTOR_BREAKERS
+from resources.postgres.tables_findings import CONNECTOR_CONFIRMATIONS, CONNECTOR_READINGS, FINDINGS
 from resources.postgres.values import ForeignText, Instant
 
 # First keys of the advisory locks (the second is hashtext of the studio id); the SQL functions use the same.
@@ -384,4 +385,8 @@ RULES: Final[Mapping[str, tuple[str, ...]]] = {
     "intake_overrides": ("intake_overrides_rule",),
     "governance_checks": ("governance_checks_rule",),
     "audit_checkpoints": ("audit_checkpoints_rule",),
+    **{
+        table.name: (f"{table.name}_rule",)
+        for table in (CONNECTOR_READINGS, CONNECTOR_CONFIRMATIONS, FINDINGS)
+    },
 }

@@ -1,0 +1,248 @@
+"""Findings: what is open, and every change of it. Rows are appended, never changed.
+
+A detector hands over all it finds at once; what is there is kept, what is gone is resolved. Numbers are
+given under a lock held until the commit, so that nobody who reads after a number misses a late commit.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, RowMapping, Select, desc, exists, func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from resources.findings import (
+    Applied,
+    Finding,
+    FindingEvidence,
+    FindingState,
+    Severity,
+    StoredFinding,
+    finding_hash,
+)
+from resources.postgres.tables_findings import FINDINGS
+from resources.postgres.transactions import kept
+
+# "STFN": held from the first look at a studio's findings to the end of the transaction that changes them.
+# The database takes it, too, before it gives a number.
+FINDINGS_LOCK: Final = 0x5354_464E
+_PAGE: Final = 100
+_SAID: Final = (
+    *("department", "detector", "kind", "subject_kind", "subject_id", "confidence", "since", "expected"),
+    *("observed", "unit", "likely_cause", "next_step", "capability_id"),
+)
+_ABOUT: Final = (
+    "finding_id",
+    "revision",
+    "number",
+    "content_hash",
+    "observed_at",
+    "run_id",
+    "code_version",
+    "recorded_at",
+)
+
+
+class Findings:
+    """The findings of one studio, over an engine of ``engine.app_engine`` for the same studio.
+
+    Methods raise ``ServerUnreachableError`` when PostgreSQL does not answer (transient) and
+    ``HistoryRefusedError`` when a rule of the database is broken (permanent); either way nothing is kept.
+    """
+
+    def __init__(self, engine: Engine, studio_id: str) -> None:
+        self._engine = engine
+        self.studio_id = studio_id
+
+    def apply(
+        self,
+        department: str,
+        detector: str,
+        present: Sequence[Finding],
+        *,
+        at: datetime,
+        run_id: str,
+        code_version: str,
+        scope: Collection[str] | None = None,
+    ) -> Applied:
+        """Make what is open for a detector be what it finds: keep what is there, resolve what is gone.
+
+        One transaction; applying the same again changes nothing. A finding of which something newer than
+        ``at`` is known is left as it is.
+
+        Args:
+            department: Of the detector.
+            detector: Whose findings these are; those of others are not touched.
+            present: All it finds now, each once.
+            at: When it was so, aware; what it looked at, not the time of the call.
+            run_id: Dagster run.
+            code_version: Version of the detector's code.
+            scope: Subject ids that were looked at: only what is about them is resolved. Null for all.
+
+        Raises:
+            ValueError: when a finding is of another detector or there twice, or ``at`` has no time zone.
+        """
+        found = _by_id(department, detector, present)
+        if at.tzinfo is None:
+            raise ValueError("The instant of a finding needs a time zone.")
+        with kept(self._engine, f"the findings of {detector}") as connection:
+            self._lock(connection)
+            known = self._known(connection, department, detector)
+            counts = {"opened": 0, "changed": 0, "resolved": 0, "unchanged": 0, "late": 0}
+            rows: list[dict[str, Any]] = []
+            for finding_id, finding in found.items():
+                outcome, row = _next_row(finding_id, finding, known.get(finding_id), at)
+                counts[outcome] += 1
+                rows += [row] if row else []
+            gone = _gone(known, found, scope)
+            for row in self._resolutions(connection, [item for item in gone if item["observed_at"] <= at]):
+                counts["resolved"] += 1
+                rows.append(row)
+            counts["late"] += sum(item["observed_at"] > at for item in gone)
+            if rows:
+                mine = {"studio_id": self.studio_id, "observed_at": at}
+                mine |= {"run_id": run_id, "code_version": code_version}
+                connection.execute(insert(FINDINGS), [mine | row for row in rows])
+            return Applied(**counts)
+
+    def open(self, department: str | None = None) -> list[StoredFinding]:
+        """Return what is open now, worst first, then oldest; of one department if given."""
+        query = self._current().where(FINDINGS.c.state == FindingState.OPEN)
+        if department is not None:
+            query = query.where(FINDINGS.c.department == department)
+        worst = list(reversed(Severity))
+        return sorted(
+            self._read(query),
+            key=lambda kept: (worst.index(kept.finding.severity), kept.finding.since, kept.finding_id),
+        )
+
+    def current(self, finding_id: str) -> StoredFinding | None:
+        """Return a finding as it is now; None when there is none of that id."""
+        found = self._read(self._revisions(finding_id).order_by(desc(FINDINGS.c.revision)).limit(1))
+        return found[0] if found else None
+
+    def revisions(self, finding_id: str) -> list[StoredFinding]:
+        """Return all that was ever known of a finding, oldest first."""
+        return self._read(self._revisions(finding_id).order_by(FINDINGS.c.revision))
+
+    def changes_after(
+        self, number: int, limit: int = _PAGE, *, department: str | None = None
+    ) -> list[StoredFinding]:
+        """Return the revisions kept after a number, in the order they were committed, at most ``limit``.
+
+        Start with 0, then hand in the ``number`` of the last one seen. Nothing appears later among the
+        numbers already passed.
+        """
+        query = select(FINDINGS).where(FINDINGS.c.studio_id == self.studio_id, FINDINGS.c.number > number)
+        if department is not None:
+            query = query.where(FINDINGS.c.department == department)
+        return self._read(query.order_by(FINDINGS.c.number).limit(limit))
+
+    def _lock(self, connection: Connection) -> None:
+        connection.execute(select(func.pg_advisory_xact_lock(FINDINGS_LOCK, func.hashtext(self.studio_id))))
+
+    def _known(self, connection: Connection, department: str, detector: str) -> dict[str, RowMapping]:
+        """Return the newest revision of all a detector ever found, by finding id."""
+        columns = FINDINGS.c
+        query = (
+            select(
+                *(columns.finding_id, columns.revision, columns.state, columns.content_hash),
+                *(columns.subject_id, columns.since, columns.observed_at),
+            )
+            .ext(distinct_on(columns.finding_id))
+            .where(columns.studio_id == self.studio_id)
+            .where(columns.department == department, columns.detector == detector)
+            .order_by(desc(columns.finding_id), desc(columns.revision))
+        )
+        return {row["finding_id"]: row for row in connection.execute(query).mappings()}
+
+    def _resolutions(self, connection: Connection, gone: Sequence[RowMapping]) -> Iterator[dict[str, Any]]:
+        if not gone:
+            return
+        ids = [row["finding_id"] for row in gone]
+        for row in connection.execute(self._current().where(FINDINGS.c.finding_id.in_(ids))).mappings():
+            yield _row(_finding_from(row), FindingState.RESOLVED, row["finding_id"], row["revision"] + 1)
+
+    def _revisions(self, finding_id: str) -> Select[Any]:
+        columns = FINDINGS.c
+        return select(FINDINGS).where(columns.studio_id == self.studio_id, columns.finding_id == finding_id)
+
+    def _current(self) -> Select[Any]:
+        newer, columns = FINDINGS.alias("newer"), FINDINGS.c
+        is_superseded = exists().where(
+            newer.c.studio_id == columns.studio_id,
+            newer.c.finding_id == columns.finding_id,
+            newer.c.revision > columns.revision,
+        )
+        return select(FINDINGS).where(columns.studio_id == self.studio_id, ~is_superseded)
+
+    def _read(self, query: Select[Any]) -> list[StoredFinding]:
+        with kept(self._engine, "a look at the findings") as connection:
+            return [_stored(row) for row in connection.execute(query).mappings()]
+
+
+def _by_id(department: str, detector: str, present: Sequence[Finding]) -> dict[str, Finding]:
+    found: dict[str, Finding] = {}
+    for finding in present:
+        if (finding.department, finding.detector) != (department, detector):
+            raise ValueError(f"A finding of {finding.detector} was handed over as one of {detector}.")
+        if found.setdefault(finding.finding_id, finding) is not finding:
+            raise ValueError(f"The detector {detector} found {finding.kind} twice about one subject.")
+    return found
+
+
+def _next_row(
+    finding_id: str, finding: Finding, known: RowMapping | None, at: datetime
+) -> tuple[str, dict[str, Any] | None]:
+    """Return what becomes of a finding that is there, and its next row if it gets one."""
+    if known is not None and known["observed_at"] > at:
+        return "late", None
+    is_open = known is not None and known["state"] == FindingState.OPEN
+    since = known["since"] if known is not None and is_open and finding.since is None else finding.since
+    dated = replace(finding, since=at if since is None else min(since, at))
+    row = _row(dated, FindingState.OPEN, finding_id, 1 if known is None else known["revision"] + 1)
+    if not is_open:
+        return "opened", row
+    if known is not None and known["content_hash"] == row["content_hash"]:
+        return "unchanged", None
+    return "changed", row
+
+
+def _gone(
+    known: Mapping[str, RowMapping], found: Collection[str], scope: Collection[str] | None
+) -> list[RowMapping]:
+    looked_at = None if scope is None else set(scope)
+    return [
+        row
+        for finding_id, row in known.items()
+        if row["state"] == FindingState.OPEN
+        and finding_id not in found
+        and (looked_at is None or row["subject_id"] in looked_at)
+    ]
+
+
+def _row(finding: Finding, state: FindingState, finding_id: str, revision: int) -> dict[str, Any]:
+    return {name: getattr(finding, name) for name in _SAID} | {
+        "finding_id": finding_id,
+        "revision": revision,
+        "severity": finding.severity.value,
+        "state": state.value,
+        "evidence": [
+            {"asset": link.asset, "revision": link.revision, "row": link.row} for link in finding.evidence
+        ],
+        "content_hash": finding_hash(finding, state),
+    }
+
+
+def _finding_from(row: RowMapping) -> Finding:
+    return Finding(
+        severity=Severity(row["severity"]),
+        evidence=tuple(FindingEvidence(**link) for link in row["evidence"]),
+        **{name: row[name] for name in _SAID},
+    )
+
+
+def _stored(row: RowMapping) -> StoredFinding:
+    about = {name: row[name] for name in _ABOUT}
+    return StoredFinding(finding=_finding_from(row), state=FindingState(row["state"]), **about)
