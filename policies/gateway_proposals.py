@@ -16,8 +16,8 @@ from policies.decisions import Decision, Facts, Operation
 from policies.errors import BadRequestError
 from policies.exemptions import matching
 from policies.gateway_base import GatewayBase, Request, Writing, proposal_event
-from policies.gateway_text import id_problems, list_problems, require, text_problems
-from policies.inputs import input_hash, input_problems, validate_input
+from policies.gateway_text import id_problems, list_problems, require, required_input, text_problems
+from policies.inputs import input_hash
 from policies.ports import Adapter, AdapterError, Screening
 from policies.proposals import Evidence, Proposal, ProposalState
 from policies.registry import Capability
@@ -60,8 +60,7 @@ class ProposalVerbs(GatewayBase):
         capability = self._registry.get(capability_id)
         kept = dict[str, Any]()
         if capability is not None:
-            require(input_problems(capability, input_))
-            kept = validate_input(capability, input_)
+            kept = required_input(capability, input_)
         if owner_id is None and actor.kind is ActorKind.AGENT:
             owner_id = actor.owner_id
         screening = self._screened(capability_id, rationale, kept)
@@ -155,8 +154,7 @@ class ProposalVerbs(GatewayBase):
                 raise BadRequestError((f"It is at version {old.version} now; look at it again, then edit.",))
             kept = dict(old.input)
             if input_ is not None:
-                require(input_problems(capability, input_))
-                kept = validate_input(capability, input_)
+                kept = required_input(capability, input_)
             words = old.rationale if rationale is None else rationale
             edited = self._next_version(old, facts, words, kept)
             event = proposal_event(edited, "edited", facts.now, actor, **_told(edited))

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from policies.errors import BadRequestError
-from policies.inputs import text_problem, words_problem
+from policies.inputs import InvalidInputError, text_problem, validate_input, words_problem
 from policies.proposals import Evidence
+from policies.registry import Capability
 
 MOST_ID: Final = 200
 MOST_EFFECT: Final = 500
@@ -23,6 +24,14 @@ def require(problems: Iterable[str]) -> None:
     found = list(problems)
     if found:
         raise BadRequestError(found)
+
+
+def required_input(capability: Capability, input_: Any) -> dict[str, Any]:
+    """Return an input as it is kept. Raises ``BadRequestError`` with everything that is wrong with it."""
+    try:
+        return validate_input(capability, input_)
+    except InvalidInputError as error:
+        raise BadRequestError(error.problems) from error
 
 
 def text_problems(**texts: Any) -> list[str]:
