@@ -22,6 +22,7 @@ LONGEST_NAME: Final = 4000
 _UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL, JSON and UTF-8 have no place for them
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 class InvalidInputError(Exception):
@@ -37,7 +38,7 @@ def canonical_bytes(value: Any) -> bytes:
 
     Raises ``InvalidInputError`` for anything that has none.
     """
-    problems = tuple(_data_problems(value, "The input", 0))
+    problems = tuple(_data_problems(value))
     if problems:
         raise InvalidInputError(problems)
     return _dump(value)
@@ -66,6 +67,8 @@ def text_problem(text: object, *, most: int = LONGEST_NAME) -> str | None:
     problem = words_problem(text, most=most)
     if problem is not None or not isinstance(text, str):
         return problem
+    if text.isascii() and text.isprintable():  # most are, and none of the following is
+        return None
     found = _UNSEEN.search(text)
     if found is not None:
         return _not_kept(found)
@@ -84,7 +87,7 @@ def input_problems(capability: Capability, input_: Any) -> tuple[str, ...]:
     """Return every reason the input does not fit the capability, as sentences; empty if it fits."""
     if not isinstance(input_, Mapping):
         return ("The input is an object with named fields.",)
-    problems = list(_data_problems(input_, "The input", 0))
+    problems = list(_data_problems(input_))
     if not problems and len(_dump(dict(input_))) > LARGEST_INPUT_BYTES:
         problems.append(f"The input is larger than {LARGEST_INPUT_BYTES:,} bytes.")
     if problems:
@@ -138,23 +141,29 @@ def _text_field_problem(field: InputField, value: str) -> str | None:
     return None
 
 
-def _data_problems(value: Any, where: str, depth: int) -> Iterator[str]:
-    if depth > DEEPEST_INPUT:
-        yield f"{where} is nested deeper than {DEEPEST_INPUT} levels."
+def _data_problems(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[str]:
+    if len(path) > DEEPEST_INPUT:
+        yield f"{_place(path)} is nested deeper than {DEEPEST_INPUT} levels."
     elif isinstance(value, Mapping):
         for name, item in value.items():
             problem = text_problem(name, most=200)
             if problem is None:
-                yield from _data_problems(item, f"{where}, {_shown(name)}", depth + 1)
+                yield from _data_problems(item, (*path, name))
             else:
-                yield f"{where}, a field name: {problem}"
+                yield f"{_place(path)}, a field name: {problem}"
     elif isinstance(value, list | tuple):
-        for place, item in enumerate(value, 1):
-            yield from _data_problems(item, f"{where}, item {place}", depth + 1)
+        for number, item in enumerate(value, 1):
+            yield from _data_problems(item, (*path, number))
     else:
         problem = _scalar_problem(value)
         if problem is not None:
-            yield f"{where}: {problem}"
+            yield f"{_place(path)}: {problem}"
+
+
+def _place(path: tuple[str | int, ...]) -> str:
+    """Return where in an input something is; only said when something is wrong there."""
+    steps = [f"item {step}" if isinstance(step, int) else _shown(step) for step in path]
+    return ", ".join(["The input", *steps])
 
 
 def _scalar_problem(value: Any) -> str | None:
@@ -173,6 +182,4 @@ def _shown(name: str) -> str:
 
 
 def _dump(value: Any) -> bytes:
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _ENCODER.encode(value).encode()

@@ -110,6 +110,12 @@ def test_text_that_cannot_be_kept(letter):
     assert letter not in problem
 
 
+@given(st.text(st.characters(max_codepoint=0x9F), max_size=9))
+def test_ascii_is_judged_as_all_text_is(text):
+    """ASCII that can be seen has a shorter way; a letter at the end forces the other, to the same end."""
+    assert text_problem(text) == text_problem(f"{text}é")
+
+
 @pytest.mark.parametrize(
     "text", ["", "tab\tand\nline\r\n", "ünïcödé", "漢字", "👩‍🎨", "'; DROP TABLE x; --", "{{x}} ${y}"]
 )
@@ -231,6 +237,17 @@ def test_input_is_an_object(input_):
 def test_every_problem_is_told_at_once():
     """A person mends everything in one go."""
     assert len(input_problems(NOTE, {"note": "x", "extra": 1})) == 4
+
+
+def test_a_problem_names_its_place():
+    """Fields by their names, items by their numbers, however deep; a field's bad name is not repeated."""
+    deep = {"a": ["ok", {'"': 1.5, "\x07": 1}], "b": {}}
+    value, name = input_problems(NOTE, deep)
+    assert value.startswith('The input, "a", item 2, "\\"": float is not data that can be kept')
+    assert name.startswith('The input, "a", item 2, a field name: The text has a character')
+    assert input_problems(NOTE, {"a": [[[[[[[[0]]]]]]]]}) == (
+        f'The input, "a"{", item 1" * 8} is nested deeper than 8 levels.',
+    )
 
 
 def test_a_megabyte_is_refused_quickly_and_shortly():
