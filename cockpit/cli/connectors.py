@@ -1,14 +1,18 @@
-"""``studio connectors``: what devices' connectors promise, held against them."""
+"""``studio connectors``: how devices' connectors do, and what they promise, held against them."""
 
 import click
 
+from cockpit.cli.connector_status import status
 from cockpit.cli.options import JSON_OPTION, print_json
 from cockpit.errors import CockpitError
 
 
-@click.group(short_help="Hold the connectors to devices to their promises.")
+@click.group(short_help="Show how the connectors to devices do, and hold them to their promises.")
 def connectors() -> None:
     """Connectors read devices behind a hub or a vendor's cloud, and never act on them."""
+
+
+connectors.add_command(status)
 
 
 @connectors.command(short_help="Run the contract suite against the pretend hub and robots.")

@@ -34,7 +34,10 @@ COMMANDS = {
     "quotas": ("cockpit.cli.policies", "How often capabilities may be used, and were."),
     "policy": ("cockpit.cli.policy", "Show the capabilities and rules, and explain a decision."),
     "audit": ("cockpit.cli.audit", "Read the audit log, verify it, sign and export it."),
-    "connectors": ("cockpit.cli.connectors", "Hold the connectors to devices to their promises."),
+    "connectors": (
+        "cockpit.cli.connectors",
+        "Show how the connectors to devices do, and hold them to their promises.",
+    ),
     "token": ("cockpit.cli.token", "Sign in to the pretend studio: print a signed token."),
     "twins": ("cockpit.cli.twins", "Run the pretend studio alone, in the foreground."),
     "world": ("cockpit.cli.world", "Print the incidents of the pretend studio."),
