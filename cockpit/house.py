@@ -33,6 +33,7 @@ from resources.settings import Settings, SettingsError
 SECONDS_TO_LET_GO = 1.0
 CODE_IS_SERVING = "Started Dagster code server"
 WRITER_FILE = "twin-writer.json"
+SESSION_FILE = "twin-roborock.json"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def store_parts(house: House) -> list[Part]:
                 house.environment,
                 told=house.told,
                 writer_file=house.home.run / WRITER_FILE,
+                session_file=house.home.run / SESSION_FILE,
             )
         )
     return parts

@@ -12,9 +12,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from twins.control import FIRESTORE_KINDS, IDENTITY_KINDS, STRIPE_KINDS
+from twins.control import KINDS
+from twins.devices import DeviceWish
 from twins.process import DEFAULT_DAYS, DEFAULT_SEED, PortTakenError, TwinsWish, run
 from twins.world import almanac
+from twins.world.device_troubles import DeviceTroubles
 from twins.world.incidents import Label
 from twins.world.plan import walk
 from twins.world.settings import Size, parse_size
@@ -38,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_world_options(up)
     up.add_argument("--empty", action="store_true", help="no world: the twins hold nothing")
     up.add_argument("--live", action="store_true", help="go on living after the history is written")
-    for name in ("firestore", "stripe", "control", "identity"):
+    ports = ("firestore", "stripe", "control", "identity", "hubitat", "roborock", "roborock-broker")
+    for name in ports:
         up.add_argument(
             f"--{name}-port", type=int, default=0, metavar="N", help="port on 127.0.0.1; 0 is any"
         )
@@ -47,6 +50,15 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="where the execution run's token is written; else a temporary file",
+    )
+    up.add_argument(
+        "--robot-address", metavar="IP", help="loopback address of the pretend vacuum; else a free one"
+    )
+    up.add_argument(
+        "--roborock-session",
+        type=Path,
+        metavar="FILE",
+        help="where the login of the robots' account is written; else a temporary file",
     )
     up.add_argument("--json", action="store_true", help="print one JSON object instead of export lines")
     up.set_defaults(command=_up)
@@ -57,11 +69,16 @@ def _parser() -> argparse.ArgumentParser:
     world.add_argument("--json", action="store_true", help="print the labels as one JSON object")
     world.set_defaults(command=_world)
     fault = commands.add_parser("fault", help="let something go wrong in running twins")
-    fault.add_argument("target", choices=("firestore", "stripe", "identity", "clear"))
-    kinds = (("firestore", FIRESTORE_KINDS), ("stripe", STRIPE_KINDS), ("identity", IDENTITY_KINDS))
-    fault.add_argument("kind", nargs="?", help="; ".join(f"{at}: {', '.join(of)}" for at, of in kinds))
+    fault.add_argument("target", choices=(*KINDS, "clear"))
+    kinds = "; ".join(f"{at}: {', '.join(of)}" for at, of in KINDS.items())
+    fault.add_argument("kind", nargs="?", help=kinds)
     fault.add_argument(
-        "--collection", "--path", dest="where", metavar="NAME", help="only this collection or list"
+        "--collection",
+        "--path",
+        "--where",
+        dest="where",
+        metavar="NAME",
+        help="only this collection, list or robot",
     )
     fault.add_argument("--count", type=int, metavar="N", help="strike N calls; else until cleared")
     fault.add_argument(
@@ -110,6 +127,13 @@ def _up(given: argparse.Namespace) -> int:
         control_port=given.control_port,
         identity_port=given.identity_port,
         credentials_path=given.write_credentials,
+        devices=DeviceWish(
+            hubitat_port=given.hubitat_port,
+            roborock_port=given.roborock_port,
+            roborock_broker_port=given.roborock_broker_port,
+            robot_address=given.robot_address,
+            session_path=given.roborock_session,
+        ),
     )
 
     def announce(environment: Mapping[str, str]) -> None:
@@ -148,7 +172,10 @@ def _world(given: argparse.Namespace) -> int:
         has_incidents=not given.no_incidents,
     )
     settings = wish.settings(almanac.day_of(now))
-    labels = walk(settings, now).labels(now)
+    documents = walk(settings, now).labels(now)
+    labels = sorted(
+        [*documents, *DeviceTroubles(settings).labels(now)], key=lambda label: (label.started_at, label.id)
+    )
     document = {
         "seed": settings.seed,
         "firstDay": settings.first_day.isoformat(),

@@ -9,12 +9,13 @@ pretend studio.
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from twins.devices import HUB_KINDS, HUBITAT, ROBOROCK, ROBOROCK_KINDS, DeviceTwins
 from twins.firestore.faults import Fault as FirestoreFault
 from twins.firestore.faults import FaultKind
 from twins.firestore.server import FirestoreTwin
@@ -39,6 +40,13 @@ _STRIPE_STATUSES = {
 FIRESTORE_KINDS = tuple(kind.value for kind in FaultKind)
 IDENTITY_KINDS = ("unavailable", "garbled", "latency")
 STRIPE_KINDS = (*_STRIPE_STATUSES, *(a.value for a in FaultAction if a is not FaultAction.STATUS), "latency")
+KINDS: Mapping[str, Sequence[str]] = {
+    "firestore": FIRESTORE_KINDS,
+    "stripe": STRIPE_KINDS,
+    "identity": IDENTITY_KINDS,
+    HUBITAT: HUB_KINDS,
+    ROBOROCK: ROBOROCK_KINDS,
+}
 
 
 class FaultRequestError(ValueError):
@@ -50,9 +58,9 @@ class FaultRequest:
     """What shall go wrong.
 
     Attributes:
-        target: ``firestore``, ``stripe`` or ``identity``.
-        kind: One of ``FIRESTORE_KINDS``, ``STRIPE_KINDS`` or ``IDENTITY_KINDS``.
-        where: Collection (``batches``) or Stripe list (``charges``); empty for everything.
+        target: One of ``KINDS``.
+        kind: One of what that target has.
+        where: Collection (``batches``), Stripe list (``charges``) or robot; empty for everything.
         count: How many calls it strikes; null until cleared.
         after_documents: Firestore: documents that pass first in a stream. Stripe: requests that pass first.
         seconds: How long a latency or a hang lasts.
@@ -77,6 +85,7 @@ class FaultRequest:
             "kind",
             "collection",
             "path",
+            "device",
             "count",
             "after_documents",
             "seconds",
@@ -86,9 +95,9 @@ class FaultRequest:
         if unknown := sorted(set(given) - known):
             raise FaultRequestError(f"unknown field {unknown[0]!r}; known: {', '.join(sorted(known))}")
         target, kind = str(given.get("target")), str(given.get("kind"))
-        kinds = {"firestore": FIRESTORE_KINDS, "stripe": STRIPE_KINDS, "identity": IDENTITY_KINDS}.get(target)
+        kinds = KINDS.get(target)
         if kinds is None:
-            raise FaultRequestError(f"target is firestore, stripe or identity, not {target!r}")
+            raise FaultRequestError(f"target is one of {', '.join(KINDS)}, not {target!r}")
         if kind not in kinds:
             raise FaultRequestError(f"{target} has no fault {kind!r}; it has: {', '.join(kinds)}")
         count, after = given.get("count"), given.get("after_documents", 0)
@@ -99,7 +108,7 @@ class FaultRequest:
         seconds, for_seconds = _seconds(given, "seconds"), _seconds(given, "for_seconds")
         if kind == "latency" and seconds is None:
             raise FaultRequestError("latency needs seconds")
-        where = str(given.get("collection") or given.get("path") or "")
+        where = str(given.get("collection") or given.get("path") or given.get("device") or "")
         method = given.get("method")
         return cls(target, kind, where, count, after, seconds, for_seconds, str(method) if method else None)
 
@@ -122,6 +131,7 @@ class Control:
         describe_world: Returns the world's part of the status; null while there is no world.
         identity: The issuer's twin; nobody can be signed in when null.
         agents: Gives what makes agents on request; none can be made when null.
+        devices: The pretend hub and robots; there are none when null.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
@@ -137,10 +147,12 @@ class Control:
         *,
         identity: IdentityTwin | None = None,
         agents: Callable[[], DemoAgents] | None = None,
+        devices: DeviceTwins | None = None,
     ) -> None:
         self._firestore = firestore
         self._agents = agents
         self._identity = identity
+        self._devices = devices
         self._stripe = stripe
         self._describe_world = describe_world
         self._timers: list[threading.Timer] = []
@@ -194,10 +206,14 @@ class Control:
                 "refusedWrites": self._stripe.stats.refused_writes,
             },
             "identity": {"keysUrl": self._identity.keys_url} if self._identity else None,
+            **(self._devices.status() if self._devices else {}),
         }
 
     def inject(self, fault: FaultRequest) -> None:
-        """Let something go wrong from now on."""
+        """Let something go wrong from now on; raise ``ValueError`` when it cannot."""
+        if fault.target in {HUBITAT, ROBOROCK}:
+            self._strike_devices(fault)
+            return
         if fault.target == "firestore":
             for method in (fault.method,) if fault.method else _READ_METHODS:
                 self._firestore.faults.add(
@@ -235,6 +251,9 @@ class Control:
         """Take every fault back."""
         for target in ("firestore", "stripe", "identity"):
             self._clearing(target)()
+        if self._devices:
+            self._devices.clear(HUBITAT)
+            self._devices.clear(ROBOROCK)
 
     def post(self, path: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
         """Do what was posted to a path and return the answer; null when there is no such path.
@@ -260,6 +279,21 @@ class Control:
         if target == "identity":
             return self._identity.faults.clear if self._identity else lambda: None
         return self._firestore.faults.clear if target == "firestore" else self._stripe.faults.clear
+
+    def _strike_devices(self, fault: FaultRequest) -> None:
+        if self._devices is None:
+            raise FaultRequestError("no devices run here")
+        if fault.after_documents or fault.method:
+            raise FaultRequestError("devices know neither documents nor methods")
+        # They end their faults by themselves: an older end must not take a newer fault away.
+        self._devices.strike(
+            fault.target,
+            fault.kind,
+            where=fault.where,
+            count=fault.count,
+            seconds=fault.seconds,
+            for_seconds=fault.for_seconds,
+        )
 
     def _strike_identity(self, fault: FaultRequest) -> None:
         if self._identity is None:

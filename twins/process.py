@@ -1,4 +1,4 @@
-"""One process with both twins, their control server and, unless asked not to, a world in them.
+"""One process with all twins, their control server and, unless asked not to, a world in them.
 
 The clock is pinned to the simulated past before the first port opens: whatever a client reads early, it reads
 in the past, and the history can still be written behind it.
@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 import stripe
 
 from twins.control import Control
+from twins.devices import DeviceTwins, DeviceWish
 from twins.firestore.server import FirestoreTwin
 from twins.identity.server import IdentityTwin
 from twins.stripe.access import READER_KEY, WORLD_KEY
@@ -45,6 +46,7 @@ class TwinsWish:
         first_day: First studio-local day of the history; ``days`` before today when null.
         is_empty: No world: the twins hold nothing.
         credentials_path: Where the execution run's token is written; null for a temporary file.
+        devices: Where the pretend devices are.
     """
 
     seed: int = DEFAULT_SEED
@@ -59,6 +61,7 @@ class TwinsWish:
     control_port: int = 0
     credentials_path: Path | None = None
     identity_port: int = 0
+    devices: DeviceWish = field(default_factory=DeviceWish)
 
     def settings(self, today: date) -> WorldSettings:
         """Return the settings of the world, as seen from a studio-local day."""
@@ -91,6 +94,18 @@ class TwinsProcess:
             self._clock.set(opening_of(settings) - timedelta(days=WARM_UP_DAYS + 1))
         self.stripe = StripeTwin(wish.stripe_port, now=self._clock.now)
         self.identity = _bind("--identity-port", wish.identity_port, lambda port: IdentityTwin(PROJECT, port))
+        # Empty twins have devices, too, but nothing is wrong with them.
+        lived = replace(settings, has_incidents=settings.has_incidents and not wish.is_empty)
+        for option, port in (
+            ("--roborock-port", wish.devices.roborock_port),
+            ("--roborock-broker-port", wish.devices.roborock_broker_port),
+        ):
+            _bind(option, port, lambda _: None)  # they are opened later, but refused before anything is
+        self.devices = _bind(
+            "--hubitat-port",
+            wish.devices.hubitat_port,
+            lambda port: DeviceTwins(replace(wish.devices, hubitat_port=port), lived, self._clock.now),
+        )
         self.control = _bind(
             "--control-port",
             wish.control_port,
@@ -101,6 +116,7 @@ class TwinsProcess:
                 port,
                 identity=self.identity,
                 agents=lambda: DemoAgents(self._documents),
+                devices=self.devices,
             ),
         )
         self._wish = wish
@@ -119,6 +135,15 @@ class TwinsProcess:
         self.control.start()
         if not self._wish.is_empty:
             self.runner = self._begin_world()
+        try:
+            # Last, because loading the robots takes a moment, in which the world is on its way already.
+            self.devices.start()
+        except OSError as error:
+            self.stop()
+            raise PortTakenError(
+                f"The pretend devices could not be started ({error.strerror}); everything was stopped again."
+                " Give another --robot-address, or leave it out."
+            ) from error
         return self
 
     def stop(self) -> None:
@@ -126,6 +151,7 @@ class TwinsProcess:
         if self.runner:
             self.runner.stop()
         self.control.stop()
+        self.devices.stop()
         self.identity.stop()
         self.stripe.stop()
         if self._documents and not self.runner:
@@ -152,6 +178,7 @@ class TwinsProcess:
             "STUDIO_WRITE_CREDENTIALS": str(self._credentials.path) if self._credentials else "",
             "STUDIO_IDENTITY_KEYS_URL": self.identity.keys_url,
             "STUDIO_IDENTITY_ACCOUNTS_URL": self.identity.accounts_url,
+            **self.devices.environment,
         }
 
     def _begin_world(self) -> WorldRunner:

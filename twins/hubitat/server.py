@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
@@ -27,6 +27,14 @@ _HTML: Final = "text/html;charset=utf-8"
 
 class HubitatTwin:
     """A hub on 127.0.0.1; use it as a context manager, or call ``start`` and ``stop``.
+
+    Args:
+        port: Port; 0 takes a free one.
+        token: What opens it.
+        app_id: Number of the Maker API instance.
+        now: Tells the instant it lives at.
+        devices: What it knows; some that never change when null.
+        live: Brings devices and modes to the present; called before every answer.
 
     Attributes:
         devices: What it knows; may be changed at any time.
@@ -47,10 +55,13 @@ class HubitatTwin:
         token: str = TOKEN,
         app_id: str = APP_ID,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        devices: Sequence[TwinDevice] | None = None,
+        live: "Callable[[HubitatTwin], None] | None" = None,
     ) -> None:
         self.token = token
         self.app_id = app_id
-        self.devices: list[TwinDevice] = studio_devices()
+        self.devices: list[TwinDevice] = studio_devices() if devices is None else list(devices)
+        self._live = live
         self.mode: str | None = "Day"
         self.security: str | None = "disarmed"
         self.reads: list[str] = []
@@ -121,6 +132,8 @@ class HubitatTwin:
 
     def answer(self, path: str) -> Any:
         """Return what a path below the app reads, record it; null for what is no read (a command then)."""
+        if self._live:
+            self._live(self)
         known = {device.device_id: device for device in self.devices}
         parts = path.split("/")
         said: Any = None

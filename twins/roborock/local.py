@@ -13,9 +13,8 @@ from roborock.roborock_message import RoborockMessageProtocol as Kind
 
 from twins.roborock.faults import Fault, Faults
 from twins.roborock.frames import HEADER, empty_frame, frame, opened, reply
-from twins.roborock.robots import FakeRobot, answer_v1
+from twins.roborock.robots import PORT, FakeRobot, answer_v1
 
-PORT: Final = 58867
 _CLOSING: Final = ("refused", "black_hole", "off")
 _SPOILING: Final = (
     "reset",

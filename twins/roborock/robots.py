@@ -10,6 +10,9 @@ from typing import Any, Final
 
 from twins.roborock.faults import Faults
 
+PORT: Final = 58867
+"""Where a robot listens on its own wire; built into the client."""
+
 UNKNOWN_ERROR, UNKNOWN_STATE, STUCK_BRUSH = 9999, 4711, 5
 BUSY: Final = {"code": -10007, "message": "invalid status"}
 ZEO_STATE, ZEO_ERROR = 203, 220

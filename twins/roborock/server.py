@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,12 +14,14 @@ from twins.roborock.account import Account
 from twins.roborock.broker import Broker
 from twins.roborock.cloud import Cloud
 from twins.roborock.faults import Faults
-from twins.roborock.fleet import live, own_addresses, studio_robots
+from twins.roborock.fleet import free_address, live, studio_robots
 from twins.roborock.local import LocalWire
 from twins.roborock.robots import FakeRobot
 
 _START_SECONDS: Final = 10.0
 _TEND_SECONDS: Final = 0.2
+_LIVE_EVERY: Final = 10
+"""The robots live their days in steps of so many looks at the ports."""
 
 
 class RoborockTwin:
@@ -31,6 +34,8 @@ class RoborockTwin:
 
     Args:
         robots: The robots; the studio's own, living their days, when null.
+        address: Loopback address of the studio's own vacuum; a free one when null.
+        errors: Tells the code one of the studio's own is stuck with at an instant; 0 for none.
         account: The account.
         cloud_port: Port of the cloud; 0 for any.
         broker_port: Port of the broker; 0 for any.
@@ -48,18 +53,23 @@ class RoborockTwin:
         cloud_port: int = 0,
         broker_port: int = 0,
         now: Callable[[], datetime] | None = None,
+        address: str | None = None,
+        errors: Callable[[str, datetime], int] | None = None,
     ) -> None:
         self._is_alive = robots is None
+        self._errors = errors or (lambda _duid, _at: 0)
+        self._looks = 0
         self._now = now or (lambda: datetime.now(UTC))
-        given = studio_robots(own_addresses()) if robots is None else robots
-        self.robots = {robot.duid: robot for robot in given}
+        if robots is None:
+            robots = studio_robots(free_address() if address is None else address)
+        self.robots = {robot.duid: robot for robot in robots}
         self.account = account or Account()
         self.faults = Faults()
         self._cloud = Cloud(self.account, self.robots, self.faults)
         self._broker = Broker(self.account, self.robots, self.faults)
         self._broker.port = broker_port
         self._cloud_port = cloud_port
-        self._wires = [LocalWire(robot, self.faults) for robot in given if robot.ip]
+        self._wires = [LocalWire(robot, self.faults) for robot in robots if robot.ip]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="roborock-twin", daemon=True)
         self._tending: asyncio.Task[None] | None = None
@@ -173,12 +183,16 @@ class RoborockTwin:
     async def _tend_on(self) -> None:
         while True:
             await asyncio.sleep(_TEND_SECONDS)
-            await self._tend()
+            # A port that was closed for a while may be somebody else's for a moment: the next look takes it.
+            with suppress(OSError):
+                await self._tend()
 
     async def _tend(self) -> None:
-        if self._is_alive:
+        if self._is_alive and self._looks % _LIVE_EVERY == 0:
+            now = self._now()
             for robot in self.robots.values():
-                live(robot, self._now())
+                live(robot, now, self._errors(robot.duid, now))
+        self._looks += 1
         await self._broker.tend()
         for wire in self._wires:
             await wire.tend()

@@ -167,9 +167,9 @@ def test_another_login_opens_nothing_of_the_old(make_studio):
 
 
 def test_the_studios_own_robots_are_there(tmp_path):
-    """The pretend studio has two vacuums that live their days."""
-    addresses = next_address().rpartition(".")[0] + "."
-    with RoborockTwin(studio_robots(addresses)) as twin:
+    """The pretend studio has three robots of three families; all are well, and none is in need."""
+    with RoborockTwin(studio_robots(next_address())) as twin:
         reading = Studio(twin, tmp_path).read(6)
-        assert sorted(d.device_id for d in reading.devices) == ["pretend-kiln-room", "pretend-throwing-room"]
-        assert all(d.is_healthy is not None for d in reading.devices)
+        ids = sorted(d.device_id for d in reading.devices)
+        assert ids == ["pretend-glaze-room", "pretend-kiln-room", "pretend-throwing-room"]
+        assert all(d.is_healthy for d in reading.devices)

@@ -25,6 +25,11 @@ NAMES = [
     "STUDIO_WRITE_CREDENTIALS",
     "STUDIO_IDENTITY_KEYS_URL",
     "STUDIO_IDENTITY_ACCOUNTS_URL",
+    "STUDIO_HUBITAT_URL",
+    "STUDIO_HUBITAT_APP_ID",
+    "STUDIO_HUBITAT_TOKEN",
+    "STUDIO_HUBITAT_SCALE",
+    "STUDIO_ROBOROCK_SESSION",
 ]
 PATIENCE_SECONDS = 60
 
@@ -127,7 +132,17 @@ def test_empty_twins_hold_nothing_and_print_json(up, monkeypatch):
     assert process.wait(PATIENCE_SECONDS) == 0
 
 
-@pytest.mark.parametrize("option", ["--firestore-port", "--stripe-port", "--control-port"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--firestore-port",
+        "--stripe-port",
+        "--control-port",
+        "--hubitat-port",
+        "--roborock-port",
+        "--roborock-broker-port",
+    ],
+)
 def test_a_taken_port_is_one_line_with_the_remedy(up, option):
     """Nothing is started, the line names port and option, the exit code is 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

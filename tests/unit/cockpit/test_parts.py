@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from cockpit.supervisor import Running
 from cockpit.world import World
 
 WORLD = World("twins", "2026-09-22", 1, "small")
+PORTS = ("firestore", "stripe", "control", "identity", "hubitat", "roborock", "roborock-broker")
+SESSION = Path("/home/run/twin-roborock.json")
+SESSION = Path("/home/of/the/studio/run/session.json")
 WRITER = Path("/home/of/the/studio/run/writer.json")
 
 
@@ -46,7 +50,7 @@ def test_progress_becomes_the_detail(line, detail):
 
 def test_twins_tell_their_addresses_and_are_ready_when_the_world_has_caught_up():
     told = {}
-    part = TwinsPart(WORLD, nothing, told=told, writer_file=WRITER)
+    part = TwinsPart(WORLD, nothing, told=told, writer_file=WRITER, session_file=SESSION)
     part.hear("export FIRESTORE_EMULATOR_HOST=127.0.0.1:1")
     part.hear("export STUDIO_STRIPE_KEY='rk_test_x y'")
     part.hear(json.dumps({"event": "world:history:progress", "done": 3, "of": 61}))
@@ -60,11 +64,30 @@ def test_twins_tell_their_addresses_and_are_ready_when_the_world_has_caught_up()
 
 def test_twins_that_are_started_again_keep_their_addresses():
     """Other parts were told them once."""
-    part = TwinsPart(WORLD, nothing, told={}, writer_file=WRITER)
+    part = TwinsPart(WORLD, nothing, told={}, writer_file=WRITER, session_file=SESSION)
     before = list(part.command().argv)
     part.reset()
     assert list(part.command().argv) == before
     assert "2026-09-22" in before
+    assert before[before.index("--roborock-session") + 1] == str(SESSION)
+    assert len({before[before.index(f"--{name}-port") + 1] for name in PORTS}) == len(PORTS)
+
+
+def test_a_pretend_robot_gets_an_address_that_nobody_listens_on():
+    """The port is built into the robots' client: a second house takes another loopback address."""
+    address = _address()
+    assert address.startswith("127.")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((address, 58867))
+        taken.listen()
+        assert _address() not in {address, ""}
+    assert _address() == address
+
+
+def _address():
+    argv = list(TwinsPart(WORLD, nothing, told={}, writer_file=WRITER, session_file=SESSION).command().argv)
+    return argv[argv.index("--robot-address") + 1]
 
 
 def test_plain_lines_tell_every_change_of_phase_once():

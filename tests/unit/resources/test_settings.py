@@ -275,7 +275,7 @@ def test_the_lines_of_env_example_are_valid_settings(tmp_path):
     """Somebody may uncomment any single line that is not a placeholder."""
     for line in (CHECKOUT / ".env.example").read_text().splitlines():
         match = re.fullmatch(r"# ([A-Z][A-Z_]+)=(.*)", line)
-        # A hub is three lines or none: its own test uncomments them together.
+        # A hub is three lines or none: one of them alone is no setting.
         if match and "..." not in match[2] and match[1] != "STUDIO_HUBITAT_URL":
             dotenv = tmp_path / ".env"
             dotenv.write_text(line.removeprefix("# "))

@@ -8,6 +8,7 @@ import pytest
 from twins import cli
 from twins.process import TwinsWish
 from twins.world import almanac
+from twins.world.device_troubles import KINDS
 from twins.world.incidents import KIND_BY_NAME
 
 WORLD = ["world", "--days", "40", "--seed", "3"]
@@ -22,7 +23,9 @@ def test_labels_are_printed_and_written(tmp_path, capsys):
     until = datetime.fromisoformat(document["until"])
     assert date.fromisoformat(document["firstDay"]) == almanac.day_of(until) - timedelta(days=40)
     kinds = {label["kind"] for label in document["labels"] if label["origin"] == "incident"}
-    assert kinds <= set(KIND_BY_NAME)
+    devices = {kind.name for kind in KINDS}
+    assert kinds <= set(KIND_BY_NAME) | devices
+    assert kinds >= devices
     assert len(kinds) > 10
     lines = capsys.readouterr().out.splitlines()
     injected = [label for label in document["labels"] if label["origin"] == "incident"]

@@ -103,7 +103,7 @@ def test_a_fault_for_a_time_ends_by_itself(twins):
 @pytest.mark.parametrize(
     ("wish", "sentence"),
     [
-        ({}, "target is firestore, stripe or identity"),
+        ({}, "target is one of firestore, stripe, identity, hubitat, roborock"),
         ({"target": "firestore", "kind": "earthquake"}, "has no fault 'earthquake'"),
         ({"target": "stripe", "kind": "hang", "count": 0}, "count is a whole number from 1"),
         ({"target": "firestore", "kind": "cut", "after_documents": -1}, "after_documents is a whole number"),
