@@ -13,14 +13,11 @@ from policies.redaction import Redactor
 from resources.clock import Clock
 from resources.connector import ConnectorError, Fault, Health, Reading
 from resources.connectors.circuits import BreakerStore
-from resources.connectors.records import CallLog
+from resources.connectors.records import ACTOR_NAME, CallLog
 from resources.connectors.registry import ROWS, ConnectorRow, rows_by_id
 from resources.connectors.runner import ConnectorRunner, ConnectorState, state_of
 from resources.logs import known_secrets
 from resources.settings import Settings
-
-ACTOR_NAME = "connectors"
-"""Name of our own process that reads devices, as the audit log has it."""
 
 
 class NotConfiguredError(ConnectorError):

@@ -18,6 +18,8 @@ from resources.connector import Fault
 # Upper bounds in milliseconds; a call slower than the last is in the bucket "over".
 LATENCY_BUCKETS: Final = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000)
 SLOWEST_BUCKET: Final = "over"
+ACTOR_NAME: Final = "connectors"
+"""Name of our own process that asks connectors, as permits and the audit log have it."""
 
 
 class Operation(StrEnum):

@@ -14,10 +14,9 @@ from policies.actors import system_actor
 from policies.audit import payload_of
 from policies.ports import AuditDraft
 from resources.connectors.circuits import Circuit
-from resources.connectors.records import CallRecord
+from resources.connectors.records import ACTOR_NAME, CallRecord
 
 SUBJECT_KIND: Final = "connector"
-ACTOR_NAME: Final = "connectors"
 IN_ORDER: Final = "in_order"
 DEGRADED: Final = "degraded"
 CALLED: Final = "called"
