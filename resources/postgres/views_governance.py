@@ -13,6 +13,7 @@ from sqlalchemy import Table
 from resources.postgres import tables_governance as tables
 from resources.postgres.tables import SCHEMA
 from resources.postgres.views import ANALYTICS, VIEWS, View, ViewColumn, columns_from, select_from
+from resources.postgres.views_connectors import CONNECTOR_VIEWS
 
 _INSTANT: Final = "timestamp with time zone"
 _OF_PROPOSAL: Final = ("studio_id", "proposal_id", "version")
@@ -182,4 +183,4 @@ _ANALYTICS: Final = (
     ),
 )
 
-ALL_VIEWS: Final[Sequence[View]] = (*VIEWS, *_INTERNAL, *_ANALYTICS)
+ALL_VIEWS: Final[Sequence[View]] = (*VIEWS, *_INTERNAL, *_ANALYTICS, *CONNECTOR_VIEWS)

@@ -3,7 +3,9 @@
 import hashlib
 from datetime import UTC, date, datetime
 
+from resources.connector import DeviceReading, Reading
 from resources.connectors.records import CallRecord, Ending, Operation
+from resources.findings import Finding, FindingEvidence, Severity
 from resources.rows import Completeness, QuarantinedDocument, ReadMode, SourceRead
 
 DAY = date(2026, 3, 1)
@@ -75,3 +77,45 @@ def make_call(**changes):
         "run_id": "run-1",
     }
     return CallRecord(**(values | changes))
+
+
+def make_device(device_id="12", **changes):
+    """Return a healthy temperature sensor as read, with anything changed."""
+    values = {
+        "kind": "temperature_sensor",
+        "model": "ts-1",
+        "is_online": True,
+        "battery_pct": 80,
+        "state": None,
+        "error_code": None,
+        "error_name": None,
+        "is_healthy": True,
+        "observed_at": NOON,
+        "values": {"temperature_celsius": 21.5},
+    }
+    return DeviceReading(device_id=device_id, **(values | changes))
+
+
+def make_reading(read_at=NOON, *devices, failures=(), **more):
+    """Return a reading of devices, of one sensor by default."""
+    return Reading(devices or (make_device(),), failures, read_at, **more)
+
+
+def make_finding(**changes):
+    """Return the finding of a low battery, with anything changed."""
+    values = {
+        "department": "operations",
+        "detector": "devices",
+        "kind": "battery_low",
+        "subject_kind": "device",
+        "subject_id": "12",
+        "severity": Severity.LOW,
+        "confidence": 0.9,
+        "expected": 20.0,
+        "observed": 11.0,
+        "unit": "percent",
+        "likely_cause": "The battery is nearly empty.",
+        "next_step": "Change the battery.",
+        "evidence": (FindingEvidence("studio/cloud_truth/hubitat_devices", "3", "12"),),
+    }
+    return Finding(**(values | changes))

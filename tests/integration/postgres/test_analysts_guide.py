@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from resources.connector import DeviceFailure, Fault
+from resources.findings import Severity
+from resources.postgres.device_readings import DeviceReadings
 from resources.postgres.engine import analyst_url, owner_engine
+from resources.postgres.findings import Findings
 from resources.postgres.urls import normalise_url
 from resources.rows import CounterChange, SnapshotDiff
 from studio_assets.studio_state.counters import COUNTERS
 from tests.integration.postgres.governance_desk import Desk
-from tests.integration.postgres.samples import failed, make_read, sha
+from tests.integration.postgres.samples import failed, make_device, make_finding, make_read, make_reading, sha
 
 pytestmark = pytest.mark.integration
 
@@ -76,8 +80,8 @@ def _take(history, day, active, unsettled, observed_at):
     return snapshot
 
 
-def test_there_are_seven_examples_and_no_sql_beside_them():
-    assert sorted(EXAMPLES) == ["1", "2", "3", "4", "5", "6", "7"]
+def test_there_are_nine_examples_and_no_sql_beside_them():
+    assert sorted(EXAMPLES) == ["1", "2", "3", "4", "5", "6", "7", "8", "9"]
     assert GUIDE.read_text(encoding="utf-8").count("```sql") == len(EXAMPLES)
 
 
@@ -153,10 +157,54 @@ def test_7_the_life_of_a_proposal(ask, decided):
     ]
 
 
+@pytest.fixture
+def devices(app_engine, owner_url):
+    """Keep one reading of the hub of an hour and a half ago, and return its instant."""
+    with owner_engine(owner_url).connect() as connection:
+        now = connection.scalar(text("SELECT now()"))
+    read_at = now.astimezone(UTC) - timedelta(minutes=90)
+    reading = make_reading(
+        read_at,
+        make_device("1"),
+        make_device("2", battery_pct=11),
+        make_device("3", error_code="77", is_healthy=None),
+        make_device("4", kind="vacuum", error_code="5", error_name="wheel jammed", is_healthy=False),
+        failures=(DeviceFailure("5", Fault.TIMEOUT, "It did not answer in time."),),
+    )
+    DeviceReadings(app_engine, "monsoonfire").keep("hubitat", reading, run_id="run-1", code_version="1")
+
+
+def test_8_devices_that_want_attention(ask, devices):
+    """The one that said nothing first, then the ill one; an hour-old reading is not current."""
+    assert ask("8") == [
+        ("hubitat", "5", None, "timeout", None, None, 90, False),
+        ("hubitat", "4", "vacuum", None, "wheel jammed", 80, 90, False),
+        ("hubitat", "2", "temperature_sensor", None, None, 11, 90, False),
+        ("hubitat", "3", "temperature_sensor", None, None, 80, 90, False),
+    ]
+
+
+def test_9_what_is_open(ask, app_engine):
+    """The worst first; what is resolved does not show."""
+    findings = Findings(app_engine, "monsoonfire")
+    told = {"run_id": "run-1", "code_version": "1"}
+    jammed = make_finding(
+        kind="vacuum_error", subject_id="4", severity=Severity.HIGH, expected=None, observed="wheel jammed"
+    )
+    gone = make_finding(subject_id="9")
+    findings.apply("operations", "devices", [gone], at=EVENING, **told)
+    later = EVENING + timedelta(hours=1)
+    findings.apply("operations", "devices", [make_finding(since=EVENING), jammed], at=later, **told)
+    assert ask("9") == [
+        ("high", "vacuum_error", "4", later, None, "wheel jammed", "percent", "Change the battery."),
+        ("low", "battery_low", "12", EVENING, "20.0", "11.0", "percent", "Change the battery."),
+    ]
+
+
 def test_the_guide_names_only_things_that_exist(postgres_url, history):
     """Every view of the guide exists; every counter is declared; no view of the schema is left out."""
     guide = GUIDE.read_text(encoding="utf-8")
-    listed = set(re.findall(r"`([a-z_]+)`", guide.split("## What is where")[1].split("Four things")[0]))
+    listed = set(re.findall(r"`([a-z_]+)`", guide.split("## What is where")[1].split("Five things")[0]))
     engine = create_engine(normalise_url(analyst_url(postgres_url, history.studio_id)))
     with engine.connect() as connection:
         names = text("SELECT viewname FROM pg_views WHERE schemaname = 'analytics'")

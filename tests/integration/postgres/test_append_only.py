@@ -1,16 +1,20 @@
 """Rows of history arrive and stay: neither the runtime nor the owner can change or remove one."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from resources.postgres.connector_calls import PostgresCallLog
+from resources.postgres.device_readings import DeviceReadings
 from resources.postgres.engine import owner_engine
+from resources.postgres.findings import Findings
 from resources.postgres.roles import OWNER
 from resources.postgres.tables import METADATA
 from resources.postgres.tables_governance import CHANGING_TABLES, GOVERNANCE_TABLES
 from resources.rows import CounterChange, DriftMetric, OperationalEvent, SnapshotDiff
-from tests.integration.postgres.samples import DAY, NOON, make_call, make_read
+from tests.integration.postgres.samples import DAY, NOON, make_call, make_finding, make_read, make_reading
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +39,12 @@ def filled(history, take, app_engine):
     history.append_drift(second, [metric], NOON, "run-1", "1")
     history.record_event(OperationalEvent("a:b:c", NOON))
     PostgresCallLog(app_engine, "monsoonfire").append(make_call())
+    told = {"run_id": "run-1", "code_version": "1"}
+    readings = DeviceReadings(app_engine, "monsoonfire")
+    for minutes in (0, 1):
+        readings.keep("hubitat", make_reading(NOON + timedelta(minutes=minutes)), **told)
+    findings = Findings(app_engine, "monsoonfire")
+    findings.apply("operations", "devices", [make_finding()], at=NOON, **told)
 
 
 def _counts(owner_url):

@@ -1,5 +1,7 @@
 """No row of one studio is visible or writable from another, whatever a client asks for."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,13 +9,15 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from resources.postgres.comments import describe
+from resources.postgres.device_readings import DeviceReadings
 from resources.postgres.engine import analyst_url, app_engine, owner_engine
 from resources.postgres.errors import HistoryRefusedError
+from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.postgres.migrate import migrate
 from resources.postgres.urls import normalise_url
 from resources.rows import OperationalEvent
-from tests.integration.postgres.samples import DAY, NOON, make_read, sha
+from tests.integration.postgres.samples import DAY, NOON, make_finding, make_read, make_reading, sha
 
 pytestmark = pytest.mark.integration
 
@@ -49,6 +53,11 @@ def _fill(history, content):
         **snapshot, counters={"counts.a": (1, "documents")}, observed_at=NOON, run_id="r", code_version="1"
     )
     history.record_event(OperationalEvent("a:b:c", NOON, {"of": history.studio_id}))
+    engine, told = history._engine, {"run_id": "run-1", "code_version": "1"}
+    readings, findings = DeviceReadings(engine, history.studio_id), Findings(engine, history.studio_id)
+    for minutes in (0, 1):
+        readings.keep("hubitat", make_reading(NOON + timedelta(minutes=minutes)), **told)
+    findings.apply("operations", "devices", [make_finding()], at=NOON, **told)
 
 
 def _studios_seen(engine, relations):
@@ -120,7 +129,8 @@ def test_analysts_see_their_studio_in_every_view_and_no_other(studios, analysts)
         _fill(history, name)
     for name, engine in analysts.items():
         assert _studios_seen(engine, _ANALYTICS) == {name}
-        assert _count(engine, "analytics.snapshots") == 1
+        for view in ("snapshots", "devices", "connector_health", "connector_readings", "findings"):
+            assert _count(engine, f"analytics.{view}") == 1
 
 
 @pytest.mark.parametrize(
