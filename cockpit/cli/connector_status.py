@@ -26,7 +26,7 @@ from resources.settings import Settings
 
 COUNTED: Final = timedelta(hours=24)
 _WHY: Final[Mapping[str, str]] = {
-    Fault.AUTH: "our login is refused: it was changed, withdrawn, or is missing",
+    Fault.AUTH: "our login is refused: changed, withdrawn, or missing",
     Fault.TIMEOUT: "it does not answer in time",
     Fault.UNAVAILABLE: "it cannot be reached, or is out of order",
     Fault.RATE_LIMITED: "it asks to be asked less often",
@@ -40,7 +40,7 @@ _NEEDS_SOMEBODY: Final[Mapping[str, str]] = {
     "roborock": "./studio connectors login roborock",
 }
 _TO_SET_UP: Final[Mapping[str, str]] = {
-    "hubitat": "set STUDIO_HUBITAT_URL, STUDIO_HUBITAT_APP_ID, STUDIO_HUBITAT_TOKEN",
+    "hubitat": "set STUDIO_HUBITAT_URL, _APP_ID and _TOKEN (.env.example)",
     "roborock": "./studio connectors login roborock",
 }
 _NAMES: Final[Mapping[str, str]] = {"hubitat": "Hubitat", "roborock": "Roborock"}
