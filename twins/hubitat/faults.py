@@ -25,6 +25,7 @@ FAULTS: Final = {
     "500": "an error page",
     "reset": "the connection is reset",
     "refused": "nobody listens",
+    "black_hole": "its address swallows every connection",
     "redirect": "sends the client to a command",
     "huge": "an answer without end",
     "packed": "an answer said to be gzip",

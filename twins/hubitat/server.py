@@ -72,6 +72,7 @@ class HubitatTwin:
         self._server = _Server(("127.0.0.1", port), self)
         self._port = self._server.server_port
         self._is_listening = False
+        self._hole: list[socket.socket] = []
 
     @property
     def url(self) -> str:
@@ -89,6 +90,7 @@ class HubitatTwin:
     def stop(self) -> None:
         """Stop answering; safe to repeat."""
         self.faults.clear()
+        self._stop_swallowing()
         self._stop_listening()
 
     def __enter__(self) -> Self:
@@ -103,13 +105,16 @@ class HubitatTwin:
         """Let something go wrong from now on, see ``FAULTS``; raise ``ValueError`` for an unknown name."""
         fault = HubFault(kind, times, seconds, retry_after)
         self.clear()
-        if kind == "refused":
+        if kind in {"refused", "black_hole"}:
             self._stop_listening()
+        if kind == "black_hole":
+            self._swallow()
         self.faults.put(fault)
 
     def clear(self) -> None:
         """Take the fault back."""
         self.faults.clear()
+        self._stop_swallowing()
         if not self._is_listening:
             self._server = _Server(("127.0.0.1", self._port), self)
             self.start()
@@ -129,6 +134,24 @@ class HubitatTwin:
             self._server.shutdown()
         self._server.server_close()
         self._is_listening = False
+
+    def _swallow(self) -> None:
+        """Fill the queue of a port nobody takes from: further connections are neither made nor refused."""
+        port = socket.socket()
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port.bind(("127.0.0.1", self._port))
+        port.listen(0)
+        self._hole.append(port)
+        for _ in range(3):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", self._port))
+            self._hole.append(filler)
+
+    def _stop_swallowing(self) -> None:
+        for one in self._hole:
+            one.close()
+        self._hole.clear()
 
     def answer(self, path: str) -> Any:
         """Return what a path below the app reads, record it; null for what is no read (a command then)."""

@@ -36,6 +36,7 @@ EXPECTED = {
     "500": Fault.UNAVAILABLE,
     "reset": Fault.UNAVAILABLE,
     "refused": Fault.UNAVAILABLE,
+    "black_hole": Fault.TIMEOUT,
     "redirect": Fault.BAD_RESPONSE,
     "huge": Fault.BAD_RESPONSE,
     "packed": Fault.BAD_RESPONSE,

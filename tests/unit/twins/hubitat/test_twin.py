@@ -93,7 +93,7 @@ def test_without_the_token_nothing_acts(hub):
 
 STATUSES = {"html502": 502, "html503": 503, "500": 500, "401": 401, "404": 404, "429": 429, "redirect": 302}
 PAGES = {"boot", "badjson", "short_json", "wrong_shape", "error_flag", "html_type", "packed", "late", "huge"}
-BROKEN = {"timeout", "hang", "slow", "cut", "reset", "refused"}
+BROKEN = {"timeout", "hang", "slow", "cut", "reset", "refused", "black_hole"}
 
 
 def test_every_fault_is_tried_here():
