@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from resources.clock import Clock
-from resources.connector import Connector
+from resources.connector import Connector, ConnectorError
 from resources.connectors.runner import CallPolicy
 from resources.hubitat import gateway as hubitat
 from resources.hubitat.parse import TemperatureScale
 from resources.roborock import gateway as roborock
+from resources.roborock.session import load_session
 from resources.settings import Settings
 
 
@@ -28,6 +29,7 @@ class ConnectorRow:
         policy: How patient calls are, and when they stop.
         is_configured: Says whether the settings name somebody to ask.
         make: Makes a connector from such settings; connects to nobody.
+        secrets: Returns secret values of such settings that are not in the settings themselves.
     """
 
     connector_id: str
@@ -36,6 +38,7 @@ class ConnectorRow:
     policy: CallPolicy
     is_configured: Callable[[Settings], bool]
     make: Callable[[Settings, Clock], Connector]
+    secrets: Callable[[Settings], Sequence[str]] = lambda _: ()
 
 
 _SCALES: Final = {"F": TemperatureScale.FAHRENHEIT, "C": TemperatureScale.CELSIUS}
@@ -67,6 +70,15 @@ def _robots(settings: Settings, clock: Clock) -> Connector:
     return LiveRoborock(settings.roborock_session, settings.home / roborock.CACHE_FILE, clock)
 
 
+def _robots_secrets(settings: Settings) -> Sequence[str]:
+    if settings.roborock_session is None:
+        return ()
+    try:
+        return load_session(settings.roborock_session).secrets
+    except ConnectorError:
+        return ()  # there is no login that could get out
+
+
 ROWS: Final = (
     ConnectorRow(hubitat.CONNECTOR_ID, "hubitat.devices.read", hubitat.VERSION, CallPolicy(), _has_hub, _hub),
     ConnectorRow(
@@ -77,6 +89,7 @@ ROWS: Final = (
         CallPolicy(deadline_seconds=60.0, attempt_seconds=59.0, attempts=1),
         _has_robots,
         _robots,
+        _robots_secrets,
     ),
 )
 """The connectors, in the order people see them."""

@@ -48,6 +48,12 @@ class RoborockSession:
         return hashlib.sha256(b"fingerprint\0" + self.seal_key + self._token.encode()).hexdigest()[:16]
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return every value that must not get out: whoever has one is this account, or finds its owner."""
+        rriot = self.user_data["rriot"]
+        return (self.email, self._token, *(rriot[name] for name in ("u", "s", "h", "k")))
+
+    @property
     def _token(self) -> str:
         return str(self.user_data.get("token"))
 

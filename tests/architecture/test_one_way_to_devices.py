@@ -1,0 +1,82 @@
+"""Devices are reached one way: a permit of the gateway, the registry's connector, the runner that records."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("policies", "resources", "studio_assets", "sensors", "cockpit", "twins")
+# The contract holds connectors to their promises, on twins or by permit on a user's own devices.
+_CONTRACT = ("resources/connectors/contract/", "cockpit/cli/connector_subjects.py")
+MAY_NAME = {
+    "ConnectorRunner": ("resources/connectors/runner.py", "resources/connectors/access.py", *_CONTRACT),
+    "HubitatConnector": ("resources/hubitat/live.py", "resources/connectors/registry.py", *_CONTRACT),
+    "LiveRoborock": ("resources/roborock/live.py", "resources/connectors/registry.py", *_CONTRACT),
+    "DeviceAccess": (
+        "resources/connectors/access.py",
+        "studio_assets/doors.py",
+        "studio_assets/resources.py",
+        "studio_assets/devices/",
+    ),
+}
+
+
+def strays(name, source, path):
+    """Return where a module names something that only others may name."""
+    tree = ast.parse(source, filename=path)
+    named = {
+        *(alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names),
+        *(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)),
+        *(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)),
+        # Not by its name as text, either.
+        *(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)),
+    }
+    return [path] if name in named and not path.startswith(MAY_NAME[name]) else []
+
+
+@pytest.mark.parametrize("name", MAY_NAME)
+def test_nobody_else_makes_one(name):
+    """Runners, vendors' connectors and the door itself are made where they belong, and named nowhere else."""
+    modules = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    assert modules
+    found = [
+        stray
+        for path in modules
+        for stray in strays(name, path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from resources.connectors.runner import ConnectorRunner",
+        "import resources.connectors.runner as r\nr.ConnectorRunner(None)",
+        "getattr(module, 'ConnectorRunner')",
+    ],
+)
+def test_a_second_way_would_be_seen(source):
+    """The test above can fail: each way of naming a runner elsewhere is found."""
+    assert strays("ConnectorRunner", source, "sensors/new.py") == ["sensors/new.py"]
+
+
+def test_every_read_asks_for_a_permit():
+    """In the one door, nothing is asked of a runner that was not given out with a permit."""
+    tree = ast.parse((ROOT / "resources/connectors/access.py").read_text(encoding="utf-8"))
+    access = next(
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "DeviceAccess"
+    )
+    calls = {
+        method.name: {
+            node.func.attr
+            for node in ast.walk(method)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        }
+        for method in access.body
+        if isinstance(method, ast.FunctionDef)
+    }
+    assert "permit_read" in calls["_runner"]
+    asking = {name for name, made in calls.items() if made & {"read", "health", "execute"}}
+    assert asking == {"read", "health"}
+    assert all("_runner" in calls[name] for name in asking)
