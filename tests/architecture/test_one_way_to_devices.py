@@ -13,12 +13,6 @@ MAY_NAME = {
     "ConnectorRunner": ("resources/connectors/runner.py", "resources/connectors/access.py", *_CONTRACT),
     "HubitatConnector": ("resources/hubitat/live.py", "resources/connectors/registry.py", *_CONTRACT),
     "LiveRoborock": ("resources/roborock/live.py", "resources/connectors/registry.py", *_CONTRACT),
-    "DeviceAccess": (
-        "resources/connectors/access.py",
-        "studio_assets/doors.py",
-        "studio_assets/resources.py",
-        "studio_assets/devices/",
-    ),
 }
 
 
@@ -37,7 +31,7 @@ def strays(name, source, path):
 
 @pytest.mark.parametrize("name", MAY_NAME)
 def test_nobody_else_makes_one(name):
-    """Runners, vendors' connectors and the door itself are made where they belong, and named nowhere else."""
+    """Runners and vendors' connectors are made where they belong, and named nowhere else."""
     modules = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     assert modules
     found = [
@@ -46,6 +40,18 @@ def test_nobody_else_makes_one(name):
         for stray in strays(name, path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
     ]
     assert not found
+
+
+def test_the_door_itself_is_opened_in_one_place():
+    """Others are handed the door; only ``live_devices`` makes it."""
+    makers = [
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "DeviceAccess"
+    ]
+    assert makers == ["studio_assets/doors.py"]
 
 
 @pytest.mark.parametrize(
