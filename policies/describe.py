@@ -93,7 +93,8 @@ def facts_of(capability: Capability) -> Iterator[tuple[str, str]]:
     yield "Approvals", _approvals(capability)
     exempt = f"for at most {duration(capability.longest_exemption_seconds)}"
     yield "Exemption", exempt if capability.is_exemptable else "never"
-    yield "Quotas", "; ".join(map(_quota, capability.quotas))
+    uncounted = "; permits to read are not counted" if capability.is_read_only else ""
+    yield "Quotas", "; ".join(map(_quota, capability.quotas)) + uncounted
     yield "A proposal waits", duration(capability.proposal_ttl_seconds)
     yield "State may be old", duration(capability.snapshot_max_age_seconds)
     owner = "names its owner; " if capability.is_owner_required else ""
