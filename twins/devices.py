@@ -145,6 +145,7 @@ class DeviceTwins:
             else {
                 **robots.status(),
                 "email": robots.account.email,
+                "sessionFile": str(self.session_path),
                 "ids": list(robots.robots),
                 "commandsSeen": robots.writes[-COMMANDS_SHOWN:],
             },

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cockpit.cli.connector_login import login
 from cockpit.cli.connector_status import status
 from cockpit.cli.options import print_json, shared
 from cockpit.errors import CockpitError
@@ -19,6 +20,7 @@ def connectors() -> None:
 
 
 connectors.add_command(status)
+connectors.add_command(login)
 
 
 @connectors.command(short_help="Hold connectors to their promises, on twins or on your own devices.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cockpit.cli.status import ask_readiness
+from cockpit.doctor.devices import check_connectors
 from cockpit.doctor.finding import Finding
 from cockpit.errors import CockpitError
 from cockpit.home import Home, read_home, read_json
@@ -27,12 +28,13 @@ def check_services(settings: Settings) -> list[Finding]:
     """Return what was found of database, sources and running parts; changes nothing."""
     home, instance = _instance(settings.home)
     if home is None or instance is None:
-        return [_check_database(settings), *_check_sources(settings, Wish())]
+        return [_check_database(settings), *_check_sources(settings, Wish()), *check_connectors(settings)]
     running = load_settings(instance.environment)
     return [
         _check_database(running),
         *_check_rules(running),
         *_check_sources(running, Wish(no_twins=True)),
+        *check_connectors(running),
         *_check_parts(home, instance),
     ]
 

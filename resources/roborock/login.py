@@ -43,7 +43,8 @@ def log_in(
 
     Args:
         email: The account's address.
-        ask_code: Returns the code the person received; called once the mail is on its way.
+        ask_code: Returns the code the person received; called once the mail is on its way. It may take its
+            time, and be interrupted like any other waiting for a person.
         session_path: Where the login is kept; an older one is replaced only by a working one.
         base_url: The cloud to use; the maker's own, found by the address, when null.
 
@@ -57,13 +58,18 @@ def log_in(
 
 async def _log_in(email: str, ask_code: Callable[[], str], base_url: str | None) -> RoborockSession:
     async with aiohttp.ClientSession(
-        middlewares=(cloud_middleware,), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        # A person takes minutes to find a code: no connection is kept for that long.
+        connector=aiohttp.TCPConnector(force_close=True),
+        middlewares=(cloud_middleware,),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
     ) as http:
         with logging_in():
             client = RoborockApiClient(email, base_url=base_url, session=http)
             async with asyncio.timeout(CALL_SECONDS):
                 await client.request_code_v4()
-            code = (await asyncio.to_thread(ask_code)).strip()
+            # In this thread: one that waits for a person could not be ended by the interrupt key.
+            code = ask_code().strip()
             async with asyncio.timeout(CALL_SECONDS):
                 user = await client.code_login_v4(code)
                 return RoborockSession(email, str(await client.base_url), user.as_dict())
