@@ -114,8 +114,9 @@ class Writing:
         return seq
 
     def keep(self, event: AuditDraft, proposal: Proposal, *rows: Row) -> Proposal:
-        """Record a proposal as it shall be, after the rows it rests on; return it with its event's number."""
-        return replace(proposal, audit_seq=self.record(event, *rows, proposal))
+        """Record a proposal as it shall be, after the rows it rests on; return it, not numbered yet."""
+        self.record(event, *rows, proposal)
+        return proposal
 
 
 @dataclass(slots=True)
@@ -203,7 +204,7 @@ class GatewayBase:
                 self._try(attempt, request, make, looked, is_late=is_late)
             except OutcomeUnknownError:
                 if attempt.results and has_landed(self._ledger, numbered(attempt.rows)):
-                    return reread(self._ledger, attempt.results[0]), False
+                    return reread(self._ledger, numbered_as(attempt.results[0], attempt.rows)), False
                 if is_second:
                     raise
                 is_second = True
@@ -247,7 +248,7 @@ class GatewayBase:
                 # Null only for the kill switch, whose changes do not look at it.
                 capability = cast("Capability", attempt.capability)
                 attempt.results.append(make(writing, capability, facts, decision))
-        attempt.results = [numbered_as(result, writing.ledger.numbers) for result in attempt.results]
+        attempt.results = [numbered_as(it, attempt.rows, writing.ledger.numbers) for it in attempt.results]
 
     def _check(self, request: Request) -> tuple[Facts, Decision]:
         """Return facts and decision without locking or recording anything. Raises ``UnknownSubjectError``."""

@@ -158,9 +158,10 @@ class ExecutionVerbs(ApprovalVerbs):
                 lease_until=instant(execution.lease_until),
             )
             if underway.state is proposal.state:
-                return facts, replace(execution, audit_seq=writing.record(event, execution)), proposal
-            seq = writing.record(event, execution, underway)
-            return facts, replace(execution, audit_seq=seq), replace(underway, audit_seq=seq)
+                writing.record(event, execution)
+                return facts, execution, proposal
+            writing.record(event, execution, underway)
+            return facts, execution, underway
 
         (facts, execution, proposal), is_acknowledged = self._change_surely(job.request, make)
         if not is_acknowledged:

@@ -6,7 +6,7 @@ decides again from what stands there, which is always safe and at worst tells a 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from policies.decisions import Exemption
 from policies.ports import ExemptionEnd, Ledger, Row, SwitchChange
@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 Written = tuple[Row, int]
 """A row as it was given to the ledger, and the number of its event, perhaps a provisional one."""
+
+_Numbered = Proposal | Approval | Execution | Exemption
+_NONE: Final[Mapping[int, int]] = {}
 
 
 def has_landed(ledger: Ledger, rows: Sequence[Row]) -> bool:
@@ -32,10 +35,7 @@ def has_landed(ledger: Ledger, rows: Sequence[Row]) -> bool:
 
 def numbered(rows: Iterable[Written]) -> list[Row]:
     """Return rows as the ledger keeps them: with the number of their event where there is a place for it."""
-    return [
-        replace(row, audit_seq=seq) if isinstance(row, Proposal | Approval | Execution | Exemption) else row
-        for row, seq in rows
-    ]
+    return [replace(row, audit_seq=seq) if isinstance(row, _Numbered) else row for row, seq in rows]
 
 
 def _is_there(ledger: Ledger, row: Row) -> bool:
@@ -72,15 +72,20 @@ def _same_proposal(ledger: Ledger, row: Proposal) -> bool:
     return found == row
 
 
-def numbered_as(result: T, numbers: Mapping[int, int]) -> T:
-    """Return a result (a row, or several) with the numbers that its events have got."""
-    if not numbers:
-        return result
+def numbered_as(result: T, rows: Iterable[Written], numbers: Mapping[int, int] = _NONE) -> T:
+    """Return a result (a row, or several) with the number of the event it was written with, if it was.
+
+    Args:
+        result: What a change returns; of it, the very objects in ``rows`` are numbered.
+        rows: What the change wrote.
+        numbers: Provisional numbers -> the numbers the events have got.
+    """
     if isinstance(result, tuple):
-        return cast("T", tuple(numbered_as(part, numbers) for part in result))
-    if isinstance(result, Proposal | Approval | Execution | Exemption):
-        return cast("T", replace(result, audit_seq=numbers.get(result.audit_seq, result.audit_seq)))
-    return result
+        return cast("T", tuple(numbered_as(part, rows, numbers) for part in result))
+    seq = next((seq for row, seq in rows if row is result), None)
+    if seq is None or not isinstance(result, _Numbered):
+        return result
+    return cast("T", replace(result, audit_seq=numbers.get(seq, seq)))
 
 
 def reread(ledger: Ledger, result: T) -> T:

@@ -133,7 +133,8 @@ class PolicyVerbs(RecoveryVerbs):
                 expires_at=instant(exemption.expires_at),
                 justification_hash=text_hash(justification),
             )
-            return replace(exemption, audit_seq=writing.record(event, exemption))
+            writing.record(event, exemption)
+            return exemption
 
         request = Request(
             Operation.GRANT_EXEMPTION,

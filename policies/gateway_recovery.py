@@ -183,7 +183,7 @@ class RecoveryVerbs(ExecutionVerbs):
                     proposal, state=ProposalState.EXPIRED, updated_at=now, state_reason=_TIME_IS_OVER
                 )
                 event = proposal_event(expired, "expired", now, actor, was=proposal.state.value)
-                expired = writing.keep(event, expired)
+                expired = replace(expired, audit_seq=writing.record(event, expired))
         except LedgerRefusedError as error:
             if error.code == "RULE":
                 raise
