@@ -2,16 +2,16 @@
 
 import dagster as dg
 
-from studio_assets.keys import STUDIO_STATE
+from studio_assets.keys import OPERATIONS, STUDIO_STATE
 
 INTERVAL_SECONDS = 60
 
 
 def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Return the sensor that lets StudioState follow new content. It only asks for runs of our own assets."""
+    """Return the sensor that lets StudioState and findings follow new content. It only asks for runs of our own assets."""
     return dg.AutomationConditionSensorDefinition(
         "automation_sensor",
-        target=dg.AssetSelection.groups(STUDIO_STATE),
+        target=dg.AssetSelection.groups(STUDIO_STATE, OPERATIONS),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=INTERVAL_SECONDS,
     )

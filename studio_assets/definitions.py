@@ -11,8 +11,11 @@ import dagster as dg
 from policies.gateway import GatewayContract
 from policies.ports import Ledger
 from resources.clock import Clock
+from resources.connectors.access import DeviceAccess
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.audit_log import AuditLog
+from resources.postgres.device_readings import DeviceReadings
+from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.raw_store import RawStore
@@ -30,13 +33,16 @@ from sensors.governance import (
 from sensors.refresh import build_refresh_schedule, build_retention_schedule
 from sensors.run_failures import build_run_failure_sensor
 from studio_assets.checks.cloud_truth import build_cloud_truth_checks
+from studio_assets.checks.devices import build_findings_checks
 from studio_assets.checks.governance import build_governance_checks
 from studio_assets.checks.studio_state import build_snapshot_checks
 from studio_assets.cloud_truth.assets import build_cloud_truth
+from studio_assets.devices.assets import build_devices
 from studio_assets.execution.job import execution_job
 from studio_assets.governance.assets import build_governance
 from studio_assets.governance.signing import checkpoint_job
 from studio_assets.jobs import build_governance_job, build_snapshot_job, retention_job
+from studio_assets.operations.assets import build_operations
 from studio_assets.resources import Overrides, build_resources
 from studio_assets.run_book import RunBook
 from studio_assets.studio_state.assets import build_studio_state
@@ -56,6 +62,9 @@ def build_defs(
     gateway: GatewayContract | None = None,
     executor: GatewayContract | None = None,
     audit: AuditLog | None = None,
+    devices: DeviceAccess | None = None,
+    device_readings: DeviceReadings | None = None,
+    findings: Findings | None = None,
 ) -> dg.Definitions:
     """Return the definitions of one studio.
 
@@ -72,15 +81,26 @@ def build_defs(
         gateway: The gateway for sensors, which cannot write outside; the live one by default.
         executor: The gateway for execution runs, whose adapters may write; the live one by default.
         audit: The reading side of the audit log; over the live database by default.
+        devices: The one door to devices; the live one by default.
+        device_readings: What connectors read; over the live database by default.
+        findings: What detectors found; over the live database by default.
     """
     overrides = Overrides(
-        documents, payments, history, raw, clock, run_book, ledger, governance, gateway, executor, audit
+        *(documents, payments, history, raw, clock, run_book, ledger, governance, gateway, executor, audit),
+        *(devices, device_readings, findings),
     )
     return dg.Definitions(
-        assets=[build_cloud_truth(settings), *build_studio_state(settings), build_governance(settings)],
+        assets=[
+            build_cloud_truth(settings),
+            build_devices(settings),
+            *build_studio_state(settings),
+            build_operations(settings),
+            build_governance(settings),
+        ],
         asset_checks=[
             build_cloud_truth_checks(settings),
             build_snapshot_checks(settings),
+            build_findings_checks(settings),
             build_governance_checks(settings),
         ],
         jobs=[

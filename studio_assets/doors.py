@@ -13,7 +13,9 @@ from policies.ports import Ledger
 from policies.proposals import Approval, ApprovalKind, Proposal
 from resources.clock import SystemClock
 from resources.postgres.audit_log import AuditLog
+from resources.postgres.device_readings import DeviceReadings
 from resources.postgres.engine import app_engine
+from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.settings import Settings, SettingsError
@@ -58,6 +60,26 @@ def live_audit_log(settings: Settings) -> Iterator[AuditLog]:
     engine = app_engine(_database_url(settings), settings.studio_id)
     try:
         yield AuditLog(engine, settings.studio_id)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def live_device_readings(settings: Settings) -> Iterator[DeviceReadings]:
+    """Give what connectors read. Raises ``SettingsError`` without a database."""
+    engine = app_engine(_database_url(settings), settings.studio_id)
+    try:
+        yield DeviceReadings(engine, settings.studio_id)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def live_findings(settings: Settings) -> Iterator[Findings]:
+    """Give what detectors found. Raises ``SettingsError`` without a database."""
+    engine = app_engine(_database_url(settings), settings.studio_id)
+    try:
+        yield Findings(engine, settings.studio_id)
     finally:
         engine.dispose()
 

@@ -7,11 +7,14 @@ import dagster as dg
 
 CLOUD_TRUTH = "cloud_truth"
 STUDIO_STATE = "studio_state"
+OPERATIONS = "operations"
 GOVERNANCE = "governance"
 EXECUTION = "execution"
 PROPOSALS = "proposals"
 AUDIT_LOG = "audit_log"
 GOVERNED = (PROPOSALS, AUDIT_LOG)
+CONNECTOR_HEALTH = "connector_health"
+DEVICE_FINDINGS = "device_findings"
 
 
 def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:
@@ -22,6 +25,16 @@ def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:
 def studio_state_key(studio_id: str, thing: str) -> dg.AssetKey:
     """Return the key of ``snapshot``, ``diff`` or ``drift``."""
     return dg.AssetKey([studio_id, STUDIO_STATE, thing])
+
+
+def devices_key(studio_id: str, connector_id: str) -> dg.AssetKey:
+    """Return the key of the devices of one connector."""
+    return cloud_truth_key(studio_id, f"{connector_id}_devices")
+
+
+def operations_key(studio_id: str, thing: str) -> dg.AssetKey:
+    """Return the key of ``device_findings``."""
+    return dg.AssetKey([studio_id, OPERATIONS, thing])
 
 
 def governance_key(studio_id: str, thing: str) -> dg.AssetKey:

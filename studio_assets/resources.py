@@ -19,6 +19,8 @@ from resources.connectors.access import DeviceAccess
 from resources.errors import SourceUnreadableError
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.audit_log import AuditLog
+from resources.postgres.device_readings import DeviceReadings
+from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.raw_store import RawStore
@@ -26,7 +28,9 @@ from resources.settings import Settings
 from resources.stripe.gateway import ListStats, PaymentSource
 from studio_assets.doors import (
     live_audit_log,
+    live_device_readings,
     live_devices,
+    live_findings,
     live_gateway,
     live_governance,
     live_history,
@@ -47,6 +51,8 @@ AUDIT = "audit"
 GATEWAY = "gateway"
 EXECUTOR = "executor"
 DEVICES = "devices"
+DEVICE_READINGS = "device_readings"
+FINDINGS = "findings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class Overrides:
     executor: GatewayContract | None = None
     audit: AuditLog | None = None
     devices: DeviceAccess | None = None
+    device_readings: DeviceReadings | None = None
+    findings: Findings | None = None
 
 
 def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.ResourceDefinition]:
@@ -82,6 +90,8 @@ def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.Re
         AUDIT: _door(overrides.audit, lambda: live_audit_log(settings)),
         GATEWAY: _door(overrides.gateway, lambda: live_gateway(settings)),
         DEVICES: _door(overrides.devices, lambda: live_devices(settings)),
+        DEVICE_READINGS: _door(overrides.device_readings, lambda: live_device_readings(settings)),
+        FINDINGS: _door(overrides.findings, lambda: live_findings(settings)),
         EXECUTOR: _door(overrides.executor, lambda: live_gateway(settings, is_executor=True)),
     }
 

@@ -12,7 +12,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from resources.clock import Clock, SystemClock, local_date
+from resources.connectors.access import DeviceAccess
 from resources.firestore.gateway import DocumentSource
+from resources.postgres.device_readings import DeviceReadings
+from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.rows import ReadMode, SnapshotDiff, SourceRead
@@ -37,6 +40,9 @@ class Doors:
     history: History | None = None
     raw: RawStore | None = None
     clock: Clock | None = None
+    devices: DeviceAccess | None = None
+    device_readings: DeviceReadings | None = None
+    findings: Findings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class SnapshotRun:
         success: Whether every step succeeded; only then is there a ``snapshot``.
         run_id: Dagster's id of the run.
         snapshot_date: The studio-local day.
-        snapshot: The v3.1 document of *this* run (its read times and costs), or null.
+        snapshot: The v3.2 document of *this* run (its read times and costs), or null.
         revision: The revision that stands for the day, or null.
         is_new: Whether this run made that revision; false when the cloud said the same as before.
         content_hash: Hash of what the cloud says, or null.
@@ -124,6 +130,9 @@ def run_snapshot(
         raw=doors.raw,
         clock=doors.clock,
         run_book=book,
+        devices=doors.devices,
+        device_readings=doors.device_readings,
+        findings=doors.findings,
     )
     result = definitions.resolve_job_def(SNAPSHOT_JOB).execute_in_process(
         instance=instance,

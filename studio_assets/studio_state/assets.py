@@ -20,7 +20,10 @@ from resources.rows import Completeness, Snapshot, SourceRead
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
 from studio_assets.contracts import catalog
-from studio_assets.keys import STUDIO_STATE, cloud_truth_key, studio_state_key
+from studio_assets.devices.events import newest_connector_reads
+from studio_assets.devices.reading import unread
+from studio_assets.devices.section import ConnectorRead, section
+from studio_assets.keys import CONNECTOR_HEALTH, STUDIO_STATE, cloud_truth_key, studio_state_key
 from studio_assets.partitions import studio_days
 from studio_assets.run_book import RunBook
 from studio_assets.studio_state import events
@@ -39,7 +42,7 @@ from studio_assets.studio_state.snapshot import (
 )
 
 OWNERS = ("team:studio-operations",)
-SNAPSHOT_VERSION = "snapshot-v3.1-1"
+SNAPSHOT_VERSION = "snapshot-v3.2-1"
 DIFF_VERSION = "diff-1"
 DRIFT_VERSION = "drift-1"
 RETRY = dg.RetryPolicy(max_retries=2, delay=1)
@@ -80,7 +83,10 @@ def _build_snapshot(settings: Settings) -> dg.AssetsDefinition:
     spec = _spec(
         settings,
         "snapshot",
-        [cloud_truth_key(settings.studio_id, contract.name) for contract in catalog.ALL],
+        [
+            cloud_truth_key(settings.studio_id, name)
+            for name in (*(contract.name for contract in catalog.ALL), CONNECTOR_HEALTH)
+        ],
         version=SNAPSHOT_VERSION,
         views="analytics.snapshots",
         description=_snapshot_description(),
@@ -99,7 +105,8 @@ def _build_snapshot(settings: Settings) -> dg.AssetsDefinition:
         with run_book.timed("snapshot"):
             try:
                 newest = newest_reads(history, day, run_id)
-                reads, payload = _derive(settings, day, newest, raw, clock, run_book)
+                devices = newest_connector_reads(history, day, run_id=run_id) or unread(settings)
+                reads, payload = _derive(settings, day, newest, devices, raw, clock, run_book)
             except IncompleteSourcesError as error:
                 run_book.problems.extend(error.problems)
                 history.record_event(
@@ -113,7 +120,7 @@ def _build_snapshot(settings: Settings) -> dg.AssetsDefinition:
                 day,
                 digest,
                 payload,
-                {path: (value, units[path]) for path, value in flat_counters(payload).items()},
+                {path: (value, units.get(path, "devices")) for path, value in flat_counters(payload).items()},
                 observed_at=clock.now(),
                 run_id=run_id,
                 code_version=SNAPSHOT_VERSION,
@@ -136,7 +143,13 @@ def _build_snapshot(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _derive(  # noqa: PLR0917 - the doors of one step, in one order everywhere
-    settings: Settings, day: date, newest: list[SourceRead], raw: RawStore, clock: Clock, run_book: RunBook
+    settings: Settings,
+    day: date,
+    newest: list[SourceRead],
+    devices: list[ConnectorRead],
+    raw: RawStore,
+    clock: Clock,
+    run_book: RunBook,
 ) -> tuple[dict[str, SourceRead], dict[str, Any]]:
     """Return the reads of a day and the document derived from them."""
     reads = usable_reads(
@@ -154,6 +167,7 @@ def _derive(  # noqa: PLR0917 - the doors of one step, in one order everywhere
         generated_at=clock.now(),
         state=state,
         reads=reads,
+        devices=section(devices, state.as_of, settings.device_stale_minutes),
         durations_ms={phase: round(seconds * 1000) for phase, seconds in run_book.seconds.items()},
     )
     return reads, payload
@@ -299,7 +313,7 @@ def _snapshot_description() -> str:
     ]
     return (
         "StudioState of one studio-local day, one row per revision; a new revision exists only when the "
-        "cloud says something else.\n\n" + "\n".join(lines)
+        "cloud or the devices say something else.\n\n" + "\n".join(lines)
     )
 
 

@@ -1,7 +1,7 @@
 """The StudioState document: counters, provenance and a hash over what the cloud says.
 
-The hash covers schema version, day, counters and source hashes; not when anything was read, nor how long it
-took. Same cloud state, same hash. Storing revisions is the history's business.
+The hash covers schema version, day, counters, source hashes and what devices are known to be; not when
+anything was read, nor how long it took. Same state, same hash. Storing revisions is the history's business.
 """
 
 import hashlib
@@ -15,8 +15,12 @@ from resources.rows import Completeness, SourceRead
 from studio_assets.contracts import catalog
 from studio_assets.studio_state.model import StateCounts
 
-SCHEMA_VERSION = "v3.1"
+SCHEMA_VERSION = "v3.2"
 HASHED = ("schemaVersion", "snapshotDate", "counts", "ops", "finance", "sourceHashes")
+DEVICES = "devices"
+"""The section v3.1 did not have."""
+PASSING_OF_DEVICES = frozenset({"readAt", "ageSeconds", "fault"})
+"""What of a connector's entry moves while its devices stay as they are."""
 REQUIRED = tuple(contract.name for contract in catalog.ALL)
 SOURCES = ("firestore", "stripe")
 
@@ -66,9 +70,10 @@ def assemble(
     generated_at: datetime,
     state: StateCounts,
     reads: Mapping[str, SourceRead],
+    devices: Mapping[str, Mapping[str, Any]],
     durations_ms: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Return the v3.1 document of one studio-local day.
+    """Return the v3.2 document of one studio-local day.
 
     Args:
         snapshot_date: The studio-local day.
@@ -76,6 +81,8 @@ def assemble(
         generated_at: When the document is made, aware UTC.
         state: The counters, with the instant they describe.
         reads: The full read of every required source, by name.
+        devices: What is known of each connector's devices, by connector (``devices.section``). Whether it
+            is current never keeps a snapshot from being made.
         durations_ms: Whole milliseconds per phase so far.
 
     Raises:
@@ -96,6 +103,7 @@ def assemble(
         "counts": dict(state.counts),
         "ops": dict(state.ops),
         "finance": dict(state.finance),
+        DEVICES: {connector: dict(entry) for connector, entry in devices.items()},
         "sourceHashes": {source: source_hash(ordered, source) for source in SOURCES},
         "sources": {read.name: _provenance(read) for read in ordered},
         "diagnostics": {
@@ -108,8 +116,14 @@ def assemble(
 
 
 def content_hash(payload: Mapping[str, Any]) -> str:
-    """Return the SHA-256 over what the cloud says in a snapshot document, 64 hex digits."""
-    return hash_of({key: payload[key] for key in HASHED})
+    """Return the SHA-256 over what is said of the studio in a snapshot document, 64 hex digits."""
+    said = {key: payload[key] for key in HASHED}
+    if DEVICES in payload:
+        said[DEVICES] = {
+            connector: {name: value for name, value in entry.items() if name not in PASSING_OF_DEVICES}
+            for connector, entry in payload[DEVICES].items()
+        }
+    return hash_of(said)
 
 
 def source_hash(reads: Iterable[SourceRead], source: str) -> str:
@@ -133,11 +147,25 @@ def parse_instant(text: str) -> datetime:
 
 
 def flat_counters(payload: Mapping[str, Any]) -> dict[str, int]:
-    """Return ``section.name`` -> number of a snapshot document."""
-    return {
+    """Return ``section.name`` -> number of a snapshot document, ``devices.connector.name`` included.
+
+    A count of devices that are not current is not known, and is left out.
+    """
+    counters = {
         f"{section}.{name}": int(value)
         for section in ("counts", "ops", "finance")
         for name, value in payload[section].items()
+    }
+    return counters | device_counters(payload)
+
+
+def device_counters(payload: Mapping[str, Any]) -> dict[str, int]:
+    """Return ``devices.connector.name`` -> number of a snapshot document; empty before v3.2."""
+    return {
+        f"{DEVICES}.{connector}.{name}": value
+        for connector, entry in payload.get(DEVICES, {}).items()
+        for name, value in entry.items()
+        if isinstance(value, int) and name not in PASSING_OF_DEVICES
     }
 
 

@@ -18,6 +18,7 @@ from resources.raw_store import RawStore
 from resources.settings import Settings
 from resources.stripe.live import live_payment_source
 from studio_assets.run import Doors, SnapshotRun, run_snapshot
+from tests.integration.graph.pretend_devices import device_doors
 from twins.firestore.clock import TwinClock
 from twins.firestore.server import FirestoreTwin
 from twins.stripe import objects
@@ -83,7 +84,9 @@ class PretendStudio:
         )
         self.payments = live_payment_source(READER_KEY, api_base=self.stripe.base_url, deadline_seconds=2)
         self.raw = RawStore(str(folder / "raw"))
-        self.doors = Doors(self.documents, self.payments, history, self.raw, self.clock)
+        engine = history._engine
+        self.devices = device_doors(engine, self.settings, self.clock)
+        self.doors = Doors(self.documents, self.payments, history, self.raw, self.clock, **self.devices)
 
     def machine_now(self) -> datetime:
         """Return the machine's present, in the studio's time zone."""

@@ -22,6 +22,7 @@ class Daemon:
             history=studio.history,
             raw=studio.raw,
             clock=studio.clock,
+            **studio.devices,
         )
         self.cursor = None
 

@@ -21,6 +21,7 @@ FIRESTORE = (
     *("events", "kiln_firings", "kilns", "library_loans", "materials_orders", "materials_products"),
     *("reservations", "studio_space_reservations", "support_requests"),
 )
+DEVICES = ("hubitat_devices", "roborock_devices")
 STRIPE = ("balance_transactions", "charges", "disputes", "payment_intents", "payouts", "refunds")
 
 
@@ -34,7 +35,10 @@ def test_the_assets_are_these(repository):
     keys = {"/".join(key.path) for key in repository.asset_graph.get_all_asset_keys()}
     assert keys == {
         *(f"teststudio/cloud_truth/{name}" for name in (*FIRESTORE, *STRIPE)),
+        *(f"teststudio/cloud_truth/{name}" for name in DEVICES),
+        "teststudio/cloud_truth/connector_health",
         *(f"teststudio/studio_state/{name}" for name in ("snapshot", "diff", "drift")),
+        "teststudio/operations/device_findings",
         *(f"teststudio/governance/{name}" for name in ("proposals", "audit_log")),
     }
 
@@ -45,12 +49,15 @@ def test_the_checks_are_these(repository):
         *("batches_are_conserved", "counters_are_not_negative", "parts_fit_their_whole"),
         *("hash_matches_payload", "provenance_is_stated", "sources_are_full", "sources_are_fresh"),
     }
+    of_findings = {"identities_are_stable", "evidence_resolves", "holds_no_personal_data"}
     of_proposals = {
         *("executions_are_approved", "nobody_approves_their_own", "rows_and_events_agree"),
         *("transitions_are_legal", "nothing_executes_while_halted", "nothing_is_overdue"),
     }
     assert found == {
         *((contract.name, check.value) for contract in catalog.ALL for check in checks_of(contract.name)),
+        *((name, check) for name in DEVICES for check in ("read_is_complete", "devices_are_plausible")),
+        *(("device_findings", name) for name in of_findings),
         *(("snapshot", name) for name in of_snapshot),
         *(("proposals", name) for name in of_proposals),
         ("audit_log", "audit_chain_is_intact"),
@@ -62,7 +69,9 @@ def test_what_must_hold_blocks_and_the_rest_warns(repository):
     for key in graph.asset_check_keys:
         spec = graph.get_check_spec(key)
         assert spec.description
-        if key.asset_key.path[1] == "cloud_truth":
+        if key.asset_key.path[-1] in (*DEVICES, "device_findings"):
+            assert not spec.blocking  # devices never keep the state from being made
+        elif key.asset_key.path[1] == "cloud_truth":
             assert spec.blocking is (Check(key.name) in BLOCKING)
 
 
@@ -81,6 +90,7 @@ def test_jobs_schedules_sensors_and_resources_are_these(repository):
     assert set(repository.get_top_level_resources()) == {
         *("documents", "payments", "history", "raw", "clock", "settings", "run_book"),
         *("ledger", "governance", "gateway", "executor", "audit"),
+        *("devices", "device_readings", "findings"),
     }
     for sensor in repository.sensor_defs:
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
@@ -100,7 +110,11 @@ def test_every_asset_tells_staff_what_it_is(repository):
         assert node.group_name == key.path[1]
         assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
         assert "dagster/table_name" in node.metadata
-        if key.path[1] == "cloud_truth":
+        if key.path[2] in (*DEVICES, "connector_health", "device_findings"):
+            columns = node.metadata["dagster/column_schema"].columns
+            assert columns
+            assert all(column.description for column in columns)
+        elif key.path[1] == "cloud_truth":
             columns = node.metadata["dagster/column_schema"].columns
             assert len(columns) == len(catalog.collection(key.path[2]).columns) + 1
             assert all(column.description for column in columns)

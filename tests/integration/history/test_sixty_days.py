@@ -6,10 +6,11 @@ import dagster as dg
 import pytest
 import stripe
 
-from resources.clock import day_end
+from resources.clock import SystemClock, day_end
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.run import Doors, run_snapshot
+from tests.integration.graph.pretend_devices import device_doors
 from tests.integration.history.recount import recount
 from twins.process import TwinsProcess, TwinsWish
 
@@ -29,7 +30,7 @@ def twins(tmp_path_factory):
 
 @pytest.mark.integration
 @pytest.mark.timeout(600)
-def test_every_day_of_the_history_equals_an_independent_recount(twins, history, tmp_path):
+def test_every_day_of_the_history_equals_an_independent_recount(twins, history, app_engine, tmp_path):
     """Each of sixty past days is rebuilt at its own read time, and every counter equals the recount."""
     first_day = twins.runner.world.settings.first_day
     settings = Settings(
@@ -46,9 +47,10 @@ def test_every_day_of_the_history_equals_an_independent_recount(twins, history, 
         twins.environment["STUDIO_STRIPE_KEY"], base_addresses={"api": twins.stripe.base_url}
     )
     different = {}
+    devices = device_doors(app_engine, settings, SystemClock())
     with dg.DagsterInstance.ephemeral() as instance:
         for day in days:
-            doors = Doors(history=history, raw=RawStore(str(tmp_path / "raw")))
+            doors = Doors(history=history, raw=RawStore(str(tmp_path / "raw")), **devices)
             run = run_snapshot(instance, settings, snapshot_date=day, doors=doors)
             assert run.success, (day, run.errors)
             as_of = day_end(day, TIMEZONE)

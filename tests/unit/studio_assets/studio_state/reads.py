@@ -12,6 +12,23 @@ from tests.unit.studio_assets.studio_state.tables import empty_studio
 DAY = date(2026, 11, 20)
 READ_AT = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 PHOENIX = "America/Phoenix"
+COUNTED = {"devices": 3, "online": 3, "offline": 0, "lowBattery": 1, "inError": 0, "silent": 0, "unknown": 0}
+DEVICES = {
+    "hubitat": {
+        "status": "current",
+        "readAt": "2026-11-20T17:59:00.000000Z",
+        "ageSeconds": 60,
+        "fault": None,
+        **COUNTED,
+    },
+    "roborock": {
+        "status": "not_configured",
+        "readAt": None,
+        "ageSeconds": None,
+        "fault": None,
+        **dict.fromkeys(COUNTED),
+    },
+}
 
 
 def full_read(name, **changes):
@@ -43,7 +60,7 @@ def full_reads(**changed):
     return {name: read for name, read in reads.items() if read is not None}
 
 
-def payload(reads=None, *, tables=None, day=DAY, generated_at=READ_AT, durations_ms=None):
+def payload(reads=None, *, tables=None, day=DAY, generated_at=READ_AT, durations_ms=None, devices=None):
     """Return the snapshot document of a day."""
     state = count_state(tables or empty_studio(), READ_AT, PHOENIX)
     return assemble(
@@ -52,6 +69,7 @@ def payload(reads=None, *, tables=None, day=DAY, generated_at=READ_AT, durations
         generated_at=generated_at,
         state=state,
         reads=reads or full_reads(),
+        devices=DEVICES if devices is None else devices,
         durations_ms=durations_ms or {},
     )
 

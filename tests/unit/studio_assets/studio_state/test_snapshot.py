@@ -11,29 +11,31 @@ from resources.rows import Completeness, QuarantinedDocument, ReadMode
 from studio_assets.contracts import catalog
 from studio_assets.studio_state.counters import COUNTERS
 from studio_assets.studio_state.snapshot import (
+    HASHED,
     IncompleteSourcesError,
     as_of_reads,
     content_hash,
     flat_counters,
+    hash_of,
     instant_text,
     parse_instant,
     problems_of,
 )
-from tests.unit.studio_assets.studio_state.reads import DAY, READ_AT, full_read, full_reads, payload
+from tests.unit.studio_assets.studio_state.reads import COUNTED, DAY, READ_AT, full_read, full_reads, payload
 from tests.unit.studio_assets.studio_state.tables import studio
 
 NAMES = [contract.name for contract in catalog.ALL]
 
 
 def test_the_document_has_the_names_programs_rely_on():
-    """v3.1 keeps every name of v3.0 and adds its own."""
+    """v3.2 keeps every name of v3.1 and adds the devices."""
     document = payload()
-    assert document["schemaVersion"] == "v3.1"
+    assert document["schemaVersion"] == "v3.2"
     assert document["snapshotDate"] == "2026-11-20"
     assert document["asOf"] == "2026-11-20T18:00:00.000000Z"
     assert set(document) == {
         *("schemaVersion", "snapshotDate", "generatedAt", "asOf", "timezone", "cloudSync"),
-        *("counts", "ops", "finance", "sourceHashes", "sources", "diagnostics"),
+        *("counts", "ops", "finance", "sourceHashes", "sources", "diagnostics", "devices"),
     }
     assert set(document["cloudSync"]) == {"firestoreReadAt", "stripeReadAt"}
     assert set(document["sourceHashes"]) == {"firestore", "stripe"}
@@ -42,6 +44,33 @@ def test_the_document_has_the_names_programs_rely_on():
         *("readAt", "newestAt", "documents", "quarantined", "billedReads", "hash", "completeness", "mode")
     }
     assert set(document["diagnostics"]) == {"completeness", "warnings", "durationsMs", "sourceSample"}
+    assert set(document["devices"]) == {"hubitat", "roborock"}
+    assert list(flat_counters(document)) == [
+        *(counter.path for counter in COUNTERS),
+        *(f"devices.hubitat.{name}" for name in COUNTED),
+    ]
+
+
+@pytest.mark.parametrize("name", ["readAt", "ageSeconds", "fault"])
+def test_the_hash_ignores_how_old_the_same_devices_are(name):
+    """Devices are read every quarter of an hour; only what they are makes another state."""
+    document, later = payload(), payload()
+    later["devices"]["hubitat"] = document["devices"]["hubitat"] | {name: "moved"}
+    assert content_hash(later) == content_hash(document)
+
+
+@pytest.mark.parametrize("name", ["status", *COUNTED])
+def test_the_hash_changes_with_the_status_and_any_count_of_devices(name):
+    document, changed = payload(), payload()
+    changed["devices"]["hubitat"] = document["devices"]["hubitat"] | {name: "other"}
+    assert content_hash(changed) != content_hash(document)
+
+
+def test_a_snapshot_from_before_devices_stays_readable_and_keeps_its_hash():
+    """What was stored as v3.1 hashes to what was stored, and has the counters it had."""
+    document = payload() | {"schemaVersion": "v3.1"}
+    del document["devices"]
+    assert content_hash(document) == hash_of({key: document[key] for key in HASHED})
     assert list(flat_counters(document)) == [counter.path for counter in COUNTERS]
 
 

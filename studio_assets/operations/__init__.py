@@ -1,0 +1,1 @@
+"""Operations: what of the studio's equipment wants a person's attention."""

@@ -1,0 +1,273 @@
+"""Devices in the main job, on the real twins: what is known, what is not, and that none of it stops a run."""
+
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from resources.clock import day_end
+from resources.connector import Fault
+from resources.rows import Completeness
+from studio_assets.devices.events import newest_connector_reads
+from studio_assets.devices.section import COUNTS
+from studio_assets.keys import cloud_truth_key, devices_key, operations_key
+from tests.integration.graph.pretend_devices import DEADLINES, PretendDevices, sensor
+from tests.integration.graph.pretend_studio import PHOENIX
+
+pytestmark = pytest.mark.integration
+CONNECTORS = ("hubitat", "roborock")
+NOTHING = dict.fromkeys(COUNTS)
+ALL_WELL = {"devices": 2, "online": 2, "offline": 0, "lowBattery": 0, "inError": 0, "silent": 0, "unknown": 0}
+
+
+@pytest.fixture
+def devices(studio, app_engine):
+    """Return a hub and robots the studio reads."""
+    made = PretendDevices(studio, app_engine)
+    try:
+        made.configure()
+        yield made
+    finally:
+        made.close()
+
+
+def counts(entry):
+    return {name: entry[name] for name in COUNTS}
+
+
+def metadata(studio, key):
+    """Return the metadata of the newest materialization of an asset; null when there is none."""
+    records = studio.instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=key), limit=1).records
+    found = records[0].asset_materialization if records else None
+    return None if found is None else {name: value.value for name, value in found.metadata.items()}
+
+
+def test_a_healthy_house_of_devices_is_current_counted_and_without_findings(studio, devices):
+    run = studio.run()
+    assert run.success, run.errors
+    assert not run.checks_failed
+    for connector in CONNECTORS:
+        entry = run.snapshot["devices"][connector]
+        assert entry["status"] == "current"
+        assert (entry["ageSeconds"], entry["fault"]) == (0, None)
+        assert counts(entry) == ALL_WELL
+        told = metadata(studio, devices_key(studio.settings.studio_id, connector))
+        assert told["dagster/row_count"] == 2
+        assert told["revision"] == 1
+    health = metadata(studio, cloud_truth_key(studio.settings.studio_id, "connector_health"))
+    assert (health["hubitat_status"], health["roborock_status"]) == ("current", "current")
+    assert (health["hubitat_breaker"], health["not_current"]) == ("closed", 0)
+    assert health["hubitat_data_age_seconds"] == 0
+    assert devices.findings == set()
+    counters = studio.history.counters(studio.history.current_snapshot())
+    assert counters["devices.roborock.online"] == (2, "devices")
+
+
+@pytest.mark.parametrize("connector", CONNECTORS)
+def test_a_dead_connector_costs_its_own_data_and_nothing_else(studio, devices, connector):
+    """The run goes on, what was known is called old, counts are null, and findings stay as they were."""
+    devices.hub.devices.append(sensor("13", battery=9))
+    next(iter(devices.robots.robots.values())).error_code = 5
+    good = studio.run()
+    before = devices.findings
+    assert {subject for subject, _ in before} == {"hubitat/13", "roborock/robot-1"}
+    other = next(name for name in CONNECTORS if name != connector)
+    devices.hub.devices[-1].attributes["battery"] = ("NUMBER", 90)
+    devices.hub.devices.append(sensor("14", battery=2))
+    devices.strike(connector)
+    studio.clock.advance(minutes=15)
+    run = studio.run()
+    assert run.success, run.errors
+    assert run.phases["read"] < max(DEADLINES.values()) + 5
+    assert all(read.completeness is Completeness.FULL for read in run.sources.values())
+    entry = run.snapshot["devices"][connector]
+    assert entry["status"] == "old"
+    assert entry["readAt"] == good.snapshot["devices"][connector]["readAt"]
+    assert entry["ageSeconds"] == 15 * 60
+    assert Fault(entry["fault"])
+    assert counts(entry) == NOTHING
+    assert run.snapshot["devices"][other]["status"] == "current"
+    (failed,) = run.checks_failed
+    assert (failed.asset, failed.check) == (f"cloud_truth/{connector}_devices", "read_is_complete")
+    assert not failed.is_blocking
+    of_dead = {one for one in devices.findings if one[0].startswith(connector)}
+    assert of_dead == {one for one in before if one[0].startswith(connector)}
+    health = metadata(studio, cloud_truth_key(studio.settings.studio_id, "connector_health"))
+    assert (health[f"{connector}_status"], health[f"{connector}_fault"]) == ("old", entry["fault"])
+    assert health[f"{connector}_data_age_seconds"] == 15 * 60
+    assert health[f"{connector}_reason"] != "none"
+    assert not any(change.counter.startswith(f"devices.{connector}") for change in run.diff.changes)
+
+
+@pytest.mark.parametrize("connector", CONNECTORS)
+def test_recovery_needs_nobody(studio, devices, connector):
+    """The run after the trouble is over has current data again, and says nothing of a fault."""
+    first = studio.run()
+    devices.strike(connector)
+    studio.clock.advance(minutes=15)
+    dead = studio.run()
+    devices.heal(connector)
+    studio.clock.advance(minutes=15)
+    run = studio.run()
+    assert run.snapshot["devices"][connector]["status"] == "current"
+    assert counts(run.snapshot["devices"][connector]) == ALL_WELL
+    assert not run.checks_failed
+    assert run.content_hash == first.content_hash != dead.content_hash
+    assert (dead.revision, run.revision) == (2, 3)
+
+
+def test_an_open_breaker_says_when_it_is_tried_again(studio, devices):
+    devices.configure(robots=False, failures_to_open=1)
+    studio.run()
+    devices.strike("hubitat")
+    studio.clock.advance(minutes=15)
+    assert studio.run().success
+    health = metadata(studio, cloud_truth_key(studio.settings.studio_id, "connector_health"))
+    assert health["hubitat_breaker"] == "opened"
+    assert health["hubitat_next_retry"] > 0
+    asked = devices.hub.requests
+    devices.heal("hubitat")
+    studio.clock.advance(minutes=15)
+    resting = studio.run()
+    assert resting.snapshot["devices"]["hubitat"]["status"] == "old"
+    assert devices.hub.requests == asked
+
+
+def test_what_is_not_configured_is_told_apart_from_what_does_not_answer(studio, devices):
+    devices.configure(hub=False)
+    run = studio.run()
+    entry = run.snapshot["devices"]["hubitat"]
+    assert entry == {"status": "not_configured", "readAt": None, "ageSeconds": None, "fault": None, **NOTHING}
+    assert run.snapshot["devices"]["roborock"]["status"] == "current"
+    assert not run.checks_failed
+    assert devices.findings == set()
+    assert devices.hub.requests == 0
+    assert metadata(studio, devices_key(studio.settings.studio_id, "hubitat")) is None
+
+
+def test_a_connector_that_never_answered_is_said_to_be_that_and_is_a_finding(studio, devices):
+    devices.configure(robots=False)
+    devices.strike("hubitat")
+    run = studio.run()
+    assert run.snapshot["devices"]["hubitat"]["status"] == "never"
+    assert counts(run.snapshot["devices"]["hubitat"]) == NOTHING
+    assert devices.findings == {("hubitat", "connector_silent")}
+    devices.heal("hubitat")
+    studio.clock.advance(minutes=15)
+    studio.run()
+    assert devices.findings == set()
+
+
+def test_a_connector_is_a_finding_once_its_data_is_old(studio, devices):
+    devices.configure(robots=False)
+    studio.run()
+    devices.strike("hubitat")
+    studio.clock.advance(minutes=60)
+    studio.run()
+    assert devices.findings == set()
+    studio.clock.advance(minutes=1)
+    studio.run()
+    assert devices.findings == {("hubitat", "connector_silent")}
+
+
+def test_a_past_day_asks_nobody_and_uses_what_was_read_then(studio, devices):
+    """A day is told by its own last reading; a day without one has none; findings are not touched."""
+    devices.hub.devices.append(sensor("13", battery=9))
+    studio.clock.set(day_end(studio.day, PHOENIX.key) - timedelta(minutes=10))
+    studio.run(studio.day)
+    known = devices.findings
+    studio.clock.advance(days=1)
+    devices.hub.devices[-1].attributes["battery"] = ("NUMBER", 90)
+    asked = devices.hub.requests
+    run = studio.run(studio.day)
+    entry = run.snapshot["devices"]["hubitat"]
+    assert (entry["status"], entry["ageSeconds"], entry["lowBattery"]) == ("current", 600, 1)
+    before = studio.run(studio.day - timedelta(days=1))
+    assert before.snapshot["devices"]["hubitat"]["status"] == "never"
+    assert devices.hub.requests == asked
+    assert devices.findings == known == {("hubitat/13", "battery_low")}
+
+
+def test_the_same_devices_are_the_same_state_however_old_and_warm_they_are(studio, devices):
+    """Read times, ages, temperatures and charges move all day; none of that is a new revision."""
+    first = studio.run()
+    studio.clock.advance(minutes=15)
+    devices.hub.devices[0].attributes["temperature"] = ("NUMBER", "71.5")
+    devices.hub.devices[1].attributes["battery"] = ("NUMBER", 89)
+    second = studio.run()
+    assert (second.is_new, second.content_hash) == (False, first.content_hash)
+    told = metadata(studio, devices_key(studio.settings.studio_id, "hubitat"))
+    assert (told["revision"], told["is_new_revision"]) == (2, True)
+    (roborock,) = (
+        r for r in newest_connector_reads(studio.history, studio.day) if r.connector_id == "roborock"
+    )
+    assert roborock.read_at == studio.clock.now()
+
+
+def test_changed_devices_are_a_new_revision_with_their_difference(studio, devices):
+    studio.run()
+    devices.hub.devices.append(sensor("13", battery=9))
+    studio.clock.advance(minutes=15)
+    second = studio.run()
+    assert (second.is_new, second.revision) == (True, 2)
+    assert {change.counter: change.delta for change in second.diff.changes} == {
+        "devices.hubitat.devices": 1,
+        "devices.hubitat.online": 1,
+        "devices.hubitat.lowBattery": 1,
+    }
+    assert second.diff.sources_changed == ()
+    assert not any(metric.metric.startswith("devices") for metric in second.drift.metrics)
+
+
+def test_findings_open_stay_and_are_resolved(studio, devices):
+    """A robot's error, an empty battery, a silent sensor and a hot kiln room; then all is mended."""
+    devices.hub.devices = [
+        sensor("11", room="Kiln room", temperature="140"),
+        sensor("12", battery=3),
+        sensor("13", quiet_for=timedelta(hours=4)),
+    ]
+    robot, unknown = devices.robots.robots.values()
+    robot.error_code, unknown.error_code = 5, 250
+    studio.run()
+    expected = {
+        ("hubitat/11", "kiln_room_temperature"),
+        ("hubitat/12", "battery_low"),
+        ("hubitat/13", "sensor_silent"),
+        ("roborock/robot-1", "vacuum_error"),
+        ("roborock/robot-2", "vacuum_error"),
+    }
+    assert devices.findings == expected
+    kept = {one.finding.subject_id: one for one in studio.doors.findings.open("operations")}
+    assert (kept["roborock/robot-2"].finding.severity, kept["roborock/robot-1"].finding.severity) == (
+        "low",
+        "medium",
+    )
+    assert kept["roborock/robot-2"].finding.observed == "unknown state 250"
+    studio.clock.advance(minutes=15)
+    run = studio.run()
+    assert not run.checks_failed
+    assert devices.findings == expected
+    again = {one.finding.subject_id: one for one in studio.doors.findings.open("operations")}
+    assert again["hubitat/12"].revision == kept["hubitat/12"].revision == 1
+    told = metadata(studio, operations_key(studio.settings.studio_id, "device_findings"))
+    assert (told["dagster/row_count"], told["opened"], told["resolved"]) == (5, 0, 0)
+    devices.hub.devices = [sensor("11", room="Kiln room"), sensor("13")]
+    robot.error_code = unknown.error_code = 0
+    studio.clock.advance(minutes=15)
+    studio.run()
+    assert devices.findings == set()
+
+
+def test_one_robot_that_does_not_answer_keeps_its_findings_and_the_other_is_read(studio, devices):
+    robot, _ = devices.robots.robots.values()
+    robot.error_code = 5
+    studio.run()
+    assert devices.findings == {("roborock/robot-1", "vacuum_error")}
+    devices.robots.faults.add("mute", robot="robot-1")
+    studio.clock.advance(minutes=15)
+    run = studio.run()
+    entry = run.snapshot["devices"]["roborock"]
+    assert (entry["status"], entry["devices"], entry["online"], entry["unknown"]) == ("current", 2, 1, 1)
+    assert devices.findings == {("roborock/robot-1", "vacuum_error"), ("roborock/robot-1", "device_offline")}
+    (failed,) = run.checks_failed
+    assert failed.check == "read_is_complete"
