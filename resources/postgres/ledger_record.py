@@ -9,6 +9,7 @@ event that made them what the caller saw: if another event came since, no row is
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from policies.decisions import Exemption
@@ -245,6 +246,14 @@ _SHAPES: Final[dict[type, _Shape]] = {
         lambda row: (row.name, row.holds, row.at),
     ),
 }
+# Takes the values of a new row to those of a changed one, for rows that may change.
+_CHANGED_VALUES: Final[dict[type, Callable[[tuple[Any, ...]], tuple[Any, ...]]]] = {
+    kind: itemgetter(
+        *(place for place, (name, _) in enumerate(shape.insert) if name in {shape.key, *shape.update})
+    )
+    for kind, shape in _SHAPES.items()
+    if shape.key is not None
+}
 # Setting of the session that has the number of its newest event; it only tells the client.
 APPENDED: Final = "studio.appended"
 _CHANGED: Final = "(SELECT '' FROM studio.refuse('row-as-seen', 'It was changed by somebody else.', 'SO001'))"
@@ -271,12 +280,8 @@ def row_arguments(row: Row, *, is_change: bool) -> tuple[Any, ...]:
     """Return the values of a row in the order of its statement; of a changed row only what may change."""
     if isinstance(row, QuotaReset):
         return (row.capability_id, row.scope, row.subject_id)
-    shape = _SHAPES[type(row)]
-    values = shape.values(row)
-    if not is_change:
-        return values
-    changed = {shape.key, *shape.update}
-    return tuple(value for value, (name, _) in zip(values, shape.insert, strict=True) if name in changed)
+    values = _SHAPES[type(row)].values(row)
+    return _CHANGED_VALUES[type(row)](values) if is_change else values
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ plain way, because a call may begin on what it reads of the switch.
 import contextlib
 import select
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 import psycopg2
@@ -243,4 +244,4 @@ class Wire:
 
 
 def _arguments(calls: Sequence[Call]) -> list[Any]:
-    return [argument for _, given in calls for argument in given]
+    return list(chain.from_iterable(given for _, given in calls))
