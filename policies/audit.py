@@ -119,7 +119,13 @@ def _plain(value: Any, depth: int) -> Any:
     if depth >= DEEPEST_VALUE:
         raise NotCanonicalError(f"The value is nested deeper than {DEEPEST_VALUE} levels.")
     if kind is dict or isinstance(value, Mapping):
-        return {_key(name): _plain(item, depth + 1) for name, item in value.items()}
+        # Plain text, which most names and items are, is told here: a call for each would take longer.
+        return {
+            (name if type(name) is str and name.isascii() and "\0" not in name else _key(name)): (
+                item if type(item) is str and "\0" not in item else _plain(item, depth + 1)
+            )
+            for name, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_plain(item, depth + 1) for item in value]
     if isinstance(value, str):  # a string enum: its text

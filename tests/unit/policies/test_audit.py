@@ -37,6 +37,15 @@ class Colour(StrEnum):
     RED = "red"
 
 
+class Shout(str):
+    """Text that says itself louder than it is."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        return self.upper()
+
+
 def draft(**more):
     values = {
         "name": "proposal:firestore.ops_note.append:approved",
@@ -57,6 +66,48 @@ def test_canonical_is_what_json_says(value):
     assert text == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert json.loads(text) == value
     assert is_canonical(text)
+
+
+ODD = st.recursive(
+    st.sampled_from([Colour.RED, "\0", "a\0", 2**53, 0.5, b"", Shout("hey")]) | WHOLE | st.text() | st.none(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["a", "b", "é", "a\0", 1, Colour.RED, Shout("b")]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+def spelt(value):
+    """Write a value down as the rules say it, one rule after the other."""
+    if isinstance(value, dict):
+        if any(not isinstance(name, str) or not name.isascii() or "\0" in name for name in value):
+            raise NotCanonicalError
+        items = {str.__str__(name): item for name, item in value.items()}
+        return "{" + ",".join(f"{json.dumps(name)}:{spelt(items[name])}" for name in sorted(items)) + "}"
+    if isinstance(value, list):
+        return f"[{','.join(map(spelt, value))}]"
+    if isinstance(value, float | bytes) or (isinstance(value, int) and abs(value) >= 2**53):
+        raise NotCanonicalError
+    if isinstance(value, str):
+        if "\0" in value:
+            raise NotCanonicalError
+        value = str.__str__(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+@given(ODD)
+def test_odd_values_are_written_or_refused_as_the_rules_say(value):
+    """Text of other kinds, names that are no ASCII, NUL, halves of characters: never another result."""
+    try:
+        wanted = spelt(value)
+    except NotCanonicalError:
+        with pytest.raises(NotCanonicalError):
+            canonical(value)
+    else:
+        assert canonical(value) == wanted
 
 
 @given(st.dictionaries(KEYS, WHOLE, max_size=6), st.randoms())
