@@ -15,6 +15,8 @@ from resources.clock import Clock
 from resources.logs import logger
 from resources.rows import Completeness, DriftMetric, OperationalEvent, Snapshot, SnapshotDiff, SourceRead
 from resources.settings import Settings
+from studio_assets.devices.events import newest_connector_reads
+from studio_assets.devices.section import ConnectorRead
 from studio_assets.studio_state.events import SNAPSHOT_CONFIRMED, confirmed_as_of
 from studio_assets.studio_state.snapshot import parse_instant
 
@@ -58,6 +60,8 @@ class Facts:
             that is not known.
         parts: The supervisor's own account of its parts; empty when it does not run.
         history: Progress of the history filler: ``done``, ``total``, ``oldest``, ``problem``.
+        devices: What the newest run for the snapshot's day learnt of each connector; empty when none looked.
+        device_stale_minutes: A reading of devices older than this is old.
         governance: The kill switch and what waits, in a sentence or two; empty when nobody could tell.
     """
 
@@ -74,6 +78,8 @@ class Facts:
     confirmed_at: datetime | None = None
     parts: Sequence[Mapping[str, Any]] = ()
     history: Mapping[str, Any] = field(default_factory=dict)
+    devices: Sequence[ConnectorRead] = ()
+    device_stale_minutes: int = 60
     governance: str = ""
 
     @property
@@ -135,6 +141,7 @@ class Desk:
             "now": self._clock.now(),
             "timezone": self._settings.timezone,
             "stale_minutes": self._settings.snapshot_stale_minutes,
+            "device_stale_minutes": self._settings.device_stale_minutes,
             "posture": self._settings.posture,
             "parts": status.get("parts", ()),
             "history": read_json(self._run / "history.json") or {},
@@ -158,6 +165,7 @@ class Desk:
         }
         if snapshot is not None:
             known["confirmed_at"] = confirmed_at(history, snapshot)
+            known["devices"] = newest_connector_reads(history, snapshot.snapshot_date)
             known["diff"] = history.diff_for(snapshot.snapshot_date, snapshot.revision)
             known["drift"] = history.drift_for(snapshot.snapshot_date, snapshot.revision)
         return known

@@ -9,6 +9,7 @@ from cockpit import words
 from cockpit.facts import Facts
 from cockpit.health import judge
 from resources.rows import Completeness
+from studio_assets.devices.section import ConnectorRead, ReadingStatus
 
 CHECKED_AGAINST = 1.0  # confidence at which both sides were read at one instant
 
@@ -50,6 +51,20 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceGroup:
+    """The devices of one connector; ``counts`` is empty unless they are up to date."""
+
+    name: str
+    status: str
+    status_words: str
+    notes: Sequence[str]
+    counts: Sequence[Tile]
+    read_at: str
+    read_at_iso: str
+    age: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Everything the template shows. Every text is final; the template only escapes and places it."""
 
@@ -65,6 +80,7 @@ class Page:
     content_hash: str
     revision: int
     groups: Sequence[tuple[str, Sequence[Tile]]]
+    devices: Sequence[DeviceGroup]
     changes_since: str
     changes: Sequence[tuple[str, str, str, str]]
     drift: str
@@ -101,6 +117,7 @@ def build(facts: Facts) -> Page:
         content_hash=snapshot.content_hash if snapshot else "",
         revision=snapshot.revision if snapshot else 0,
         groups=_groups(facts),
+        devices=tuple(_devices(facts, read) for read in facts.devices),
         changes_since=_changes_since(facts),
         changes=_changes(facts),
         drift=_drift(facts),
@@ -196,6 +213,46 @@ def _groups(facts: Facts) -> list[tuple[str, list[Tile]]]:
         )
         for title, group in (*words.GROUPS, *((("Other", rest),) if rest else ()))
     ]
+
+
+def _devices(facts: Facts, read: ConnectorRead) -> DeviceGroup:
+    status = read.status(facts.now, facts.device_stale_minutes)
+    is_read = read.read_at is not None and status is not ReadingStatus.NOT_CONFIGURED
+    age = (facts.now - read.read_at).total_seconds() if is_read and read.read_at else 0.0
+    is_current = status is ReadingStatus.CURRENT
+    return DeviceGroup(
+        name=words.connector_name(read.connector_id),
+        status=status.value,
+        status_words=words.DEVICE_STATUS[status.value],
+        notes=tuple(note for note in _device_notes(facts, read, status) if note),
+        counts=tuple(
+            Tile(
+                f"devices.{read.connector_id}.{name}",
+                label,
+                f"{read.counts[name]:,}",
+                "",
+                name in words.DEVICES_WANT_ATTENTION and read.counts[name] > 0,
+            )
+            for name, label in words.DEVICE_COUNTS
+            if is_current and name in read.counts
+        ),
+        read_at=words.local_time(read.read_at, facts.timezone) if is_read and read.read_at else "",
+        read_at_iso=read.read_at.isoformat() if is_read and read.read_at else "",
+        age=words.ago(age) if is_read else "",
+    )
+
+
+def _device_notes(facts: Facts, read: ConnectorRead, status: ReadingStatus) -> tuple[str, ...]:
+    said = words.device_status(status.value)
+    if status is ReadingStatus.NOT_CONFIGURED:
+        return (said,)
+    retry = read.next_retry_at
+    again = (
+        ""
+        if retry is None or retry <= facts.now
+        else f"Asked again from {words.local_time(retry, facts.timezone)}."
+    )
+    return (said, words.fault(read.fault.value if read.fault else None), again)
 
 
 def _changes_since(facts: Facts) -> str:

@@ -66,6 +66,31 @@ WANT_ATTENTION: Final = frozenset(
         "ops.highSeverityReports",
     }
 )
+CONNECTORS: Final = {"hubitat": "Hubitat hub", "roborock": "Roborock robots"}
+DEVICE_COUNTS: Final = (
+    ("devices", "Devices"),
+    ("online", "Online"),
+    ("offline", "Offline"),
+    ("lowBattery", "Low battery"),
+    ("inError", "With an error"),
+    ("silent", "Silent sensors"),
+    ("unknown", "State not known"),
+)
+DEVICES_WANT_ATTENTION: Final = frozenset({"offline", "lowBattery", "inError", "silent", "unknown"})
+DEVICE_STATUS: Final = {
+    "current": "up to date",
+    "old": "old",
+    "never": "no answer yet",
+    "not_configured": "not set up",
+}
+_FAULTS: Final = {
+    "auth": "The login is refused.",
+    "timeout": "It did not answer in time.",
+    "unavailable": "It does not answer.",
+    "rate_limited": "It asked us to wait.",
+    "bad_response": "Its answer made no sense.",
+    "unsupported": "It does not know what it was asked.",
+}
 _SECONDS: Final = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
@@ -78,7 +103,30 @@ def governance(counts: Mapping[str, int], *, is_halted: bool) -> str:
 
 def label(counter: str) -> str:
     """Return the plain words for a counter; its own name when it has none yet."""
+    section, _, rest = counter.partition(".")
+    if section == "devices":
+        connector, _, name = rest.partition(".")
+        return f"{connector_name(connector)}: {dict(DEVICE_COUNTS).get(name, name).lower()}"
     return next((words for _, group in GROUPS for path, words in group if path == counter), counter)
+
+
+def connector_name(connector_id: str) -> str:
+    """Return a connector's name as a person knows it; its id when it has none yet."""
+    return CONNECTORS.get(connector_id, connector_id)
+
+
+def fault(name: str | None) -> str:
+    """Return why a connector gave nothing, as a sentence; empty without a fault."""
+    return "" if name is None else _FAULTS.get(name, "It failed, and nobody knows why.")
+
+
+def device_status(status: str) -> str:
+    """Return what to make of a connector's devices, as a sentence; empty when they are up to date."""
+    return {
+        "old": "What follows is not known now: the last good reading is old.",
+        "never": "It is set up, and has given no reading yet.",
+        "not_configured": "Nobody has set this up; nothing is asked. This is not an error.",
+    }.get(status, "")
 
 
 def number(counter: str, value: int) -> str:

@@ -21,6 +21,7 @@ def render_state(state: Mapping[str, Any], timezone: str) -> Iterator[str]:
         for text, path in shown:
             mark = "  <- look" if path in words.WANT_ATTENTION and values[path] else ""
             yield f"  {text:<30} {words.number(path, values[path]):>12}{mark}"
+    yield from _render_devices(state.get("devices", {}), timezone)
     yield ""
     yield from render_diff(state.get("diff"), timezone)
     yield from _render_drift(state.get("drift"))
@@ -50,6 +51,23 @@ def _values(state: Mapping[str, Any]) -> dict[str, int]:
         for section in ("counts", "ops", "finance")
         for name, value in state.get(section, {}).items()
     }
+
+
+def _render_devices(devices: Mapping[str, Mapping[str, Any]], timezone: str) -> Iterator[str]:
+    if not devices:
+        return
+    yield ""
+    yield "Devices"
+    for connector, entry in devices.items():
+        said = words.DEVICE_STATUS[entry["status"]]
+        if entry["readAt"] is not None:
+            read_at = words.local_time(datetime.fromisoformat(entry["readAt"]), timezone)
+            said += f", read {read_at} ({words.ago(entry['ageSeconds'])})"
+        yield f"  {words.connector_name(connector):<30} {said}. {words.fault(entry['fault'])}".rstrip()
+        for name, label in words.DEVICE_COUNTS:
+            if entry.get(name) is not None:
+                mark = "  <- look" if name in words.DEVICES_WANT_ATTENTION and entry[name] else ""
+                yield f"    {label:<28} {entry[name]:>12,}{mark}"
 
 
 def _render_drift(drift: Mapping[str, Any] | None) -> Iterator[str]:

@@ -22,6 +22,8 @@ from resources.clock import SystemClock
 from resources.postgres.history import History
 from resources.rows import Snapshot
 from resources.settings import Settings
+from studio_assets.devices.events import newest_connector_reads
+from studio_assets.devices.section import section
 from studio_assets.doors import live_history
 from studio_assets.studio_state.diff import compare
 from studio_assets.studio_state.snapshot import instant_text
@@ -43,7 +45,11 @@ def show(*, home: Path | None, is_json: bool, day: str | None) -> int:
         told = summary.of_snapshot(found, diff, history.drift_for(found.snapshot_date, found.revision))
         as_of = confirmed_at(history, found)
         told["asOf"] = instant_text(as_of) if as_of else told["asOf"]
-        reasons = stale_reasons(_facts(history, settings, found, as_of))
+        facts = _facts(history, settings, found, as_of)
+        if devices := newest_connector_reads(history, found.snapshot_date):
+            # Ages are told of now while a day runs: an unchanged state keeps the ages it began with.
+            told["devices"] = section(devices, facts.now, settings.device_stale_minutes)
+        reasons = stale_reasons(facts)
         told |= {"stale": bool(reasons), "staleReasons": list(reasons)}
         told["checks"] = checks_of_run(found.run_id, _dagster(settings))
     if is_json:
