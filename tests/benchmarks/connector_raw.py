@@ -34,6 +34,8 @@ class RawReader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # The library's manager may take for ever to close on Python 3.11; nothing in there is worth it.
+        self._process.kill()
         self._process.communicate()
 
     def read(self, way: str) -> tuple[float, int]:
