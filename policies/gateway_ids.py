@@ -18,6 +18,7 @@ EXEMPTION: Final = "exm"
 
 # Crockford's base 32: no i, l, o, u, so that an id can be read out loud.
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = [first + second for first in _ALPHABET for second in _ALPHABET]
 _TIME_DIGITS: Final = 10  # 48 bits of milliseconds
 _RANDOM_BITS: Final = 80
 _RANDOM_DIGITS: Final = 16
@@ -43,4 +44,5 @@ def rollback_key(proposal_id: str) -> str:
 
 
 def _base32(number: int, digits: int) -> str:
-    return "".join(_ALPHABET[number >> (5 * place) & 31] for place in reversed(range(digits)))
+    """Return the last digits of a number, an even count of them."""
+    return "".join([_PAIRS[number >> (5 * place) & 1023] for place in range(digits - 2, -1, -2)])

@@ -28,6 +28,16 @@ def test_ids_sort_by_their_instant(one, other):
         assert before < random_id("prp", START + timedelta(seconds=late))
 
 
+@given(SECONDS, st.integers(min_value=0, max_value=999))
+def test_an_id_says_when_it_was_given(seconds, milliseconds):
+    """Its first ten digits are the milliseconds of the instant in Crockford's base 32."""
+    at = START + timedelta(seconds=seconds, milliseconds=milliseconds)
+    number = 0
+    for digit in random_id("prp", at)[4:14]:
+        number = number * 32 + "0123456789abcdefghjkmnpqrstvwxyz".index(digit)
+    assert number == int(at.timestamp() * 1000)
+
+
 def test_ids_of_one_instant_differ():
     """Eighty random bits."""
     assert len({random_id("prp", START) for _ in range(1000)}) == 1000
