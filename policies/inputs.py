@@ -64,11 +64,11 @@ def words_problem(text: object, *, most: int = LONGEST_WORDS) -> str | None:
 
 def text_problem(text: object, *, most: int = LONGEST_NAME) -> str | None:
     """Return why a name or an id cannot be kept; null if it can. Every character of it must be seen."""
+    if isinstance(text, str) and len(text) <= most and text.isascii() and text.isprintable():
+        return None  # most are, and every character of them is seen
     problem = words_problem(text, most=most)
     if problem is not None or not isinstance(text, str):
         return problem
-    if text.isascii() and text.isprintable():  # most are, and none of the following is
-        return None
     found = _UNSEEN.search(text)
     if found is not None:
         return _not_kept(found)
