@@ -161,4 +161,4 @@ def _devices(each: Mapping[str, Any]) -> str:
 def _counts(each: Mapping[str, Any]) -> str:
     calls = f"{each['calls24h']} call{'' if each['calls24h'] == 1 else 's'}"
     refused = f", {each['refusals24h']} not tried" if each["refusals24h"] else ""
-    return f"{calls}, {each['failures24h']} failed{refused}"
+    return f"{calls}, {each['failures24h'] - each['refusals24h']} failed{refused}"

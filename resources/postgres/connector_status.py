@@ -11,7 +11,7 @@ from resources.postgres.connector_events import ENTERED, SUBJECT_KIND
 from resources.postgres.engine import unreachable
 
 _CALLS: Final = text(
-    "SELECT count(*) AS calls, count(*) FILTER (WHERE ending = 'failed') AS failures, "
+    "SELECT count(*) AS calls, count(*) FILTER (WHERE ending IN ('failed', 'refused')) AS failures, "
     "count(*) FILTER (WHERE ending = 'refused') AS refusals FROM studio.connector_calls "
     "WHERE studio_id = :studio_id AND connector_id = :connector_id AND started_at >= :since"
 )
@@ -32,8 +32,8 @@ class ConnectorRecord:
 
     Attributes:
         calls: Calls since the given instant, however they ended.
-        failures: Of these, those in which the other side was asked and gave nothing.
-        refusals: Of these, those we refused ourselves, mostly because the circuit was open.
+        failures: Of these, those that gave nothing: failed, or refused by ourselves.
+        refusals: Of the failures, those refused by ourselves, mostly because the circuit was open.
         devices: Devices of the newest good read; null when there was none.
         unread_devices: Devices it knew of and could not read; null when there was none.
         entered_at: When degraded mode was last entered, UTC; null when it never was.

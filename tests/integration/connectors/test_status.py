@@ -82,7 +82,7 @@ def test_in_order_and_degraded(opened, ask, settings, hub):
     assert (hubitat["state"], hubitat["circuit"], hubitat["configured"]) == ("degraded", "opened", True)
     assert hubitat["fault"] == "unavailable"
     assert hubitat["devices"] == len(hub.devices)
-    assert (hubitat["calls24h"], hubitat["failures24h"], hubitat["refusals24h"]) == (4, 2, 1)
+    assert (hubitat["calls24h"], hubitat["failures24h"], hubitat["refusals24h"]) == (4, 3, 1)
     since = datetime.fromisoformat(hubitat["degradedSince"])
     assert before < since < datetime.fromisoformat(hubitat["nextRetryAt"])
     assert (roborock["state"], roborock["calls24h"], roborock["devices"]) == ("in_order", 1, 1)
