@@ -387,10 +387,16 @@ def _report(
     connectors = {}
     for poller in pollers:
         name, model = poller.watched.connector_id, poller.model
-        recorded = database.recorded(name)
+        recorded, audited = database.recorded(name), database.audited(name)
         wrong += [f"{name}: {violation}" for violation in model.violations]
         if recorded != sum(poller.endings.values()):
             wrong.append(f"{name}: {sum(poller.endings.values())} calls, {recorded} records")
+        if audited.get("called", 0) != recorded:
+            wrong.append(f"{name}: {recorded} records, {audited.get('called', 0)} of them in the audit log")
+        modes = audited.get("degraded_entered", 0), audited.get("degraded_left", 0)
+        # An answer that refuses a login mends the circuit and degrades it again: two events at once.
+        if modes[0] < model.entered or modes[0] - modes[1] != model.entered - model.left:
+            wrong.append(f"{name}: the audit log has other changes of mode than there were: {modes}")
         if poller.missed:
             wrong.append(f"{name}: {poller.missed} polls missed")
         connectors[name] = {
@@ -405,6 +411,7 @@ def _report(
             "workedAround": dict(poller.worked_around),
             "devicesThatFailedInGoodReads": poller.silent_devices,
             "records": recorded,
+            "audited": audited,
             "faults": dict(told["faults"][name]),
             "openings": model.openings,
             "probesThatFailed": model.reopenings,

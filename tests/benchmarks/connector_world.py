@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from resources.clock import Clock, SystemClock
 from resources.connector import Connector
+from resources.connectors.registry import rows_by_id
 from resources.connectors.runner import CallPolicy
 from resources.hubitat.gateway import HubitatAddress
 from resources.hubitat.live import HubitatConnector
@@ -51,6 +52,16 @@ class Database:
         with self.engine.begin() as connection:
             return connection.scalar(count) or 0
 
+    def audited(self, connector_id: str) -> Mapping[str, int]:
+        """Return how often the audit log names each event of a connector, by the last word of its name."""
+        query = text(
+            "SELECT split_part(name, ':', 3), count(*) FROM studio.audit_events "
+            "WHERE subject_kind = 'connector' AND subject_id = :connector GROUP BY 1"
+        )
+        with self.engine.begin() as connection:
+            rows = connection.execute(query, {"connector": connector_id}).all()
+        return {str(event): int(count) for event, count in rows}
+
 
 def hub_connector(twins: TwinsApart, clock: Clock | None = None) -> Connector:
     """Return a connector to the pretend hub."""
@@ -64,7 +75,4 @@ def robot_connector(folder: Path, clock: Clock | None = None) -> Connector:
 
 def product_policies() -> Mapping[str, CallPolicy]:
     """Return how patient the product is with each connector."""
-    return {
-        "hubitat": CallPolicy(),
-        "roborock": CallPolicy(deadline_seconds=60.0, attempt_seconds=59.0, attempts=1),
-    }
+    return {name: row.policy for name, row in rows_by_id().items()}

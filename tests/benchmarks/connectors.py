@@ -30,6 +30,7 @@ import httpx
 from resources.clock import SystemClock
 from resources.connector import Connector, ConnectorError, Fault
 from resources.connectors.runner import CallPolicy, ConnectorRunner
+from resources.logs import configure_logs
 from tests.benchmarks.connector_raw import RawReader
 from tests.benchmarks.connector_soak import soak as run_soak
 from tests.benchmarks.connector_twins import TwinsApart
@@ -67,6 +68,7 @@ def run(
         period: Of the soak's polls, seconds.
         reads: Healthy reads per case.
     """
+    configure_logs("bench", level="error")  # each failure is expected here
     if soak:
         chosen = secrets.randbelow(10**9) if seed is None else int(seed)
         return run_soak(float(minutes), chosen, float(period))
