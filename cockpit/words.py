@@ -76,7 +76,8 @@ DEVICE_COUNTS: Final = (
     ("silent", "Silent sensors"),
     ("unknown", "State not known"),
 )
-DEVICES_WANT_ATTENTION: Final = frozenset({"offline", "lowBattery", "inError", "silent", "unknown"})
+# Not "unknown": most hubs tell no health of most devices. A code nobody knows is a finding.
+DEVICES_WANT_ATTENTION: Final = frozenset({"offline", "lowBattery", "inError", "silent"})
 DEVICE_STATUS: Final = {
     "current": "up to date",
     "old": "old",
@@ -123,7 +124,7 @@ def fault(name: str | None) -> str:
 def device_status(status: str) -> str:
     """Return what to make of a connector's devices, as a sentence; empty when they are up to date."""
     return {
-        "old": "What follows is not known now: the last good reading is old.",
+        "old": "How these devices are is not known now: the last good reading is old.",
         "never": "It is set up, and has given no reading yet.",
         "not_configured": "Nobody has set this up; nothing is asked. This is not an error.",
     }.get(status, "")

@@ -12,6 +12,7 @@ from resources.postgres.comments import Relation, describe
 from studio_assets.contracts.arrow import arrow_type
 from studio_assets.contracts.catalog import FIRESTORE, STRIPE
 from studio_assets.contracts.model import Collection, Column, PersonalData
+from studio_assets.devices.section import MEANINGS
 from studio_assets.studio_state.counters import COUNTERS
 
 _HEAD = """\
@@ -110,6 +111,15 @@ def _counters() -> str:
         for counter in COUNTERS
     )
     lines += _table(("Counter", "Unit", "Meaning and exact rule", "From", "Checked"), rows)
+    lines += [
+        "",
+        "Of each connector (`hubitat`, `roborock`) there are the counters below, named like",
+        "`devices.hubitat.online`. A snapshot whose devices are old, or that knows none, does not have them:",
+        "what is not known is not zero.",
+        "",
+    ]
+    devices = ((f"`devices.….{name}`", "devices", meaning) for name, meaning in MEANINGS.items())
+    lines += _table(("Counter", "Unit", "Meaning and exact rule"), devices)
     return "\n".join([*lines, ""])
 
 

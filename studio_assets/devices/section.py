@@ -14,7 +14,17 @@ from resources.connectors.circuits import CircuitState
 from resources.settings import Settings
 from studio_assets.studio_state.snapshot import instant_text, parse_instant
 
-COUNTS: Final = ("devices", "online", "offline", "lowBattery", "inError", "silent", "unknown")
+MEANINGS: Final = {
+    "devices": "Devices the connector knows, also those that could not be read.",
+    "online": "Devices the vendor says it can reach.",
+    "offline": "Devices the vendor says it cannot reach.",
+    "lowBattery": "Devices with a charge at or below the limit (STUDIO_LOW_BATTERY_PCT).",
+    "inError": "Devices with a known fault of their own; being offline alone is none.",
+    "silent": "Sensors that told nothing for longer than they may (STUDIO_SENSOR_SILENT_MINUTES).",
+    "unknown": "Devices of which nobody can say whether they are well, also those that could not be read.",
+}
+"""What each count of a connector's devices counts."""
+COUNTS: Final = tuple(MEANINGS)
 ROBOT_KINDS: Final = frozenset({"vacuum", "wet_dry_vacuum", "washing_machine"})
 # Kinds that speak by themselves; an outlet that nobody switches may say nothing for weeks.
 SENSOR_KINDS: Final = frozenset(
