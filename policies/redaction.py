@@ -37,7 +37,8 @@ _URL_PASSWORD: Final = re.compile(
 )
 _AUTHORIZATION: Final = re.compile(r"(?P<before>\b(bearer|basic)\s+)[A-Za-z0-9+/=_\-.~]{6,}", re.IGNORECASE)
 _ASSIGNMENT: Final = re.compile(
-    r"(?P<before>\b[\w\-]*(password|passwd|secret|api[_\-]?key|access[_\-]?token)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+",
+    r"(?P<before>\b[\w\-]*(password|passwd|secret|api[_\-]?key|access[_\-]?token|[_\-]token)[\"']?\s*[=:]"
+    r"\s*[\"']?)[^\s\"',;&]+",
     re.IGNORECASE,
 )
 

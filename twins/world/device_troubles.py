@@ -6,7 +6,7 @@ and so no part of the plan: the pretend hub and robots ask what is wrong at an i
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from twins.world import almanac
@@ -67,6 +67,7 @@ class DeviceTroubles:
 
     def __init__(self, settings: WorldSettings) -> None:
         self._settings = settings
+        self._weeks: dict[int, Sequence[tuple[_Kind, DeviceTrouble]]] = {}  # what was drawn before
 
     def at(self, instant: datetime) -> Mapping[tuple[str, str], DeviceTrouble]:
         """Return what is wrong at an instant, by device and kind."""
@@ -110,10 +111,14 @@ class DeviceTroubles:
         start = self._settings.first_day + timedelta(days=FIRST_INCIDENT_DAY)
         first = max(0, (almanac.day_of(since) - start).days // 7)
         for week in range(first, (almanac.day_of(until) - start).days // 7 + 1):
-            for kind in KINDS:
-                dice = Dice(self._settings.seed, "device incidents", kind.name, week)
-                day = start + timedelta(days=7 * week + dice.whole(0, 6))
-                opens_at = almanac.moment(dice, day, kind.from_hour, kind.to_hour).replace(microsecond=0)
-                device, codes = dice.pick(kind.devices)
-                closes_at = opens_at + dice.hours(*kind.hours)
-                yield kind, DeviceTrouble(kind.name, device, opens_at, closes_at, dice.pick(codes))
+            if week not in self._weeks:
+                self._weeks[week] = [self._draw(kind, week, start) for kind in KINDS]
+            yield from self._weeks[week]
+
+    def _draw(self, kind: _Kind, week: int, start: date) -> tuple[_Kind, DeviceTrouble]:
+        dice = Dice(self._settings.seed, "device incidents", kind.name, week)
+        day = start + timedelta(days=7 * week + dice.whole(0, 6))
+        opens_at = almanac.moment(dice, day, kind.from_hour, kind.to_hour).replace(microsecond=0)
+        device, codes = dice.pick(kind.devices)
+        closes_at = opens_at + dice.hours(*kind.hours)
+        return kind, DeviceTrouble(kind.name, device, opens_at, closes_at, dice.pick(codes))

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 import stat
 import threading
@@ -100,6 +101,13 @@ def test_every_fault_is_tried_here():
     assert set(HUB_FAULTS) == set(HUB_KINDS)
     assert {*ROBOT_OUTCOMES, *BROKER_FAULTS, *CLOUD_FAULTS} == set(ROBOROCK_KINDS)
     assert {*LOCAL_KINDS, *ROBOT_KINDS, *BROKER_KINDS, *CLOUD_KINDS, *ALIASES} == set(ROBOROCK_KINDS)
+
+
+def test_every_fault_is_in_the_manual():
+    """Whoever reads docs/connectors.md knows all of them."""
+    manual = (Path(__file__).resolve().parents[3] / "docs" / "connectors.md").read_text()
+    told = {word for words in re.findall(r"`([^`]+)`", manual) for word in words.split()}
+    assert told >= {*HUB_KINDS, *ROBOROCK_KINDS}
 
 
 class House:

@@ -39,6 +39,7 @@ def test_what_looks_like_a_secret_is_cut_wherever_it_stands(secret):
         ("Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
         ('{"password": "hunter22"}', "hunter22"),
         ("client_secret=hunter22&x=1", "hunter22"),
+        ("export STUDIO_HUBITAT_TOKEN=hunter22", "hunter22"),
         ("api-key: hunter22", "hunter22"),
     ],
 )
