@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -25,7 +25,7 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # as the gateway's ids: c
 _DIGITS: Final = 26
 _NAMES: Final = ("department", "detector", "kind", "subject_kind")
 _CONTENT: Final = (
-    *(*_NAMES, "subject_id", "severity", "confidence", "since", "expected", "observed", "unit"),
+    *(*_NAMES, "subject_id", "severity", "confidence", "expected", "observed", "unit"),
     *("likely_cause", "next_step", "capability_id"),
 )
 _REDACTOR: Final = Redactor()
@@ -188,10 +188,19 @@ def finding_id(department: str, detector: str, kind: str, subject_kind: str, sub
     return "fnd_" + "".join(_ALPHABET[number >> (5 * place) & 31] for place in range(_DIGITS))
 
 
-def finding_hash(finding: Finding, state: FindingState) -> str:
+def finding_hash(finding: Finding, state: FindingState, since: datetime) -> str:
     """Return the SHA-256 of what a finding says, without its evidence: newer proof of the same is no news."""
     said = {name: _plain(getattr(finding, name)) for name in _CONTENT}
-    return hashlib.sha256(orjson.dumps(said | {"state": state}, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    said |= {"state": state, "since": _plain(since)}
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def restored_finding(**values: Any) -> Finding:
+    """Return a finding as it was kept, by field; what was good once is not judged by today's rules."""
+    finding = object.__new__(Finding)
+    for name in Finding.__dataclass_fields__:
+        object.__setattr__(finding, name, values[name])
+    return finding
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,6 @@ given under a lock held until the commit, so that nobody who reads after a numbe
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,16 +19,17 @@ from resources.findings import (
     Severity,
     StoredFinding,
     finding_hash,
+    restored_finding,
 )
 from resources.postgres.tables_findings import FINDINGS
 from resources.postgres.transactions import kept
 
 # "STFN": held from the first look at a studio's findings to the end of the transaction that changes them.
-# The database takes it, too, before it gives a number.
+# The database refuses numbers with a gap, so without it a late one would be refused, not passed over.
 FINDINGS_LOCK: Final = 0x5354_464E
 _PAGE: Final = 100
 _SAID: Final = (
-    *("department", "detector", "kind", "subject_kind", "subject_id", "confidence", "since", "expected"),
+    *("department", "detector", "kind", "subject_kind", "subject_id", "confidence", "expected"),
     *("observed", "unit", "likely_cause", "next_step", "capability_id"),
 )
 _ABOUT: Final = (
@@ -103,7 +103,8 @@ class Findings:
             if rows:
                 mine = {"studio_id": self.studio_id, "observed_at": at}
                 mine |= {"run_id": run_id, "code_version": code_version}
-                connection.execute(insert(FINDINGS), [mine | row for row in rows])
+                numbered = enumerate(rows, start=self._last_number(connection) + 1)
+                connection.execute(insert(FINDINGS), [mine | {"number": n} | row for n, row in numbered])
             return Applied(**counts)
 
     def open(self, department: str | None = None) -> list[StoredFinding]:
@@ -142,6 +143,10 @@ class Findings:
     def _lock(self, connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(FINDINGS_LOCK, func.hashtext(self.studio_id))))
 
+    def _last_number(self, connection: Connection) -> int:
+        mine = FINDINGS.c.studio_id == self.studio_id
+        return connection.scalar(select(func.max(FINDINGS.c.number)).where(mine)) or 0
+
     def _known(self, connection: Connection, department: str, detector: str) -> dict[str, RowMapping]:
         """Return the newest revision of all a detector ever found, by finding id."""
         columns = FINDINGS.c
@@ -162,7 +167,8 @@ class Findings:
             return
         ids = [row["finding_id"] for row in gone]
         for row in connection.execute(self._current().where(FINDINGS.c.finding_id.in_(ids))).mappings():
-            yield _row(_finding_from(row), FindingState.RESOLVED, row["finding_id"], row["revision"] + 1)
+            finding, revision = _finding_from(row), row["revision"] + 1
+            yield _row(finding, FindingState.RESOLVED, row["finding_id"], revision, row["since"])
 
     def _revisions(self, finding_id: str) -> Select[Any]:
         columns = FINDINGS.c
@@ -200,8 +206,9 @@ def _next_row(
         return "late", None
     is_open = known is not None and known["state"] == FindingState.OPEN
     since = known["since"] if known is not None and is_open and finding.since is None else finding.since
-    dated = replace(finding, since=at if since is None else min(since, at))
-    row = _row(dated, FindingState.OPEN, finding_id, 1 if known is None else known["revision"] + 1)
+    since = at if since is None else min(since, at)
+    revision = 1 if known is None else known["revision"] + 1
+    row = _row(finding, FindingState.OPEN, finding_id, revision, since)
     if not is_open:
         return "opened", row
     if known is not None and known["content_hash"] == row["content_hash"]:
@@ -222,22 +229,26 @@ def _gone(
     ]
 
 
-def _row(finding: Finding, state: FindingState, finding_id: str, revision: int) -> dict[str, Any]:
+def _row(
+    finding: Finding, state: FindingState, finding_id: str, revision: int, since: datetime
+) -> dict[str, Any]:
     return {name: getattr(finding, name) for name in _SAID} | {
         "finding_id": finding_id,
         "revision": revision,
         "severity": finding.severity.value,
         "state": state.value,
+        "since": since,
         "evidence": [
             {"asset": link.asset, "revision": link.revision, "row": link.row} for link in finding.evidence
         ],
-        "content_hash": finding_hash(finding, state),
+        "content_hash": finding_hash(finding, state, since),
     }
 
 
 def _finding_from(row: RowMapping) -> Finding:
-    return Finding(
+    return restored_finding(
         severity=Severity(row["severity"]),
+        since=row["since"],
         evidence=tuple(FindingEvidence(**link) for link in row["evidence"]),
         **{name: row[name] for name in _SAID},
     )

@@ -27,25 +27,20 @@ _TABLES = {
     mode text,
     security text,
     worked_around text[] NOT NULL,
-    {_PROVENANCE},
-    PRIMARY KEY (studio_id, connector_id, revision),
-    CONSTRAINT connector_readings_no_gap FOREIGN KEY (studio_id, connector_id, previous_revision)
-        REFERENCES studio.connector_readings (studio_id, connector_id, revision)""",
+    {_PROVENANCE}""",
     "connector_confirmations": f"""
     {_STUDIO_ID},
     connector_id text NOT NULL CHECK (connector_id {_NAME}),
     revision integer NOT NULL CHECK (revision >= 1),
     read_at timestamptz NOT NULL,
     observed jsonb NOT NULL CHECK (jsonb_typeof(observed) = 'object'),
-    {_PROVENANCE},
-    PRIMARY KEY (studio_id, connector_id, revision, read_at),
-    CONSTRAINT connector_confirmations_reading FOREIGN KEY (studio_id, connector_id, revision)
-        REFERENCES studio.connector_readings (studio_id, connector_id, revision)""",
+    {_PROVENANCE}""",
     "findings": f"""
     {_STUDIO_ID},
     finding_id text NOT NULL CHECK (finding_id ~ '^fnd_[0-9a-hjkmnp-tv-z]{{26}}$'),
     {_REVISION},
     number bigint NOT NULL CHECK (number >= 1),
+    previous_number bigint GENERATED ALWAYS AS (NULLIF(number - 1, 0)) STORED,
     department text NOT NULL CHECK (department {_NAME}),
     detector text NOT NULL CHECK (detector {_NAME}),
     kind text NOT NULL CHECK (kind {_NAME}),
@@ -65,69 +60,85 @@ _TABLES = {
     content_hash text NOT NULL CHECK (content_hash {_HASH}),
     observed_at timestamptz NOT NULL,
     {_PROVENANCE},
-    PRIMARY KEY (studio_id, finding_id, revision),
-    CONSTRAINT findings_number_key UNIQUE (studio_id, number),
-    CONSTRAINT findings_no_gap FOREIGN KEY (studio_id, finding_id, previous_revision)
-        REFERENCES studio.findings (studio_id, finding_id, revision),
     CONSTRAINT findings_begin_open CHECK (revision > 1 OR state = 'open')""",
 }
 
+# Primary keys come last, and rules look up by plain values, on purpose: where a table has no statistics yet
+# and indexes look equal, PostgreSQL takes the newest and simplest. Any other would cost a pass over all rows
+# for every row of the first big write.
 _INDEXES = (
     "connector_readings_by_time ON studio.connector_readings (studio_id, connector_id, read_at)",
     (
         "findings_of_detector ON studio.findings (studio_id, department, detector, finding_id, revision) "
         "INCLUDE (state, content_hash, subject_id, since, observed_at)"
     ),
-    "findings_by_department ON studio.findings (studio_id, department, number)",
     "findings_open ON studio.findings (studio_id, department, finding_id, revision) WHERE state = 'open'",
+)
+_READING = "(studio_id, connector_id, revision)"
+_KEYS = (
+    "findings: findings_number_key UNIQUE (studio_id, number)",
+    "findings: findings_pkey PRIMARY KEY (studio_id, finding_id, revision)",
+    f"connector_readings: connector_readings_pkey PRIMARY KEY {_READING}",
+    (
+        "connector_confirmations: connector_confirmations_pkey "
+        "PRIMARY KEY (studio_id, connector_id, revision, read_at)"
+    ),
+    (
+        "connector_readings: connector_readings_no_gap "
+        "FOREIGN KEY (studio_id, connector_id, previous_revision) "
+        f"REFERENCES studio.connector_readings {_READING}"
+    ),
+    (
+        f"connector_confirmations: connector_confirmations_reading FOREIGN KEY {_READING} "
+        f"REFERENCES studio.connector_readings {_READING}"
+    ),
+    (
+        "findings: findings_no_gap FOREIGN KEY (studio_id, finding_id, previous_revision) "
+        "REFERENCES studio.findings (studio_id, finding_id, revision)"
+    ),
+    # INVARIANT: whoever sees a number sees all smaller ones. The one before it has to be committed, or of the
+    # same transaction, whatever locks a client takes.
+    (
+        "findings: findings_number_follows FOREIGN KEY (studio_id, previous_number) "
+        "REFERENCES studio.findings (studio_id, number)"
+    ),
 )
 
 _RULES = {
     # Time only goes forward, and the same content is not written twice.
     "connector_readings": """
-        IF EXISTS (
-            SELECT FROM studio.connector_readings AS previous
-            WHERE previous.studio_id = NEW.studio_id AND previous.connector_id = NEW.connector_id
-              AND previous.revision = NEW.revision - 1
-              AND (previous.content_hash = NEW.content_hash OR previous.read_at >= NEW.read_at
-                OR EXISTS (
-                    SELECT FROM studio.connector_confirmations AS c
-                    WHERE c.studio_id = NEW.studio_id AND c.connector_id = NEW.connector_id
-                      AND c.revision = previous.revision AND c.read_at >= NEW.read_at))
-        ) THEN
-            RAISE EXCEPTION 'revision % says the same as the one before it, or is older', NEW.revision
-                USING ERRCODE = 'restrict_violation';
-        END IF;""",
+    SELECT * INTO previous FROM studio.connector_readings AS t
+        WHERE t.studio_id = NEW.studio_id AND t.connector_id = NEW.connector_id AND t.revision = one_before;
+    IF previous.content_hash = NEW.content_hash OR previous.read_at >= NEW.read_at OR EXISTS (
+        SELECT FROM studio.connector_confirmations AS t
+        WHERE t.studio_id = NEW.studio_id AND t.connector_id = NEW.connector_id AND t.revision = one_before
+          AND t.read_at >= NEW.read_at)
+    THEN
+        RAISE EXCEPTION 'revision % says the same as the one before it, or is older', NEW.revision
+            USING ERRCODE = 'restrict_violation';
+    END IF;""",
     "connector_confirmations": """
-        IF EXISTS (
-            SELECT FROM studio.connector_readings AS r
-            WHERE r.studio_id = NEW.studio_id AND r.connector_id = NEW.connector_id
-              AND (r.revision > NEW.revision OR (r.revision = NEW.revision AND r.read_at >= NEW.read_at))
-        ) THEN
-            RAISE EXCEPTION 'only the newest reading is confirmed, by a later read'
-                USING ERRCODE = 'restrict_violation';
-        END IF;""",
-    # INVARIANT: whoever sees a number sees all smaller ones. The lock is held until the commit; 1398031950
-    # is FINDINGS_LOCK of findings.py. Earlier rows of the same statement are visible here.
+    IF EXISTS (
+        SELECT FROM studio.connector_readings AS t
+        WHERE t.studio_id = NEW.studio_id AND t.connector_id = NEW.connector_id
+          AND (t.revision > NEW.revision OR (t.revision = NEW.revision AND t.read_at >= NEW.read_at)))
+    THEN
+        RAISE EXCEPTION 'only the newest reading is confirmed, by a later read'
+            USING ERRCODE = 'restrict_violation';
+    END IF;""",
     "findings": """
-        PERFORM pg_catalog.pg_advisory_xact_lock(1398031950, pg_catalog.hashtext(NEW.studio_id));
-        NEW.number := COALESCE(
-            (SELECT f.number FROM studio.findings AS f WHERE f.studio_id = NEW.studio_id
-             ORDER BY f.number DESC LIMIT 1), 0) + 1;
-        IF EXISTS (
-            SELECT FROM studio.findings AS previous
-            WHERE previous.studio_id = NEW.studio_id AND previous.finding_id = NEW.finding_id
-              AND previous.revision = NEW.revision - 1
-              AND (previous.content_hash = NEW.content_hash
-                OR (previous.state = 'resolved' AND NEW.state = 'resolved')
-                OR previous.observed_at > NEW.observed_at
-                OR (previous.department, previous.detector, previous.kind, previous.subject_kind,
-                    previous.subject_id)
-                    <> (NEW.department, NEW.detector, NEW.kind, NEW.subject_kind, NEW.subject_id))
-        ) THEN
-            RAISE EXCEPTION 'revision % says the same as the one before it, is older, or is of another thing',
-                NEW.revision USING ERRCODE = 'restrict_violation';
-        END IF;""",
+    SELECT * INTO previous FROM studio.findings AS t
+        WHERE t.studio_id = NEW.studio_id AND t.finding_id = NEW.finding_id AND t.revision = one_before;
+    IF previous.content_hash = NEW.content_hash
+        OR (previous.state = 'resolved' AND NEW.state = 'resolved')
+        OR previous.observed_at > NEW.observed_at
+        OR (previous.department, previous.detector, previous.kind, previous.subject_kind,
+            previous.subject_id)
+            <> (NEW.department, NEW.detector, NEW.kind, NEW.subject_kind, NEW.subject_id)
+    THEN
+        RAISE EXCEPTION 'revision % says the same as the one before it, is older, or is of another thing',
+            NEW.revision USING ERRCODE = 'restrict_violation';
+    END IF;""",
 }
 
 
@@ -138,10 +149,14 @@ def upgrade() -> None:
         _protect(name)
     for index in _INDEXES:
         op.execute(f"CREATE INDEX {index}")
+    for key in _KEYS:
+        table, _, constraint = key.partition(": ")
+        op.execute(f"ALTER TABLE studio.{table} ADD CONSTRAINT {constraint}")
     for name, body in _RULES.items():
         op.execute(
             f"CREATE FUNCTION studio.{name}_rule() RETURNS trigger LANGUAGE plpgsql AS $$\n"
-            f"BEGIN{body}\n        RETURN NEW;\nEND\n$$"
+            f"DECLARE\n    one_before integer := NEW.revision - 1;\n    previous studio.{name}%ROWTYPE;\n"
+            f"BEGIN{body}\n    RETURN NEW;\nEND\n$$"
         )
         op.execute(
             f"CREATE TRIGGER {name}_rule BEFORE INSERT ON studio.{name} "
