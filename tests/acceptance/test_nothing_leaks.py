@@ -21,7 +21,12 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
 
 STRIPE_CANARY = "rk_test_canaryStripe7d41f09ab2"
 DATABASE_CANARY = "canaryDatabase5e88c1"
-SECRETS = (STRIPE_CANARY, DATABASE_CANARY, "canaryStripe", "canaryDatabase")
+# What opens the pretend hub and robots.
+DEVICE_SECRETS = (
+    "twin-hub-token", "pretend-token", "pretend-user", "pretend-password", "pretend-signing-key",
+    "pretend-sealing-key", "throwing-room-k1", "kiln-room-key-02", "glaze-room-key-3",
+)  # fmt: skip
+SECRETS = (STRIPE_CANARY, DATABASE_CANARY, "canaryStripe", "canaryDatabase", *DEVICE_SECRETS)
 PERSONAL_FIELDS = {
     "displayName", "ownerDisplayName", "ownerName", "email", "ownerEmail", "borrowerName", "borrowerEmail",
     "deliveryAddress", "deliveryInstructions", "note", "staffNote", "staffNotes", "body", "pickupNotes",
