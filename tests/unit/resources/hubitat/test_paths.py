@@ -2,7 +2,7 @@
 
 import contextlib
 import http.client
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -138,3 +138,14 @@ def test_even_a_client_that_follows_redirects_is_stopped(hub, address):
             visit.get(f"{hub.url}/apps/api/{APP_ID}/devices/all")
     assert refused.value.fault is Fault.READ_ONLY_VIOLATION
     assert hub.commands == []
+
+
+@pytest.mark.parametrize("path", DISGUISED)
+def test_without_the_guard_the_hub_would_have_seen_each_disguise(hub, path):
+    """The control: each of these arrives when nothing stops it, and a hub takes it as it likes."""
+    split = urlsplit(hub.url)
+    connection = http.client.HTTPConnection(split.hostname, split.port, timeout=5)
+    connection.request("GET", f"/apps/api/{APP_ID}/" + quote(path, safe="/%?#;*\\."))
+    connection.getresponse().read()
+    connection.close()
+    assert hub.requests == 1
