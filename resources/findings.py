@@ -247,6 +247,8 @@ def _words_problem(value: object) -> str | None:
     text = str(value)
     if not text.strip():
         return "The text is empty."
+    if not text.isprintable():
+        return "It is one line of characters that can be seen."
     return None if _REDACTOR.text(text) == text else "The text looks like a secret or an address."
 
 

@@ -204,7 +204,7 @@ def cut(app_engine):
     return _Cut(app_engine)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(_PRESENT, st.integers(0, 5), st.booleans()), min_size=1, max_size=8))
 def test_what_is_open_is_what_was_found_last(findings, tell, cut, app_engine, steps):
     """However often each set is applied, and wherever a run before it was cut off."""
@@ -227,7 +227,7 @@ def test_what_is_open_is_what_was_found_last(findings, tell, cut, app_engine, st
             assert _last(app_engine) == before + len(differing)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     presents=st.lists(st.tuples(_PRESENT, st.sets(st.sampled_from(SUBJECTS))), max_size=6),
 )
