@@ -11,8 +11,9 @@ from cockpit import words
 from cockpit.cli.options import print_json, shared
 from cockpit.environment import settings_here
 from cockpit.errors import CockpitError
-from cockpit.home import read_home
+from cockpit.home import read_home, read_json
 from cockpit.session import history_settings
+from cockpit.world import TWINS
 from resources.clock import SystemClock
 from resources.connector import Fault
 from resources.connectors.circuits import CircuitState
@@ -64,8 +65,11 @@ def status(*, home: Path | None, is_json: bool) -> int:
         told = describe(ready, SystemClock().now())
     if is_json:
         print_json({"connectors": told})
-    else:
-        print("\n".join(lines(told, ready.timezone, SystemClock().now())))
+        return 0
+    print("\n".join(lines(told, ready.timezone, SystemClock().now())))
+    world = read_json(settings.home / "world.json") or {}
+    if world.get("sources") == TWINS and not any(each["configured"] for each in told):
+        print("This is a pretend studio: its hub and robots are there while ./studio up runs.")
     return 0
 
 
@@ -123,7 +127,7 @@ def _state(*, is_configured: bool, is_degraded: bool) -> str:
 
 def _headline(each: Mapping[str, Any], timezone: str) -> str:
     if each["state"] == "not_configured":
-        return "not set up"
+        return "not set up now, read before" if each["lastGoodReadAt"] else "not set up"
     if each["state"] == "in_order":
         return "in order" if each["lastGoodReadAt"] else "set up, not read yet"
     since = each["degradedSince"]

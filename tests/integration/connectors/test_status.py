@@ -66,6 +66,17 @@ def test_without_settings(opened, ask, bare_settings):
     assert max(map(len, words.splitlines())) <= 80
 
 
+def test_a_pretend_studio_that_does_not_run(opened, ask, settings, bare_settings):
+    """Its devices were there and are not now: that is no fault, and where they are is said."""
+    with live_devices(settings) as devices:
+        devices.read("hubitat")
+    (settings.home / "world.json").write_text('{"sources": "twins"}')
+    _, words = ask(ready=bare_settings)
+    assert "Hubitat: not set up now, read before" in words
+    assert "while ./studio up runs" in words
+    assert max(map(len, words.splitlines())) <= 80
+
+
 def test_in_order_and_degraded(opened, ask, settings, hub):
     """The numbers are those of the record; a degraded connector says since when, why, and what is next."""
     with live_devices(settings) as devices:
