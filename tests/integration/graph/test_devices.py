@@ -1,16 +1,22 @@
 """Devices in the main job, on the real twins: what is known, what is not, and that none of it stops a run."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from resources.clock import day_end
 from resources.connector import Fault
 from resources.rows import Completeness
+from studio_assets.contracts import catalog
+from studio_assets.definitions import build_defs
 from studio_assets.devices.events import newest_connector_reads
 from studio_assets.devices.section import COUNTS
-from studio_assets.keys import cloud_truth_key, devices_key, operations_key
+from studio_assets.doors import live_audit_log, live_findings
+from studio_assets.keys import cloud_truth_key, devices_key, operations_key, studio_state_key
+from studio_assets.studio_state.snapshot import content_hash
 from tests.integration.graph.pretend_devices import DEADLINES, PretendDevices, sensor
 from tests.integration.graph.pretend_studio import PHOENIX
 
@@ -271,3 +277,72 @@ def test_one_robot_that_does_not_answer_keeps_its_findings_and_the_other_is_read
     assert devices.findings == {("roborock/robot-1", "vacuum_error"), ("roborock/robot-1", "device_offline")}
     (failed,) = run.checks_failed
     assert failed.check == "read_is_complete"
+
+
+def test_a_snapshot_from_before_devices_can_be_compared_with(studio, devices):
+    """A v3.1 document is read as it was written; what it did not know is not called a change."""
+    first = studio.run()
+    yesterday = studio.day - timedelta(days=1)
+    old = {name: value for name, value in first.snapshot.items() if name != "devices"}
+    old |= {"schemaVersion": "v3.1", "snapshotDate": yesterday.isoformat()}
+    studio.history.append_snapshot(
+        yesterday,
+        content_hash(old),
+        old,
+        {},
+        observed_at=studio.clock.now(),
+        run_id="of-then",
+        code_version="snapshot-v3.1-1",
+    )
+    studio.clock.advance(minutes=15)
+    run = studio.run()
+    assert (run.is_new, run.diff.from_date, run.diff.changes) == (False, yesterday, ())
+
+
+def test_a_snapshot_made_again_alone_asks_nobody_and_lets_devices_grow_old(studio, devices):
+    """Deriving without reading uses what the day's newest run learnt, and calls it old when it is."""
+    studio.settings = studio.settings.model_copy(update={"device_stale_minutes": 20})
+    devices.configure()
+    studio.run()
+    asked = devices.hub.requests
+    studio.clock.advance(minutes=30)
+    definitions = build_defs(
+        studio.settings,
+        **{
+            name: getattr(studio.doors, name) for name in ("documents", "payments", "history", "raw", "clock")
+        },
+        **{name: getattr(studio.doors, name) for name in ("devices", "device_readings", "findings")},
+    )
+    studio_id = studio.settings.studio_id
+    keys = [cloud_truth_key(studio_id, contract.name) for contract in catalog.ALL]
+    result = definitions.resolve_job_def("snapshot_job").execute_in_process(
+        instance=studio.instance,
+        partition_key=studio.today,
+        asset_selection=[*keys, studio_state_key(studio_id, "snapshot")],
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    assert result.success
+    assert devices.hub.requests == asked
+    entry = studio.history.current_snapshot().payload["devices"]["hubitat"]
+    assert (entry["status"], entry["ageSeconds"], entry["devices"]) == ("old", 1800, None)
+
+
+def test_the_live_doors_ask_the_gateway_and_leave_their_events(studio, devices, postgres_url):
+    """Only the cloud and the clock are handed in: permits, records, readings and findings are the house's."""
+    studio.clock.set(studio.machine_now())  # the live doors have the machine's clock
+    devices.hub.devices.append(sensor("13", battery=9))
+    studio.settings = studio.settings.model_copy(update={"database_url": SecretStr(postgres_url)})
+    studio.doors = replace(studio.doors, devices=None, device_readings=None, findings=None)
+    run = studio.run()
+    assert run.success, run.errors
+    assert {name: entry["status"] for name, entry in run.snapshot["devices"].items()} == {
+        "hubitat": "current",
+        "roborock": "current",
+    }
+    with live_findings(studio.settings) as findings, live_audit_log(studio.settings) as audit:
+        (kept,) = findings.open("operations")
+        assert (kept.finding.subject_id, kept.run_id) == ("hubitat/13", run.run_id)
+        with audit.view() as view:
+            names = {entry.name for entry in view.tail(20)}
+    assert {"connector:hubitat:called", "connector:roborock:called"} <= names
