@@ -46,7 +46,7 @@ def test_a_migrated_database_has_no_problem(app_engine, owner_url):
         ("ALTER TABLE studio.findings DISABLE ROW LEVEL SECURITY", "no row-level security"),
         ("GRANT UPDATE (state) ON studio.findings TO studio_app", "may change studio.findings"),
         ("GRANT DELETE ON studio.connector_readings TO studio_app", "may change studio.connector_readings"),
-        ("DROP TABLE studio.connector_confirmations", "studio.connector_confirmations is missing"),
+        ("DROP TABLE studio.connector_confirmations CASCADE", "studio.connector_confirmations is missing"),
         ("COMMENT ON SCHEMA studio IS 'x'", "views are of another version"),
         ("UPDATE studio.alembic_version SET version_num = '0001'", "at version 0001"),
         ("UPDATE studio.alembic_version SET version_num = '9000'", "newer one made it"),
