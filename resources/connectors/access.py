@@ -71,6 +71,7 @@ class DeviceAccess:
             DeniedError: The rules say no; nothing was asked.
             ConnectorError: Nothing can be said about any device; ``NotConfiguredError`` when there is nobody
                 to ask.
+            ServerUnreachableError: The database cannot be used: no permit, or no record, and so no reading.
         """
         return self._runner(self._rows[connector_id]).read(run_id=run_id)
 

@@ -22,7 +22,7 @@ CONNECTOR_BREAKERS = Table(
     PrimaryKeyConstraint("studio_id", "circuit", name="connector_breakers_pkey"),
     comment=(
         "One row per connector: the state of its circuit breaker now, shared by all processes. Changes in "
-        "place; what happened when is in connector_calls and operational_events."
+        "place; what happened when is in connector_calls and the audit log."
     ),
 )
 

@@ -226,3 +226,14 @@ def test_a_store_for_this_process_alone_will_do(clock, gateway, puppet):
         rows=[row],
     )
     assert access.read("puppet").failures == []
+
+
+def test_what_cannot_be_recorded_is_not_handed_out(access, log, monkeypatch):
+    """A reading without a record would be one that nobody could prove: the caller gets the error instead."""
+
+    def fail(_):
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(log, "append", fail)
+    with pytest.raises(OSError, match="away"):
+        access.read("puppet")
