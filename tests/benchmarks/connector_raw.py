@@ -38,14 +38,17 @@ class RawReader:
         self._process.kill()
         self._process.communicate()
 
-    def read(self, way: str) -> tuple[float, int]:
-        """Return seconds of one read and how many robots gave a battery; ``way`` is ``fresh`` or ``kept``."""
+    def read(self, way: str) -> tuple[float, float, int]:
+        """Return seconds and CPU seconds of one read, and how many robots gave a battery.
+
+        ``way`` is ``fresh`` or ``kept``: with a manager of its own, or with the one of the reads before.
+        """
         if self._process.stdin is None or self._process.stdout is None:  # pragma: no cover - for mypy
             raise RuntimeError("no pipe")
         self._process.stdin.write(f"{way}\n")
         self._process.stdin.flush()
-        seconds, devices = json.loads(self._process.stdout.readline())
-        return float(seconds), int(devices)
+        seconds, cpu, devices = json.loads(self._process.stdout.readline())
+        return float(seconds), float(cpu), int(devices)
 
 
 class _Raw:
@@ -60,17 +63,17 @@ class _Raw:
         self._home: Any = None
         self._kept: Any = None
 
-    async def read(self, way: str) -> tuple[float, int]:
+    async def read(self, way: str) -> tuple[float, float, int]:
         if way == "kept":
             self._kept = self._kept or await self._manager()
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         manager = self._kept if way == "kept" else await self._manager()
         try:
             count = await _battery_count(manager)
         finally:
             if way != "kept":
                 await manager.close()
-        return time.perf_counter() - started, count
+        return time.perf_counter() - started, time.process_time() - cpu, count
 
     async def _manager(self) -> Any:
         from roborock.devices.cache import (

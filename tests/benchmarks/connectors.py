@@ -109,40 +109,55 @@ def _healthy(
     devices: int, folder: Path, twins: TwinsApart, runners: Mapping[str, ConnectorRunner], reads: int
 ) -> Iterator[dict[str, Any]]:
     with _bare_hub(twins) as raw:
-        yield _beside(f"hubitat, {devices}", lambda: _count(runners["hubitat"], devices), {"raw": raw}, reads)
+        sides = {"ours": _timed(lambda: _count(runners["hubitat"], devices)), "raw": _timed(raw)}
+        yield _beside(f"hubitat, {_devices(devices)}, healthy", sides, reads)
     with RawReader(folder / "session.json", twins.addresses) as library:
 
-        def read(way: str) -> float:
-            seconds, count = library.read(way)
+        def read(way: str) -> tuple[float, float]:
+            seconds, cpu, count = library.read(way)
             if count != devices:
                 raise RuntimeError(f"the library read {count} of {devices} robots")
-            return seconds
+            return seconds, cpu
 
-        sides = {"raw": lambda: read("fresh"), "rawKept": lambda: read("kept")}
-        yield _beside(f"roborock, {devices}", lambda: _count(runners["roborock"], devices), sides, reads)
+        sides = {
+            "ours": _timed(lambda: _count(runners["roborock"], devices)),
+            "raw": lambda: read("fresh"),
+            "rawKept": lambda: read("kept"),
+        }
+        yield _beside(f"roborock, {_devices(devices)}, healthy", sides, reads)
 
 
-def _beside(
-    case: str, ours: Callable[[], object], others: Mapping[str, Callable[[], float]], reads: int
-) -> dict[str, Any]:
-    """Let all sides take turns; return the medians. The first turn of each is not counted."""
-    taken: dict[str, list[float]] = {name: [] for name in ("ours", "cpu", *others)}
-    for number in range(reads + 1):
+def _devices(count: int) -> str:
+    return f"{count} device{'s' if count > 1 else ''}"
+
+
+def _timed(act: Callable[[], object]) -> Callable[[], tuple[float, float]]:
+    """Return a function that does it and returns the seconds and this process's CPU seconds it took."""
+
+    def timed() -> tuple[float, float]:
         started, cpu = time.perf_counter(), time.process_time()
-        ours()
-        seconds = {"ours": time.perf_counter() - started, "cpu": time.process_time() - cpu}
-        seconds |= {name: other() for name, other in others.items()}
-        if number:
-            for name, value in seconds.items():
-                taken[name].append(value * 1000)
-    found = {name: round(median(values), 2) for name, values in taken.items()}
+        act()
+        return time.perf_counter() - started, time.process_time() - cpu
+
+    return timed
+
+
+def _beside(case: str, sides: Mapping[str, Callable[[], tuple[float, float]]], reads: int) -> dict[str, Any]:
+    """Let all sides take turns; return the medians. The first turn of each is not counted."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    for number in range(reads + 1):
+        for name, act in sides.items():
+            one = act()
+            if number:
+                taken[name].append(one)
+    wall = {name: round(median(one for one, _ in values) * 1000, 2) for name, values in taken.items()}
+    cpu = {name: round(median(one for _, one in values) * 1000, 2) for name, values in taken.items()}
     return {
-        "case": f"{case} device{'s' if not case.endswith(' 1') else ''}, healthy",
-        "ratio": round(found["raw"] / found["ours"], 3),
-        "ours": found["ours"],
-        "raw": found["raw"],
-        "oursCpuMs": found["cpu"],
-        **{name: value for name, value in found.items() if name not in {"ours", "cpu", "raw"}},
+        "case": case,
+        "ratio": round(wall["raw"] / wall["ours"], 3),
+        **wall,
+        "cpuMs": cpu,
+        "cpuRatio": round(cpu["raw"] / cpu["ours"], 3),
     }
 
 
@@ -153,16 +168,14 @@ def _count(runner: ConnectorRunner, devices: int) -> None:
 
 
 @contextmanager
-def _bare_hub(twins: TwinsApart) -> Iterator[Callable[[], float]]:
+def _bare_hub(twins: TwinsApart) -> Iterator[Callable[[], None]]:
     with httpx.Client(trust_env=False, timeout=10) as client:
 
-        def read() -> float:
-            started = time.perf_counter()
+        def read() -> None:
             for path in ("devices/all", "modes", "hsm"):
                 json.loads(
                     client.get(f"{twins.hub_url}/apps/api/{APP_ID}/{path}?access_token={TOKEN}").content
                 )
-            return time.perf_counter() - started
 
         yield read
 
@@ -185,7 +198,7 @@ def _dead(
             deadline = policies[connector].deadline_seconds
             seconds, fault = first[connector]
             yield {
-                "case": f"{connector}, {devices} device{'s' if devices > 1 else ''}, {death}",
+                "case": f"{connector}, {_devices(devices)}, {death}",
                 "ratio": round(deadline / seconds, 2),
                 "ours": round(seconds, 3),
                 "raw": deadline,
