@@ -111,6 +111,15 @@ def test_explain_names_rule_and_questions(capsys, desk):
     assert (code, shown["code"], shown["rule"]) == (0, "CAPABILITY_UNKNOWN", "capability-known")
 
 
+def test_explain_reading(capsys, desk):
+    """A read is explained without a proposal: yes for what only reads, no for what changes something."""
+    code, shown = told(capsys, "explain", "--capability", "hubitat.devices.read", "--operation", "read")
+    assert (code, shown["isAllowed"], shown["actor"]["id"]) == (0, True, "u_staff")
+    assert len(shown["asked"]) == 2
+    _, shown = told(capsys, "explain", "--capability", NOTE, "--operation", "read")
+    assert (shown["code"], shown["rule"]) == ("NOT_A_READ", "only-reads")
+
+
 def test_explain_execution_asks_for_the_executor(capsys, desk):
     """Whether something would be executed is a question about the execution run, not about who asks."""
     told(capsys, "explain", "--proposal", "prp_1")
