@@ -237,7 +237,6 @@ def soak(minutes: float, seed: int, period: float) -> dict[str, Any]:
         ),
         "roborock": CallPolicy(period * 0.75, period * 0.75, 1, breaker=BreakerPolicy(5, period * 3, period)),
     }
-    before = _weigh(0.0)
     changes: Counter[tuple[str, bool]] = Counter()
 
     def note_change(change: DegradedChange) -> None:
@@ -246,6 +245,7 @@ def soak(minutes: float, seed: int, period: float) -> dict[str, Any]:
     with TemporaryDirectory(prefix="studio-soak-") as name:
         folder = Path(name)
         with Database(folder) as database, TwinsApart(DEVICES, folder / "session.json") as twins:
+            before = _weigh(0.0, database)
             pollers = []
             for number, made in enumerate(
                 (hub_connector(twins), robot_connector(folder, clock=FastClock(CLOCK_SPEED)))
@@ -305,7 +305,7 @@ def _run(
     between: list[Weight] = []
     while time.time() < ends_at:
         _wait_for_room(pollers, ends_at)
-        weight = _weigh(time.time() - started)
+        weight = _weigh(time.time() - started, database)
         if warm is None and time.time() >= warm_at:
             warm = weight
         elif warm is not None:
@@ -322,7 +322,7 @@ def _run(
     return {
         "warm": warm or between[0],
         "between": between,
-        "end": _settled(warm or between[0], time.time() - started),
+        "end": _settled(warm or between[0], time.time() - started, database),
         "isRecovered": is_recovered,
         "faults": {trouble.name.partition("-")[2]: trouble.seen for trouble in troubles},
         "idle": _idle(database),
@@ -345,11 +345,11 @@ def _recovers(poller: Poller) -> bool:
     return False
 
 
-def _settled(warm: Weight, at: float) -> Weight:
+def _settled(warm: Weight, at: float, database: Database) -> Weight:
     """Weigh, once what is on its way out has gone."""
     gc.collect()
     for _ in range(50):
-        weight = _weigh(at)
+        weight = _weigh(at, database)
         if not leaks(warm, weight, ()):
             break
         time.sleep(0.1)
@@ -362,14 +362,15 @@ def _idle(database: Database) -> int:
     return len(psutil.Process().net_connections("all"))
 
 
-def _weigh(at: float) -> Weight:
-    process = psutil.Process()
+def _weigh(at: float, database: Database) -> Weight:
+    """Weigh this process, but for the database's connections: their pool keeps as many as it may."""
+    process, pooled = psutil.Process(), database.pooled()
     tasks = [one for one in gc.get_objects() if isinstance(one, asyncio.Task) and not one.done()]
     return Weight(
         at=round(at, 1),
         tasks=len(tasks),
-        sockets=len(process.net_connections("all")),
-        files=process.num_fds(),
+        sockets=len(process.net_connections("all")) - pooled,
+        files=process.num_fds() - pooled,
         threads=sum(not one.name.startswith(_OWN_THREADS) for one in threading.enumerate()),
         memory_mb=round(process.memory_full_info().uss / 1e6, 2),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy import func, select, text
+from sqlalchemy.pool import QueuePool
 
 from resources.clock import Clock, SystemClock
 from resources.connector import Connector
@@ -45,6 +46,11 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.engine.dispose()
         self._server.stop()
+
+    def pooled(self) -> int:
+        """Return how many connections to the database are open; there is a limit to them."""
+        pool = self.engine.pool
+        return pool.checkedin() + pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     def recorded(self, connector_id: str) -> int:
         """Return how many calls of a connector are on record."""
