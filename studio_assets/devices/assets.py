@@ -25,7 +25,7 @@ from studio_assets.checks.device_rules import (
     implausible,
 )
 from studio_assets.checks.rules import Check
-from studio_assets.devices.events import connectors_read
+from studio_assets.devices.events import connectors_read, newest_connector_reads
 from studio_assets.devices.reading import CONNECTORS, Answer, ask_all, read_now, read_of_day
 from studio_assets.devices.section import ConnectorRead, ReadingStatus, limits_of, section
 from studio_assets.keys import (
@@ -149,8 +149,8 @@ def build_devices(settings: Settings) -> dg.AssetsDefinition:
                 reads = _reads_now(settings, devices, device_readings, answers, kept)
                 at = clock.now()
             else:
-                limits, at = limits_of(settings), day_end(day, settings.timezone)
-                reads = [read_of_day(name, device_readings, day, settings, limits) for name in CONNECTORS]
+                told, at = newest_connector_reads(history, day), day_end(day, settings.timezone)
+                reads = [read_of_day(name, device_readings, day, settings, told=told) for name in CONNECTORS]
         history.record_event(connectors_read(reads, day, at=clock.now(), run_id=run_id))
         wanted, checked = context.selected_asset_keys, context.selected_asset_check_keys
         for read in reads:

@@ -4,7 +4,7 @@ Nothing a device, a hub or a vendor's cloud does raises here: it is a fault of o
 such. A past day asks nobody: its devices are what was read of them on that day, or nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +20,7 @@ from resources.logs import logger
 from resources.postgres.device_readings import DeviceReadings, StoredReading
 from resources.postgres.errors import PostgresError
 from resources.settings import Settings
-from studio_assets.devices.section import ConnectorRead, Limits, count_devices
+from studio_assets.devices.section import ConnectorRead, Limits, count_devices, limits_of
 
 CONNECTORS = tuple(row.connector_id for row in ROWS)
 """Every connector there is, in the order people see them."""
@@ -109,19 +109,36 @@ def read_now(
 
 
 def read_of_day(
-    connector_id: str, readings: DeviceReadings, day: date, settings: Settings, limits: Limits
+    connector_id: str,
+    readings: DeviceReadings,
+    day: date,
+    settings: Settings,
+    *,
+    told: Iterable[ConnectorRead] = (),
 ) -> ConnectorRead:
-    """Return what was known of a connector at the end of a past day; only a reading of that day counts."""
+    """Return what was known of a connector at the end of a past day; only a reading of that day counts.
+
+    Args:
+        connector_id: Which.
+        readings: What was read.
+        day: The studio-local day.
+        settings: For the zone and the limits.
+        told: What the newest run for that day told of the connectors. A connector that had fallen silent by
+            then is not called current because nobody looks any more.
+    """
+    before = next((read for read in told if read.connector_id == connector_id), None)
     stored = readings.newest(connector_id, before=day_end(day, settings.timezone))
     if stored is not None and stored.read_at < day_start(day, settings.timezone):
         stored = None
+    is_same = before is not None and stored is not None and before.read_at == stored.read_at
     return ConnectorRead(
         connector_id=connector_id,
         is_configured=stored is not None or is_configured(connector_id, settings),
-        is_answered=stored is not None,
+        is_answered=before.is_answered if before and is_same else stored is not None,
         read_at=stored.read_at if stored else None,
         revision=stored.revision if stored else None,
-        counts=count_devices(stored.reading, limits) if stored else {},
+        counts=count_devices(stored.reading, limits_of(settings)) if stored else {},
+        fault=before.fault if before and is_same else None,
     )
 
 

@@ -194,6 +194,21 @@ def test_a_past_day_asks_nobody_and_uses_what_was_read_then(studio, devices):
     assert devices.findings == known == {("hubitat/13", "battery_low")}
 
 
+def test_a_connector_that_was_lost_late_in_a_day_is_not_found_again_by_rebuilding_the_day(studio, devices):
+    """Half an hour before midnight it was old; the day rebuilt says the same, and is the same state."""
+    devices.configure(robots=False)
+    studio.clock.set(day_end(studio.day, PHOENIX.key) - timedelta(minutes=45))
+    studio.run(studio.day)
+    devices.strike("hubitat")
+    studio.clock.advance(minutes=15)
+    then = studio.run(studio.day).snapshot["devices"]["hubitat"]
+    studio.clock.advance(hours=2)
+    for _ in range(2):
+        entry = studio.run(studio.day).snapshot["devices"]["hubitat"]
+        assert (entry["status"], entry["readAt"], entry["fault"]) == ("old", then["readAt"], then["fault"])
+        assert counts(entry) == NOTHING
+
+
 def test_the_same_devices_are_the_same_state_however_old_and_warm_they_are(studio, devices):
     """Read times, ages, temperatures and charges move all day; none of that is a new revision."""
     first = studio.run()

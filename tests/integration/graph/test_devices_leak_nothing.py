@@ -33,7 +33,7 @@ CANARIES = {
     "broker password": "canary-password-6",
     "signing key": "canary-signing-7",
     "sealing key": "canary-sealing-8",
-    "robot's key": "canary-robotkey9",
+    "robot's key": "canary_robotkey9",
     "robot's name": "canary-robotname-10",
 }
 # The pages of a hub that refuses repeat the address with the token; a redirect names it, too.
