@@ -87,7 +87,7 @@ class SourceRead:
 class Snapshot:
     """One revision of StudioState for one studio-local day: grain is (studio, snapshot_date, revision).
 
-    ``payload`` is the whole v3.1 JSON document. ``content_hash`` covers only what the cloud says
+    ``payload`` is the whole StudioState document. ``content_hash`` covers only what the cloud says
     (counters and source hashes), so the same cloud state always has the same hash.
     """
 
