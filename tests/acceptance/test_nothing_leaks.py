@@ -27,6 +27,7 @@ DEVICE_SECRETS = (
     "pretend-sealing-key", "throwing-room-k1", "kiln-room-key-02", "glaze-room-key-3",
 )  # fmt: skip
 SECRETS = (STRIPE_CANARY, DATABASE_CANARY, "canaryStripe", "canaryDatabase", *DEVICE_SECRETS)
+DATABASES = ("leaks", "leaks_dagster")
 PERSONAL_FIELDS = {
     "displayName", "ownerDisplayName", "ownerName", "email", "ownerEmail", "borrowerName", "borrowerEmail",
     "deliveryAddress", "deliveryInstructions", "note", "staffNote", "staffNotes", "body", "pickupNotes",
@@ -57,14 +58,16 @@ def outcome(tmp_path_factory, postgres_server):
                 "STUDIO_LOG_LEVEL": "debug",
             },
         )
-        said = [
+        said = [house.run("up", "--once", "--no-twins", "--port", str(house.port), "--json")]
+        _strike(environment)
+        said += [
             house.run(*command, "--json")
             for command in (
-                ("up", "--once", "--no-twins", "--port", str(house.port)),
                 ("snapshot",),
                 ("state", "show"),
                 ("doctor",),
                 ("status",),
+                ("connectors", "status"),
             )
         ]
         wrong = House(folder / "another home", STUDIO_STRIPE_KEY="sk_live_canaryStripeFull", STUDIO_PORT="0")
@@ -73,6 +76,16 @@ def outcome(tmp_path_factory, postgres_server):
     finally:
         twins.terminate()
         twins.communicate(timeout=20)
+
+
+def _strike(environment):
+    """Let the hub refuse its token in a page that repeats it, and the robots' broker refuse the login."""
+    control = environment["STUDIO_TWINS_CONTROL"]
+    for fault in (("hubitat", "401"), ("roborock", "broker_refuses")):
+        subprocess.run(
+            [sys.executable, "-m", "twins", "fault", *fault, "--control", control],
+            cwd=CHECKOUT, check=True, capture_output=True,
+        )  # fmt: skip
 
 
 def _first_object(process):
@@ -130,6 +143,7 @@ def test_the_product_did_run(outcome):
     assert json.loads(said[0].stdout)["contentHash"]
     assert said[-1].returncode != 0
     assert "restricted key" in said[-1].stdout + said[-1].stderr
+    assert '"auth"' in said[2].stdout, "the hub refused its token in the second snapshot"
     assert len(personal) > 20
 
 
@@ -153,11 +167,46 @@ def test_no_file_of_the_home_holds_a_secret_or_personal_data(outcome):
 def test_no_row_of_either_database_holds_a_secret_or_personal_data(outcome):
     """Every row of every table, our own and Dagster's: metadata, tags, events, run configuration."""
     _, _, personal, server = outcome
-    rows, starts = 0, []
-    for database in ("leaks", "leaks_dagster"):
-        with psycopg2.connect(
-            server.url(database).replace("postgresql+psycopg2", "postgresql")
-        ) as connection:
+    rows, starts, tables = 0, [], set()
+    for table, row in _rows(server):
+        rows += 1
+        tables.add(table)
+        assert _found_in(row, personal) == [], table
+        if "studio:instance:started" in row:
+            starts.append(row)
+    assert rows > 500
+    assert tables > {"studio.connector_calls", "studio.connector_readings", "studio.audit_events"}
+    assert any("read-only" in start for start in starts), "the start-up event records the posture"
+
+
+def test_what_is_planted_is_found(outcome):
+    """The control: every secret in a file of the home, and one in a row of each database, is found."""
+    house, _, personal, server = outcome
+    planted = house.home / "logs" / "planted.log"
+    planted.parent.mkdir(exist_ok=True)
+    for secret in SECRETS:
+        planted.write_text(f"asked with {secret}\n")
+        assert secret in _found_in(_text_of(planted), personal)
+    planted.unlink()
+    for database in DATABASES:
+        with _connected(server, database) as connection:
+            cursor = connection.cursor()
+            cursor.execute("CREATE TABLE planted AS SELECT %s AS word", (DEVICE_SECRETS[0],))
+    found = [table for table, row in _rows(server) if _found_in(row, personal)]
+    for database in DATABASES:
+        with _connected(server, database) as connection:
+            connection.cursor().execute("DROP TABLE planted")
+    assert found == ["public.planted", "public.planted"]
+
+
+def _connected(server, database):
+    return psycopg2.connect(server.url(database).replace("postgresql+psycopg2", "postgresql"))
+
+
+def _rows(server):
+    """Yield table and text of every row of both databases."""
+    for database in DATABASES:
+        with _connected(server, database) as connection:
             cursor = connection.cursor()
             cursor.execute(
                 "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
@@ -165,13 +214,7 @@ def test_no_row_of_either_database_holds_a_secret_or_personal_data(outcome):
             )
             for (table,) in cursor.fetchall():
                 cursor.execute(f"SELECT t::text FROM {table} t")  # noqa: S608 - the name comes from the catalogue
-                for (row,) in cursor.fetchall():
-                    rows += 1
-                    assert _found_in(row, personal) == [], table
-                    if "studio:instance:started" in row:
-                        starts.append(row)
-    assert rows > 500
-    assert any("read-only" in start for start in starts), "the start-up event records the posture"
+                yield from ((table, row) for (row,) in cursor.fetchall())
 
 
 def _text_of(path):
