@@ -5,7 +5,6 @@ In the measured process they would be measured, too: their threads, sockets and 
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,6 @@ from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 _KEY = "bench-robot-key0"
-_FILLERS = 3
 
 
 class TwinsApart:
@@ -70,45 +68,18 @@ class TwinsApart:
         return heard
 
 
-class _Hole:
-    """A port that neither takes nor refuses a connection: its queue is full and nobody empties it."""
-
-    def __init__(self) -> None:
-        self._sockets: list[socket.socket] = []
-
-    def open(self, port: int) -> None:
-        """Swallow from now on."""
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(0)
-        self._sockets.append(listener)
-        for _ in range(_FILLERS):
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port))
-            self._sockets.append(filler)
-
-    def close(self) -> None:
-        """Give the port back."""
-        for one in self._sockets:
-            one.close()
-        self._sockets.clear()
-
-
 def _serve(devices: int, session: Path) -> None:
     from twins.hubitat.devices import studio_devices
     from twins.hubitat.server import HubitatTwin
     from twins.roborock.server import RoborockTwin
 
-    hub, hole = HubitatTwin(), _Hole()
+    hub = HubitatTwin()
     kinds = studio_devices()
     while len(kinds) < devices:
         kinds += studio_devices()
     hub.devices = kinds[:devices]
     for number, device in enumerate(hub.devices, 11):
         device.device_id = str(number)
-    port = int(hub.url.rpartition(":")[2])
     with hub, RoborockTwin(_robots(devices)) as robots:
         robots.write_session(session)
         _tell({"hub": hub.url, "addresses": {duid: robot.ip for duid, robot in robots.robots.items()}})
@@ -117,11 +88,8 @@ def _serve(devices: int, session: Path) -> None:
             match question["do"], question.get("connector"):
                 case "fail", "hubitat":
                     (kind,) = question["kinds"]
-                    hub.fail("refused" if kind == "black_hole" else kind)
-                    if kind == "black_hole":
-                        hole.open(port)
+                    hub.fail(kind)
                 case "clear", "hubitat":
-                    hole.close()
                     hub.clear()
                 case "fail", _:
                     for kind in question["kinds"]:
