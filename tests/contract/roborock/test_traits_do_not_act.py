@@ -11,15 +11,19 @@ import inspect
 import typing
 
 import pytest
+from roborock.data import UserData
+from roborock.web_api import RoborockApiClient, UserWebApiClient
 
+from resources.connector import Fault
 from resources.roborock.guard import install_guard
 from resources.roborock.limits import Limits
+from resources.roborock.session import load_session
 from tests.contract.roborock.studio import fleet
 from tests.contract.roborock.test_read_only import devices, outcome, remove_guard
 
 FAMILIES = ("v1_properties", "b01_q7_properties", "b01_q10_properties", "zeo", "dyad")
-# They wait for ever for what a pretend robot never says, or end the session; neither sends anything.
-LEFT_OUT = {"close", "start", "add_listener"}
+# They wait for ever, end the session, or are not written yet; none sends anything.
+LEFT_OUT = {"close", "start", "add_listener", "pass_login_v3"}
 SURE_TO_ACT = {
     *("ConsumableTrait.reset_consumable", "DoNotDisturbTrait.disable", "MapsTrait.set_current_map"),
     *("SoundVolumeTrait.set_volume", "LedStatusTrait.enable", "RoutinesTrait.execute_routine"),
@@ -68,10 +72,10 @@ def sample(annotation):
     return {str: "1", dict: {}}.get(kind, 1)
 
 
-def call(method, function):
+def call(method, function, **known):
     hints = typing.get_type_hints(function)
     wanted = [p for p in inspect.signature(method).parameters.values() if p.default is p.empty]
-    return method(*(sample(hints.get(one.name, int)) for one in wanted))
+    return method(**{one.name: known.get(one.name) or sample(hints.get(one.name, int)) for one in wanted})
 
 
 def call_all(studio):
@@ -109,4 +113,45 @@ def test_control_unguarded_the_same_calls_act(make_studio):
     assert writes["robot-v1"] >= {"reset_consumable", "close_dnd_timer", "load_multi_map", "set_led_status"}
     assert writes["robot-q7"] >= {"service.set_room_clean", "service.find_device"}
     assert all(writes.values()), writes
+    assert "POST /user/scene/1/execute" in studio.twin.writes
+
+
+def call_all_of_the_cloud(studio):
+    """Call everything both clients of the cloud offer; return what was called, and what came of it."""
+    session = load_session(studio.session_path)
+    user = UserData.from_dict(session.user_data)
+
+    async def go():
+        found = {}
+        plain = RoborockApiClient(session.email, base_url=studio.twin.cloud_url)
+        for client in (plain, UserWebApiClient(plain, user)):
+            for name, function in inspect.getmembers(type(client), inspect.iscoroutinefunction):
+                if not name.startswith("_") and name not in LEFT_OUT:
+                    method = getattr(client, name)
+                    found[f"{type(client).__name__}.{name}"] = await outcome(
+                        call(method, function, user_data=user)
+                    )
+        return found
+
+    return asyncio.run(go())
+
+
+def test_no_method_of_the_clouds_clients_acts(make_studio):
+    """Whatever the two clients offer, pairing, updating and logging in among it, the cloud is only asked."""
+    studio = make_studio(*fleet())
+    studio.twin.cloud_calls.clear()
+    called = call_all_of_the_cloud(studio)
+    assert len(called) > 15
+    assert called["UserWebApiClient.execute_routine"] is Fault.READ_ONLY_VIOLATION
+    assert not studio.twin.writes
+    assert {call.partition(" ")[0] for call in studio.twin.cloud_calls} <= {"GET"}
+
+
+def test_control_unguarded_the_clouds_clients_act(make_studio):
+    """The same calls without the guard: the pretend cloud sees those that change something."""
+    studio = make_studio(*fleet())
+    remove_guard()
+    studio.twin.cloud_calls.clear()
+    call_all_of_the_cloud(studio)
+    assert len({call.partition("?")[0] for call in studio.twin.writes}) > 4
     assert "POST /user/scene/1/execute" in studio.twin.writes
