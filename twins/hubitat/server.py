@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from twins.hubitat.devices import TwinDevice, full_shape, short_shape, single_shape, studio_devices
 from twins.hubitat.faults import FaultBox, HubFault
+from twins.ports import held
 
 TOKEN: Final = "twin-hub-token-5d1c"  # noqa: S105 - opens the twin only
 APP_ID: Final = "27"
@@ -69,8 +70,9 @@ class HubitatTwin:
         self.requests = 0
         self.faults = FaultBox()
         self.now = now
-        self._server = _Server(("127.0.0.1", port), self)
-        self._port = self._server.server_port
+        self._holder = held("127.0.0.1", port)
+        self._port = self._holder.getsockname()[1]
+        self._server = self._new_server()
         self._is_listening = False
         self._hole: list[socket.socket] = []
 
@@ -92,6 +94,7 @@ class HubitatTwin:
         self.faults.clear()
         self._stop_swallowing()
         self._stop_listening()
+        self._holder.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -116,7 +119,7 @@ class HubitatTwin:
         self.faults.clear()
         self._stop_swallowing()
         if not self._is_listening:
-            self._server = _Server(("127.0.0.1", self._port), self)
+            self._server = self._new_server()
             self.start()
 
     def status(self) -> Mapping[str, Any]:
@@ -128,6 +131,13 @@ class HubitatTwin:
             "commands": len(self.commands),
             "fault": self.faults.name,
         }
+
+    def _new_server(self) -> "_Server":
+        try:
+            return _Server(("127.0.0.1", self._port), self)
+        except OSError:
+            self._holder.close()
+            raise
 
     def _stop_listening(self) -> None:
         if self._is_listening:

@@ -6,6 +6,7 @@ One pair of topics per robot: the client asks on ``rr/m/i/<user>/<login>/<robot>
 
 import asyncio
 import json
+import socket
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from roborock.protocol import create_mqtt_decoder, create_mqtt_encoder
 from roborock.roborock_message import RoborockMessage
 from roborock.roborock_message import RoborockMessageProtocol as Kind
 
+from twins.ports import held
 from twins.roborock.account import Account
 from twins.roborock.faults import Faults
 from twins.roborock.frames import reply
@@ -48,18 +50,27 @@ class Broker:
         self.logins = 0
         self.sessions: dict[asyncio.StreamWriter, set[str]] = {}
         self._server: asyncio.Server | None = None
+        self._holder: socket.socket | None = None
         self.port = 0
 
     async def tend(self) -> None:
         """Listen, or do not, whichever is asked for now."""
+        if self._holder is None:
+            self._holder = held("127.0.0.1", self.port)
+            self.port = self._holder.getsockname()[1]
         if self._faults.has("broker_down"):
-            await self.stop()
+            await self._close()
         elif self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Close everything; the port is remembered."""
+        """Close everything; the number of the port is remembered, and no longer held."""
+        await self._close()
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
+
+    async def _close(self) -> None:
         if self._server is None:
             return
         self._server.close()

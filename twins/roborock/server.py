@@ -68,6 +68,7 @@ class RoborockTwin:
         self._cloud = Cloud(self.account, self.robots, self.faults)
         self._broker = Broker(self.account, self.robots, self.faults)
         self._broker.port = broker_port
+        self._tidying = asyncio.Lock()
         self._cloud_port = cloud_port
         self._wires = [LocalWire(robot, self.faults) for robot in robots if robot.ip]
         self._loop = asyncio.new_event_loop()
@@ -183,11 +184,16 @@ class RoborockTwin:
     async def _tend_on(self) -> None:
         while True:
             await asyncio.sleep(_TEND_SECONDS)
-            # A port that was closed for a while may be somebody else's for a moment: the next look takes it.
+            # A robot's port that was closed for a while may be somebody else's for a moment.
             with suppress(OSError):
                 await self._tend()
 
     async def _tend(self) -> None:
+        # Whoever asks for it and the regular look would else open the same port twice.
+        async with self._tidying:
+            await self._tend_alone()
+
+    async def _tend_alone(self) -> None:
         if self._is_alive and self._looks % _LIVE_EVERY == 0:
             now = self._now()
             for robot in self.robots.values():
