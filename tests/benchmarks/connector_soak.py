@@ -1,8 +1,9 @@
 """``studio bench connectors --soak``: both connectors polled for long, while random faults come and go.
 
 Polls go through the runner of the product, with circuits and records in PostgreSQL; the pretend hub and
-robots are another process. Every minute what this process holds is weighed; at the end nothing may have
-leaked, every circuit must have done what a second description of it says, and no command may have arrived.
+robots are another process. What this process holds is weighed three times a minute; at the end nothing may
+have leaked, every circuit must have done what a second description of it says, and no command may have
+arrived.
 
 The Roborock connector's clock goes faster than time, so that its home grows old and the limits of the
 maker's cloud are met within minutes; the breaker's and the poller's do not.
@@ -10,14 +11,11 @@ maker's cloud are met within minutes; the breaker's and the poller's do not.
 
 import asyncio
 import gc
-import random
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,10 +23,11 @@ from typing import Any
 import psutil
 
 from resources.clock import SystemClock
-from resources.connector import Command, CommandPlan, Connector, ConnectorError, Health, Reading
-from resources.connectors.breaker import BreakerPolicy, CallRefusedError
+from resources.connectors.breaker import BreakerPolicy
 from resources.connectors.runner import CallPolicy, ConnectorRunner, DegradedChange
-from tests.benchmarks.connector_model import OK, Attempt, BreakerModel, Weight, leaks, period_errors
+from tests.benchmarks.connector_model import OK, BreakerModel, Weight, leaks, period_errors
+from tests.benchmarks.connector_poller import FastClock, Poller, Watched
+from tests.benchmarks.connector_trouble import HUB_TROUBLE, OWN_THREADS, ROBOT_TROUBLE, Trouble
 from tests.benchmarks.connector_twins import TwinsApart
 from tests.benchmarks.connector_world import Database, hub_connector, robot_connector
 
@@ -37,189 +36,6 @@ WARM_SHARE, LONGEST_WARM_SECONDS = 0.2, 180.0
 WEIGH_EVERY_SECONDS = 20.0
 CLOCK_SPEED = 40
 _ROOM_SECONDS = 0.25  # between polls, for weighing
-_HEALTHY_SECONDS, _ILL_SECONDS = (4.0, 30.0), (3.0, 70.0)
-
-HUB_TROUBLE: Sequence[tuple[str, ...]] = tuple(
-    (kind,)
-    for kind in (
-        *("timeout", "hang", "slow", "late", "html502", "html503", "boot", "badjson", "cut", "short_json"),
-        *(
-            "wrong_shape",
-            "error_flag",
-            "html_type",
-            "401",
-            "404",
-            "429",
-            "500",
-            "reset",
-            "refused",
-            "redirect",
-        ),
-        *("huge", "packed", "black_hole"),
-    )
-)
-ROBOT_TROUBLE: Sequence[tuple[str, ...]] = (
-    *((kind,) for kind in ("refused", "black_hole", "mute_hello", "drop_after_hello", "reset", "slow")),
-    *((kind,) for kind in ("split", "merge", "bad_crc", "truncated", "garbage", "wrong_key", "not_json")),
-    *((kind,) for kind in ("mute", "off", "unknown_codes", "error", "busy", "unknown_method")),
-    *((kind,) for kind in ("broker_refuses", "broker_down", "broker_hangs", "broker_mute", "broker_garbage")),
-    *((kind,) for kind in ("broker_bad_crc", "cloud_html_502", "cloud_bad_json", "cloud_hang", "cloud_401")),
-    # A whole outage: neither wire helps the other.
-    *(("off", "broker_down"), ("black_hole", "broker_hangs"), ("refused", "broker_refuses")),
-    *(("mute", "cloud_hang"), ("reset", "broker_garbage"), ("off", "broker_down", "cloud_drop")),
-    *(("off", "broker_down"), ("mute",), ("bad_crc", "broker_bad_crc"), ("off", "broker_mute")),
-)
-_OWN_THREADS = "soak-"
-
-
-class FastClock:
-    """A clock that goes faster than time."""
-
-    def __init__(self, speed: int) -> None:
-        self._started, self._speed = datetime.now(UTC), speed
-
-    def now(self) -> datetime:
-        """Return its instant, UTC."""
-        now = datetime.now(UTC)
-        return self._started + (now - self._started) * self._speed
-
-
-class Watched:
-    """A connector that notes every time it is really asked; between the runner and the real one."""
-
-    def __init__(self, inner: Connector) -> None:
-        self.connector_id, self.version, self.is_read_only = inner.connector_id, inner.version, True
-        self._inner = inner
-        self._lock = threading.Lock()
-        self._attempts: list[list[Any]] = []
-        self.longest_overrun = 0.0
-
-    def read(self, deadline_seconds: float) -> Reading:
-        """Ask, and note."""
-        note: list[Any] = [time.time(), None, None]
-        with self._lock:
-            self._attempts.append(note)
-        ending = "unknown"
-        try:
-            answer = self._inner.read(deadline_seconds)
-            ending = OK
-        except ConnectorError as error:
-            ending = error.fault.value
-            raise
-        else:
-            return answer
-        finally:
-            note[1:] = time.time(), ending
-            self.longest_overrun = max(self.longest_overrun, note[1] - note[0] - deadline_seconds)
-
-    def taken(self, now: float) -> list[Attempt]:
-        """Return the attempts since the last time; one that still runs was given up as timed out."""
-        with self._lock:
-            notes, self._attempts = self._attempts, []
-        return [Attempt(began, ended or now, ending or "timeout") for began, ended, ending in notes]
-
-    def health(self, deadline_seconds: float) -> Health:
-        """Pass on."""
-        return self._inner.health(deadline_seconds)
-
-    def execute(self, command: Command, *, is_dry_run: bool, deadline_seconds: float) -> CommandPlan:
-        """Pass on."""
-        return self._inner.execute(command, is_dry_run=is_dry_run, deadline_seconds=deadline_seconds)
-
-    def close(self) -> None:
-        """Pass on."""
-        self._inner.close()
-
-
-@dataclass(slots=True)
-class Poller:
-    """One connector, polled at a period by a thread of its own."""
-
-    watched: Watched
-    runner: ConnectorRunner
-    database: Database
-    model: BreakerModel
-    period: float
-    offset: float
-    planned: list[float] = field(default_factory=list)
-    began: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    endings: Counter[str] = field(default_factory=Counter)
-    worked_around: Counter[str] = field(default_factory=Counter)
-    silent_devices: int = 0
-    attempts: int = 0
-    missed: int = 0
-    idle_until: float = 0.0
-
-    def poll_until(self, started: float, ends_at: float) -> None:
-        """Poll at every multiple of the period; a poll whose time came during another is missed."""
-        due = started + self.offset
-        while due < ends_at:
-            self.idle_until = due
-            time.sleep(max(0.0, due - time.time()))
-            self.idle_until = 0.0
-            self.planned.append(due)
-            self.began.append(time.time())
-            self.poll()
-            due += self.period
-            while due < time.time() - self.period:
-                self.missed += 1
-                due += self.period
-        self.idle_until = float("inf")
-
-    def poll(self) -> str:
-        """Poll once, and hold the circuit against the model."""
-        began_at, is_refused, ending = time.time(), False, OK
-        try:
-            reading = self.runner.read()
-            self.worked_around.update(fault.value for fault in reading.worked_around)
-            self.silent_devices += len(reading.failures)
-        except CallRefusedError:
-            is_refused, ending = True, "refused"
-        except ConnectorError as error:
-            ending = error.fault.value
-        returned_at = time.time()
-        self.seconds.append(returned_at - began_at)
-        self.endings[ending] += 1
-        attempts = self.watched.taken(returned_at)
-        self.attempts += len(attempts)
-        circuit = self.database.breakers.look(self.watched.connector_id)
-        self.model.called(began_at, attempts, time.time(), is_refused=is_refused)
-        retry_at = circuit.retry_at.timestamp() if circuit.retry_at else None
-        self.model.compare(circuit.state.value, circuit.failures, circuit.fault, retry_at)
-        return ending
-
-
-class Trouble(threading.Thread):
-    """Lets one twin be in random trouble, and be well in between."""
-
-    def __init__(
-        self,
-        twins: TwinsApart,
-        lock: threading.Lock,
-        connector: str,
-        kinds: Sequence[tuple[str, ...]],
-        seed: str,
-    ) -> None:
-        super().__init__(name=f"{_OWN_THREADS}{connector}", daemon=True)
-        self._twins, self._lock, self._connector, self._kinds = twins, lock, connector, kinds
-        self._random = random.Random(seed)
-        self._is_over = threading.Event()
-        self.seen: Counter[str] = Counter()
-
-    def run(self) -> None:
-        while not self._is_over.wait(self._random.uniform(*_HEALTHY_SECONDS)):
-            kinds = self._random.choice(self._kinds)
-            with self._lock:
-                self._twins.fail(self._connector, *kinds)
-            self.seen["+".join(kinds)] += 1
-            self._is_over.wait(self._random.uniform(*_ILL_SECONDS))
-            with self._lock:
-                self._twins.clear(self._connector)
-
-    def end(self) -> None:
-        self._is_over.set()
-        self.join()
 
 
 def soak(minutes: float, seed: int, period: float) -> dict[str, Any]:
@@ -293,7 +109,7 @@ def _run(
         threading.Thread(
             target=poller.poll_until,
             args=(started + poller.period / 2, ends_at),
-            name=f"{_OWN_THREADS}poller",
+            name=f"{OWN_THREADS}poller",
             daemon=True,
         )
         for poller in pollers
@@ -371,7 +187,7 @@ def _weigh(at: float, database: Database) -> Weight:
         tasks=len(tasks),
         sockets=len(process.net_connections("all")) - pooled,
         files=process.num_fds() - pooled,
-        threads=sum(not one.name.startswith(_OWN_THREADS) for one in threading.enumerate()),
+        threads=sum(not one.name.startswith(OWN_THREADS) for one in threading.enumerate()),
         memory_mb=round(process.memory_full_info().uss / 1e6, 2),
     )
 
