@@ -133,7 +133,11 @@ SNAPSHOTS = Table(
     described("snapshot_date", Date, "Studio-local day the snapshot describes."),
     _revision("state of that day"),
     _previous_revision(),
-    described("content_hash", Text, "SHA-256 of counters, source hashes and device counts: same cloud state, same hash."),
+    described(
+        "content_hash",
+        Text,
+        "SHA-256 of counters, source hashes and device counts: same cloud state, same hash.",
+    ),
     described("payload", JSONB, "The whole StudioState document, schema v3.1 or v3.2 (with devices)."),
     described("observed_at", Instant, "When the state was computed, UTC."),
     *_provenance(),
