@@ -26,7 +26,7 @@ FAMILIES = ("v1_properties", "b01_q7_properties", "b01_q10_properties", "zeo", "
 LEFT_OUT = {"close", "start", "add_listener", "pass_login_v3"}
 SURE_TO_ACT = {
     *("ConsumableTrait.reset_consumable", "DoNotDisturbTrait.disable", "MapsTrait.set_current_map"),
-    *("SoundVolumeTrait.set_volume", "LedStatusTrait.enable", "RoutinesTrait.execute_routine"),
+    *("SoundVolumeTrait.set_volume", "RoutinesTrait.execute_routine"),
     *("Q7PropertiesApi.start_clean", "Q7PropertiesApi.find_me", "VacuumTrait.empty_dustbin"),
     *("RemoteTrait.forward", "ChildLockTrait.enable", "ZeoApi.set_value", "DyadApi.set_value"),
 }
@@ -110,7 +110,7 @@ def test_control_unguarded_the_same_calls_act(make_studio):
     remove_guard()
     call_all(studio)
     writes = {duid: set(robot.writes) for duid, robot in studio.twin.robots.items()}
-    assert writes["robot-v1"] >= {"reset_consumable", "close_dnd_timer", "load_multi_map", "set_led_status"}
+    assert writes["robot-v1"] >= {"reset_consumable", "close_dnd_timer", "load_multi_map"}
     assert writes["robot-q7"] >= {"service.set_room_clean", "service.find_device"}
     assert all(writes.values()), writes
     assert "POST /user/scene/1/execute" in studio.twin.writes
