@@ -13,8 +13,8 @@ PACKAGES = ("policies", "resources", "studio_assets", "sensors", "cockpit", "twi
 FAST = ("tests/unit", "tests/architecture")
 # Generated cases are worth their minute before a commit, not at every key stroke.
 QUICKLY = ("--ignore-glob=*_by_property.py", "-n", "2")
-# Two processes fill the smallest machine we promise times for; a file's own servers stay in one of them.
-WHOLE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+# Many tests wait for something: three processes fill two cores. A file's own servers stay in one of them.
+WHOLE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 # The slowest first, so that no process is left alone with them at the end.
 RINGS = ("acceptance", "integration", "contract", "architecture", "unit")
 
