@@ -27,6 +27,8 @@ from twins.stripe.server import StripeTwin
 from twins.world.demo_agents import AgentRequest, DemoAgents
 
 LARGEST_BODY = 64 * 1024
+LONGEST_SECONDS = 7 * 24 * 60 * 60
+"""A timer that is told to wait for longer than a machine can say ends at once, and its fault never does."""
 PATHS = "there is /status, /faults, /agents, /agents/revoke, /tokens and /identity"
 # Reads only: the world itself writes through Commit and must not be what a fault strikes.
 _READ_METHODS = ("RunQuery", "RunAggregationQuery", "ListDocuments", "GetDocument", "BatchGetDocuments")
@@ -117,8 +119,9 @@ def _seconds(given: Mapping[str, Any], name: str) -> float | None:
     value = given.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise FaultRequestError(f"{name} is a number of seconds from 0")
+    # Not a number is not in the range, either.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_SECONDS:
+        raise FaultRequestError(f"{name} is a number of seconds from 0 to {LONGEST_SECONDS} (a week)")
     return float(value)
 
 

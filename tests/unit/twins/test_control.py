@@ -110,6 +110,9 @@ def test_a_fault_for_a_time_ends_by_itself(twins):
         ({"target": "firestore", "kind": "latency"}, "latency needs seconds"),
         ({"target": "stripe", "kind": "hang", "for_seconds": "soon"}, "for_seconds is a number"),
         ({"target": "stripe", "kind": "hang", "seconds": -1}, "seconds is a number"),
+        ({"target": "hubitat", "kind": "hang", "for_seconds": float("nan")}, "for_seconds is a number"),
+        ({"target": "hubitat", "kind": "hang", "for_seconds": float("inf")}, "for_seconds is a number"),
+        ({"target": "hubitat", "kind": "hang", "for_seconds": 1e20}, "for_seconds is a number"),
         ({"target": "stripe", "kind": "hang", "colection": "x"}, "unknown field 'colection'"),
     ],
 )
