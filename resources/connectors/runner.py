@@ -120,6 +120,7 @@ class _Call:
     ending: Ending = Ending.INTERRUPTED
     fault: Fault | None = None
     output: Any = None
+    output_hash: str | None = None
 
     @property
     def left(self) -> float:
@@ -227,6 +228,7 @@ class ConnectorRunner:
             try:
                 self._refuse_writes(call)
                 answer = self._retried(call, act)
+                call.output_hash = _hashed(answer)
             except ConnectorError as error:
                 is_refusal = call.attempts == 0 or error.fault is Fault.READ_ONLY_VIOLATION
                 call.ending, call.fault = Ending.REFUSED if is_refusal else Ending.FAILED, error.fault
@@ -319,7 +321,7 @@ class ConnectorRunner:
             ending=call.ending,
             fault=call.fault,
             input_hash=content_hash({"operation": call.operation, **call.given}),
-            output_hash=content_hash(call.output) if call.ending is Ending.OK else None,
+            output_hash=call.output_hash,
             device_count=None if reading is None else len(reading.devices),
             failed_device_count=None if reading is None else len(reading.failures),
             run_id=call.run_id,
@@ -352,6 +354,15 @@ def _spoken_for(act: Callable[[float], Answer], seconds: float) -> Answer:
     # A foreign exception's words may hold an address or a token; its type does not. Raised out here, so that
     # the exception itself does not hang on to ours.
     raise ConnectorError(Fault.UNKNOWN, f"The connector failed in a way it should not: {kind}.")
+
+
+def _hashed(answer: object) -> str:
+    try:
+        return content_hash(answer)
+    except (TypeError, ValueError, RecursionError):
+        pass
+    # Not left to the record: what cannot be hashed would take the record of the call with it.
+    raise ConnectorError(Fault.BAD_RESPONSE, "The answer holds something that cannot be kept.")
 
 
 def _describe(name: str, circuit: Circuit, last: datetime | None) -> str:

@@ -7,6 +7,7 @@ because the limits of the maker's cloud hold across processes and logins.
 
 import fcntl
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ DOUBTED_HOME_IS_GOOD_FOR: Final = timedelta(hours=1)
 
 FIRST_PAUSE: Final = timedelta(seconds=60)
 LONGEST_PAUSE: Final = timedelta(hours=6)
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _LOCK_SECONDS: Final = 1.0
 _HOUR: Final = 3600.0
 _DAY: Final = 86400.0
@@ -213,7 +215,14 @@ def home_data(kept: Mapping[str, Any] | None) -> HomeData:
 
 
 def kept_home(home: HomeData) -> dict[str, Any]:
-    """Return what is kept of a home: what tells robots apart and reaches them, and no free text."""
+    """Return what is kept of a home: what tells robots apart and reaches them, and no free text.
+
+    Raises:
+        ValueError: when a robot's id or a model is none; it would be the name of findings and of evidence.
+    """
+    names = [device.duid for device in home.get_all_devices()] + [one.model for one in home.products]
+    if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in names):
+        raise ValueError("The home has a robot without a usable id or model.")
     return {
         "id": home.id,
         "name": "",

@@ -20,6 +20,8 @@ HAZARDS: Final[Mapping[str, tuple[str, ...]]] = {
     WASHER: ("door_lock", "heats", "runs_water"),
     WET_DRY_VACUUM: ("heats", "runs_water"),
 }
+LARGEST_WHOLE: Final = 2**53
+"""Beyond it a number is not exact in JSON, and beyond 64 bits nobody could keep the reading it is in."""
 _EARLIEST_CLEAN: Final = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
 _LATEST_CLEAN: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 
@@ -155,8 +157,9 @@ def datapoints(raw: Mapping[int, Any], *, state: int, error: int, battery: int |
 
 
 def whole(value: Any) -> int | None:
-    """Return a whole number; null for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """Return a whole number; null for anything else, and for what no robot counts up to."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and abs(value) <= LARGEST_WHOLE else None
 
 
 def instant(value: Any) -> datetime | None:

@@ -41,6 +41,7 @@ class Puppet:
     version: str = "1"
     is_read_only: bool = True
     calls: list = field(default_factory=list)
+    reading: Reading = field(default_factory=lambda: Reading([], [], NOON))
 
     def health(self, deadline_seconds):
         self.calls.append("health")
@@ -50,7 +51,7 @@ class Puppet:
     def read(self, deadline_seconds):
         self.calls.append("read")
         self.act(deadline_seconds)
-        return Reading([], [], NOON)
+        return self.reading
 
     def execute(self, command, *, is_dry_run, deadline_seconds):
         self.calls.append(f"execute {command.name}")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -254,3 +255,14 @@ def test_equal_content_has_equal_hashes():
 def test_closing_closes_the_connector(runner, puppet):
     runner.close()
     assert puppet.calls == ["close"]
+
+
+@pytest.mark.parametrize("mode", ["\ud800", 2**64])
+def test_an_answer_that_cannot_be_hashed_is_a_fault_and_is_recorded(runner, puppet, log, mode):
+    """Every call leaves its record, whatever a device says."""
+    puppet.reading = replace(puppet.reading, mode=mode)
+    with pytest.raises(ConnectorError) as failed:
+        runner.read()
+    assert failed.value.fault is Fault.BAD_RESPONSE
+    (record,) = log.records
+    assert (record.ending, record.fault, record.output_hash) == (Ending.FAILED, Fault.BAD_RESPONSE, None)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resources.connectors.records import content_hash
 from resources.roborock import codes, parse
 from resources.roborock.parse import RobotAnswers
 
@@ -52,6 +53,17 @@ def test_unknown_is_never_healthy(state, error, family):
     if read(family, state=state, error=error).is_healthy:
         assert state in family.states
         assert error in family.notices
+
+
+@pytest.mark.parametrize("huge", [10**400, -(10**400), 2**64])
+def test_numbers_nobody_can_keep_are_no_numbers(huge):
+    """One robot's absurd count must not cost the reading of all robots, nor the record of the call."""
+    said = parse.v1_status({"state": huge, "error_code": huge, "battery": huge, "dock_error_status": huge})
+    parse.v1_last_record({"clean_count": huge, "clean_time": huge, "clean_area": huge}, said)
+    reading = parse.reading("duid", parse.VACUUM, "model", known=codes.V1, said=said, observed_at=NOW)
+    assert (reading.state, reading.error_code, reading.battery_pct, reading.values) == (None, None, None, {})
+    assert reading.is_healthy is None
+    assert len(content_hash(reading)) == 64
 
 
 def test_raw_codes_are_kept():

@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from resources.connector import ConnectorError, Fault
-from resources.roborock.cache import HOMES_PER_DAY, HOMES_PER_HOUR, Memory, RoborockCache
+from resources.roborock.cache import (
+    HOMES_PER_DAY,
+    HOMES_PER_HOUR,
+    Memory,
+    RoborockCache,
+    home_data,
+    kept_home,
+)
 from resources.roborock.session import RoborockSession, load_session, save_session
 from twins.roborock.account import Account, home
 from twins.roborock.robots import FakeRobot
@@ -140,3 +147,15 @@ def test_a_spoiled_cache_is_empty(tmp_path, text):
     memory = RoborockCache(path, session()).load()
     assert memory == Memory()
     assert json.loads(json.dumps(memory.attempts)) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a@b", "\U0001f916", "a\0b", "\ud800", "x" * 65, "a\nb", "'; --"]
+)
+def test_a_home_with_a_robot_without_a_usable_id_is_not_kept(name):
+    """An id becomes the name of findings and evidence; one that cannot be would end every run."""
+    told = home([FakeRobot("duid-1", "sealed-local-key", "127.9.9.9")])
+    assert [one["duid"] for one in kept_home(home_data(told))["devices"]] == ["duid-1"]
+    told["devices"][0]["duid"] = name
+    with pytest.raises(ValueError, match="without a usable id"):
+        kept_home(home_data(told))
