@@ -159,7 +159,7 @@ def _banner(facts: Facts, mood: Mood) -> tuple[str, str]:
             "Nothing in the studio yet",
             "Every source was read whole, and every one of them is empty. This is not an error.",
         ),
-        Mood.FRESH: ("Up to date", "Every source was read whole."),
+        Mood.FRESH: ("Up to date", f"Every source was read whole.{_unknown_devices(facts)}"),
         Mood.STALE: (
             "Stale",
             (
@@ -182,6 +182,16 @@ def _banner(facts: Facts, mood: Mood) -> tuple[str, str]:
             ),
         ),
     }[mood]
+
+
+def _unknown_devices(facts: Facts) -> str:
+    """Return a sentence that names the connectors whose devices nobody knows now; empty for none."""
+    names = [
+        words.connector_name(read.connector_id)
+        for read in facts.devices
+        if read.status(facts.now, facts.device_stale_minutes) in {ReadingStatus.OLD, ReadingStatus.NEVER}
+    ]
+    return f" But how these devices are is not known now: {', '.join(names)}." if names else ""
 
 
 def _groups(facts: Facts) -> list[tuple[str, list[Tile]]]:

@@ -17,6 +17,7 @@ from cockpit.world import TWINS
 from resources.clock import SystemClock
 from resources.connector import Fault
 from resources.connectors.circuits import CircuitState
+from resources.connectors.records import Ending
 from resources.connectors.registry import ROWS, ConnectorRow
 from resources.connectors.runner import state_of
 from resources.postgres.breakers import PostgresBreakerStore
@@ -97,6 +98,8 @@ def describe(settings: Settings, now: datetime) -> list[dict[str, Any]]:
             "fault": state.fault.value if is_degraded and state.fault else None,
             "reason": _WHY[state.fault] if is_degraded and state.fault else None,
             "lastGoodReadAt": state.last_good_read_at,
+            "lastCallEnding": record.last_ending.value if record.last_ending else None,
+            "lastCallFault": record.last_fault.value if record.last_fault else None,
             "nextRetryAt": state.next_retry_at if is_degraded else None,
             "calls24h": record.calls,
             "failures24h": record.failures,
@@ -129,9 +132,17 @@ def _headline(each: Mapping[str, Any], timezone: str) -> str:
     if each["state"] == "not_configured":
         return "not set up now, read before" if each["lastGoodReadAt"] else "not set up"
     if each["state"] == "in_order":
+        if _is_failing(each):
+            return "in order so far, but the last call failed"
         return "in order" if each["lastGoodReadAt"] else "set up, not read yet"
     since = each["degradedSince"]
     return f"degraded since {words.local_time(since, timezone)}" if since else "degraded"
+
+
+def _is_failing(each: Mapping[str, Any]) -> bool:
+    """Say whether nothing came of the newest call, though not often enough yet for degraded mode."""
+    is_failed = each["lastCallEnding"] in {Ending.FAILED, Ending.REFUSED}
+    return each["state"] == "in_order" and is_failed and each["lastCallFault"] is not None
 
 
 def _facts(each: Mapping[str, Any], timezone: str, now: datetime) -> Iterator[tuple[str, str]]:
@@ -140,6 +151,8 @@ def _facts(each: Mapping[str, Any], timezone: str, now: datetime) -> Iterator[tu
         yield "to set it up", _TO_SET_UP.get(connector_id, "see .env.example")
     if each["reason"]:
         yield "why", each["reason"]
+    elif _is_failing(each):
+        yield "why", _WHY[each["lastCallFault"]]
     if each["fault"] in _LASTING:
         yield "what to do", _NEEDS_SOMEBODY.get(connector_id, "check its settings")
     if read_at is not None:

@@ -7,6 +7,8 @@ from typing import Final
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
+from resources.connector import Fault
+from resources.connectors.records import Ending
 from resources.postgres.connector_events import ENTERED, SUBJECT_KIND
 from resources.postgres.engine import unreachable
 
@@ -19,6 +21,10 @@ _READ: Final = text(
     "SELECT device_count, failed_device_count FROM studio.connector_calls "
     "WHERE studio_id = :studio_id AND connector_id = :connector_id "
     "AND operation = 'read' AND ending = 'ok' ORDER BY started_at DESC LIMIT 1"
+)
+_LAST: Final = text(
+    "SELECT ending, fault FROM studio.connector_calls "
+    "WHERE studio_id = :studio_id AND connector_id = :connector_id ORDER BY started_at DESC LIMIT 1"
 )
 _ENTERED: Final = text(
     "SELECT at FROM studio.audit_events WHERE studio_id = :studio_id AND subject_kind = :kind "
@@ -37,6 +43,8 @@ class ConnectorRecord:
         devices: Devices of the newest good read; null when there was none.
         unread_devices: Devices it knew of and could not read; null when there was none.
         entered_at: When degraded mode was last entered, UTC; null when it never was.
+        last_ending: How the newest call ended, whatever it asked for; null when there was none.
+        last_fault: Why it gave nothing; null when it did, or was interrupted.
     """
 
     calls: int
@@ -45,6 +53,8 @@ class ConnectorRecord:
     devices: int | None
     unread_devices: int | None
     entered_at: datetime | None
+    last_ending: Ending | None
+    last_fault: Fault | None
 
 
 def connector_record(engine: Engine, studio_id: str, connector_id: str, since: datetime) -> ConnectorRecord:
@@ -59,6 +69,7 @@ def connector_record(engine: Engine, studio_id: str, connector_id: str, since: d
         with engine.begin() as connection:
             counts = connection.execute(_CALLS, of_one | {"since": since}).one()
             read = connection.execute(_READ, of_one).one_or_none()
+            last = connection.execute(_LAST, of_one).one_or_none()
             at = connection.scalar(_ENTERED, of_one | entered)
     except OperationalError as error:
         raise unreachable(str(engine.url), error) from error
@@ -69,4 +80,6 @@ def connector_record(engine: Engine, studio_id: str, connector_id: str, since: d
         devices=None if read is None else read.device_count,
         unread_devices=None if read is None else read.failed_device_count,
         entered_at=at,
+        last_ending=None if last is None else Ending(last.ending),
+        last_fault=None if last is None or last.fault is None else Fault(last.fault),
     )

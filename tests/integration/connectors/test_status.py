@@ -107,6 +107,28 @@ def test_in_order_and_degraded(opened, ask, settings, hub):
     assert hub.requests == requests
 
 
+def test_a_last_call_that_failed_is_not_passed_over(opened, ask, settings, hub):
+    """Until failures are enough for degraded mode nobody is told that all is well."""
+    with live_devices(settings) as devices:
+        devices.read("hubitat")
+        hub.fail("html502")
+        with pytest.raises(ConnectorError):
+            devices.read("hubitat")
+        _, (hubitat, _) = ask("--json")
+        assert (hubitat["state"], hubitat["lastCallEnding"], hubitat["lastCallFault"]) == (
+            "in_order",
+            "failed",
+            "unavailable",
+        )
+        _, words = ask()
+        assert "Hubitat: in order so far, but the last call failed" in words
+        assert "it cannot be reached" in words
+        hub.clear()
+        devices.read("hubitat")
+    _, words = ask()
+    assert "Hubitat: in order\n" in words
+
+
 def test_a_refused_login_says_who_must_do_what(opened, ask, settings, hub):
     """What waiting does not mend names the remedy instead of a time."""
     hub.fail("401")

@@ -53,6 +53,13 @@ def test_old_devices_are_called_old_and_show_no_number(read):
     assert group.read_at
 
 
+def test_the_banner_says_which_devices_nobody_knows_now():
+    """On a phone the devices are far below: whoever reads only the first lines must not think all is known."""
+    assert "Hubitat hub" in build(facts_of(devices=[DEAD, NOT_SET_UP])).explanation
+    assert "Hubitat hub" in build(facts_of(devices=[NEVER])).explanation
+    assert build(facts_of(devices=[GOOD, NOT_SET_UP])).explanation == "Every source was read whole."
+
+
 def test_the_statuses_read_differently_and_say_why_and_when_next():
     """No answer is told apart from not set up, by words, not only by colour."""
     groups = [group_of(read) for read in (GOOD, DEAD, NEVER, NOT_SET_UP)]
