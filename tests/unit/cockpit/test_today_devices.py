@@ -54,7 +54,7 @@ def test_old_devices_are_called_old_and_show_no_number(read):
 
 
 def test_the_banner_says_which_devices_nobody_knows_now():
-    """On a phone the devices are far below: whoever reads only the first lines must not think all is known."""
+    """On a phone the devices are far below: whoever reads only the first lines is told, too."""
     assert "Hubitat hub" in build(facts_of(devices=[DEAD, NOT_SET_UP])).explanation
     assert "Hubitat hub" in build(facts_of(devices=[NEVER])).explanation
     assert build(facts_of(devices=[GOOD, NOT_SET_UP])).explanation == "Every source was read whole."
