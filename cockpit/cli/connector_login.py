@@ -74,6 +74,7 @@ def login(
         )
         raise CockpitError(what, remedy, exit_code=2)
     account = _account(home, session)
+    _try_to_keep(account.path)
     email = email or account.email or _ask("Address of the account: ")
     if not email:
         raise CockpitError("No address was given; nothing was saved.", "Give one with --email.", exit_code=2)
@@ -113,6 +114,20 @@ def _log_in(account: _Account, email: str) -> None:
             raise CockpitError("No code was given; nothing was saved.", _again()) from None
         exit_code = 1 if error.fault is Fault.AUTH else CANNOT_RUN
         raise CockpitError(str(error), _again(), exit_code=exit_code) from None
+
+
+def _try_to_keep(path: Path) -> None:
+    """Find out whether a login could be kept before a code is sent by mail for nothing."""
+    from resources.roborock.session import try_private  # noqa: PLC0415 - as above
+
+    try:
+        try_private(path)
+    except OSError as error:
+        raise CockpitError(
+            f"The login cannot be kept in {path} ({error.strerror}); nothing was asked.",
+            f"Give another file with --session, or in {VARIABLE}.",
+            exit_code=2,
+        ) from None
 
 
 def _again() -> str:

@@ -4,6 +4,7 @@ Whoever holds it can drive the robots, so it is a secret; the account's login ca
 """
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -88,8 +89,17 @@ def save_session(path: Path, session: RoborockSession) -> None:
     )
 
 
+def try_private(path: Path) -> None:
+    """Try whether ``write_private`` could write a file; leaves what is there as it is. Raises ``OSError``."""
+    _refuse_other_than_files(path)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+        pass
+
+
 def write_private(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all, readable by its owner alone."""
+    """Write a file that appears whole or not at all, readable by its owner alone. Raises ``OSError``."""
+    _refuse_other_than_files(path)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # mkstemp makes the file private from its first instant.
     descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -102,6 +112,12 @@ def write_private(path: Path, text: str) -> None:
     except BaseException:
         Path(unfinished).unlink(missing_ok=True)
         raise
+
+
+def _refuse_other_than_files(path: Path) -> None:
+    # A device, a pipe or a socket would be replaced by our file, for everybody who uses it.
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EEXIST, "There is something that is no file", str(path))
 
 
 def _parsed(given: dict[str, Any]) -> RoborockSession:

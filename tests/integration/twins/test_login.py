@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import stat
+from pathlib import Path
 
 import pytest
 from pyrate_limiter import Duration, Limiter, Rate
@@ -166,6 +168,20 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(elsewhere, arg
     say(elsewhere, "")
     assert main(arguments) == 2
     assert words in shown(capsys).err
+
+
+@pytest.mark.parametrize("kind", ["pipe", "below_a_file", "nowhere"])
+def test_no_code_is_sent_for_a_login_that_cannot_be_kept(real, tmp_path, capsys, kind):
+    """What is there stays what it is: a pipe or a device is not replaced by our file, for everybody."""
+    paths = {"pipe": tmp_path / "pipe", "below_a_file": tmp_path / "file" / "x", "nowhere": Path("/proc/x/y")}
+    path = paths[kind]
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    say(real, f"{ACCOUNT.code}\n")
+    assert main([*LOGIN, "--email", "somebody@example.com", "--session", str(path)]) == 2
+    assert "nothing was asked" in shown(capsys, "somebody@example.com").err
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "pipe"]
 
 
 def test_twins_that_have_gone_are_told(elsewhere, capsys):
