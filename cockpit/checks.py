@@ -1,8 +1,11 @@
 """The checks that were judged in one run, from Dagster's own records."""
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+_STORAGE: Final = ("DAGSTER_HOME", "DAGSTER_PG_URL")
 
 
 def checks_of_run(run_id: str, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -16,8 +19,7 @@ def checks_of_run(run_id: str, environment: Mapping[str, str]) -> dict[str, Any]
     """
     from dagster import DagsterEventType, DagsterInstance  # noqa: PLC0415 - takes a second, few commands need it
 
-    os.environ.update({name: environment[name] for name in ("DAGSTER_HOME", "DAGSTER_PG_URL")})
-    with DagsterInstance.get() as instance:
+    with _told(environment), DagsterInstance.get() as instance:
         records = instance.get_records_for_run(
             run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
         ).records
@@ -42,3 +44,18 @@ def checks_of_run(run_id: str, environment: Mapping[str, str]) -> dict[str, Any]
         "failures": failures,
         "known": bool(judged),
     }
+
+
+@contextmanager
+def _told(environment: Mapping[str, str]) -> Iterator[None]:
+    """Tell Dagster where its storage is, the only way it listens, and leave our environment as it was."""
+    before = {name: os.environ.get(name) for name in _STORAGE}
+    os.environ.update({name: environment[name] for name in _STORAGE})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

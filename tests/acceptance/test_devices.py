@@ -1,6 +1,7 @@
 """The pretend studio's devices in a running house: seen, lost, told apart, and found again by themselves."""
 
 import json
+import os
 import time
 import urllib.request
 from contextlib import ExitStack
@@ -139,7 +140,9 @@ def ask_dagster(studio, query):
 
 def test_devices_appear_in_state_and_in_dagster(studio):
     """Staff see how many devices are well and how old that is; engineers see the same as assets."""
+    surroundings = dict(os.environ)
     state = studio.do(None, "state", "show")
+    assert dict(os.environ) == surroundings  # or the next command in this process would work on this house
     for connector, most in (("hubitat", 8), ("roborock", 3)):
         told = state["devices"][connector]
         assert (told["status"], told["devices"], told["fault"]) == ("current", most, None)
@@ -212,7 +215,7 @@ def test_an_outage_costs_the_state_its_devices_only_and_passes_by_itself(studio,
     strike(studio, "hubitat", "401")
     strike(studio, "roborock", "broker_refuses")
     strike(studio, "roborock", "refused", "--where", OWN_WIRE)
-    code, during = studio.ask(None, "snapshot")
+    code, during = studio.house.run_json("snapshot")
     assert (code, during["ok"]) == (1, True)  # made, with checks that do not hold
     assert {failed["asset"] for failed in during["checks"]["failures"]} == {
         "cloud_truth/hubitat_devices",
@@ -228,7 +231,7 @@ def test_an_outage_costs_the_state_its_devices_only_and_passes_by_itself(studio,
     mend(studio)
     read_again_until_good(devices, "hubitat")
     # The broker refused our login, so it is left alone for some minutes; the robot's own wire is not.
-    _, after = studio.ask(None, "snapshot")
+    _, after = studio.house.run_json("snapshot")
     assert [after["devices"][each]["status"] for each in ("hubitat", "roborock")] == ["current", "current"]
     assert "cloud_truth/hubitat_devices" not in {failed["asset"] for failed in after["checks"]["failures"]}
     assert status_of(studio, "hubitat")["state"] == "in_order"
