@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from policies.redaction import Redactor
@@ -33,7 +33,10 @@ class _CutSecrets(logging.Filter):
         self._redactor = Redactor.knowing(self.secrets)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = self._redactor.text(record.getMessage())
+        # A structured line is a mapping until its handler writes it; as a text the handler could not.
+        said: object = record.msg
+        is_structured = isinstance(said, Mapping)
+        record.msg = self._redactor.value(said) if is_structured else self._redactor.text(record.getMessage())
         record.args = ()
         if record.exc_info and record.exc_info[1] is not None:
             told = "".join(traceback.format_exception(record.exc_info[1]))
