@@ -123,7 +123,7 @@ _DEVICE_COLUMNS: Final = [
     ViewColumn(
         "is_current",
         "boolean",
-        "Whether it may be taken as so now: read within the last hour, by a connector in order.",
+        "Whether it may be taken as so now: told by the newest read of a connector in order, this past hour.",
     ),
     *columns_from(CONNECTOR_READINGS, "revision"),
 ]
@@ -137,10 +137,14 @@ SELECT r.studio_id, r.connector_id, d ->> 'device_id' AS device_id, d ->> 'kind'
     COALESCE(r.observed ->> (d ->> 'device_id'), d ->> 'observed_at')::timestamptz AS observed_at,
     (d ->> 'last_clean_at')::timestamptz AS last_clean_at, r.read_at,
     floor(extract(epoch FROM now() - r.read_at))::bigint AS age_seconds, d ->> 'fault' AS fault,
-    d ->> 'fault' IS NULL AND b.fault IS NULL
+    d ->> 'fault' IS NULL AND b.fault IS NULL AND COALESCE(l.ending, 'ok') = 'ok'
         AND r.read_at > now() - interval '{CURRENT_SECONDS} seconds' AS is_current,
     r.revision
 FROM studio.connector_readings_current AS r
+LEFT JOIN LATERAL (
+    SELECT t.ending FROM studio.connector_calls AS t
+    WHERE t.studio_id = r.studio_id AND t.connector_id = r.connector_id AND t.operation = 'read'
+    ORDER BY t.started_at DESC LIMIT 1) AS l ON true
 CROSS JOIN LATERAL (
     SELECT t.value FROM jsonb_array_elements(r.devices) AS t UNION ALL
     SELECT t.value FROM jsonb_array_elements(r.failures) AS t) AS every (d)

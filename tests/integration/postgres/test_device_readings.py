@@ -332,6 +332,19 @@ def test_devices_of_a_degraded_connector_are_not_current(keep, analyst, now, app
     assert row["is_current"] is False
 
 
+def test_devices_of_a_connector_whose_newest_read_failed_are_not_current(keep, analyst, now, app_engine):
+    """As in StudioState: one failure degrades nothing yet, and still nobody knows how the devices are."""
+    calls = PostgresCallLog(app_engine, STUDIO)
+    bad = {"ending": Ending.FAILED, "fault": Fault.TIMEOUT, "output_hash": None, "device_count": None}
+    keep(make_reading(now - 3 * _MINUTE))
+    told = [({}, True), ({**bad, "failed_device_count": None}, False), ({}, True)]
+    for number, (more, is_current) in enumerate(told):
+        started_at = now - (3 - number) * _MINUTE
+        calls.append(make_call(request_id=sha(number)[:32], started_at=started_at, **more))
+        (row,) = analyst("SELECT is_current FROM analytics.devices")
+        assert row["is_current"] is is_current
+
+
 def test_health_counts_the_calls_of_a_day(keep, analyst, now, app_engine):
     """Circuit, reason and the calls of the last 24 hours; a connector only ever read shows, too."""
     breakers, calls = PostgresBreakerStore(app_engine, STUDIO), PostgresCallLog(app_engine, STUDIO)
