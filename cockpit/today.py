@@ -324,5 +324,5 @@ def _history(facts: Facts, done: int, total: int) -> str:
     if problem := facts.history.get("problem"):
         return f"{done} of {total} past days are rebuilt. {problem}"
     if done >= total:
-        return f"{total} past days are in the history."
+        return "1 past day is in the history." if total == 1 else f"{total} past days are in the history."
     return f"{done} of {total} past days are rebuilt; the rest follows, newest first."

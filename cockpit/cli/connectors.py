@@ -68,7 +68,9 @@ def _on_twins(names: Sequence[str]) -> _Told:
 def _lines(verdict: Mapping[str, Any]) -> Iterator[str]:
     failed, skipped = verdict["failed"], verdict.get("skipped")
     broken = f", breaks {', '.join(failed)}" if failed else ""
-    untried = f"; {len(skipped)} can be tried on a twin only" if skipped else ""
+    reasons = verdict.get("reasons", {})
+    for_twins = [name for name in skipped or () if name not in reasons]
+    untried = f"; {len(for_twins)} can be tried on a twin only" if for_twins else ""
     yield f"{verdict['id']}: keeps {len(verdict['passed'])} promises{broken}{untried}."
-    for name, reason in verdict.get("reasons", {}).items():
+    for name, reason in reasons.items():
         yield f"  {name}: {reason}"
