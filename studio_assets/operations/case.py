@@ -1,0 +1,145 @@
+"""What every rule of operations looks at, its limits, and how it words a finding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+
+from resources.clock import local_date
+from resources.findings import MOST_EVIDENCE, Finding, FindingEvidence, Severity
+from studio_assets.operations.calendar import StudioCalendar
+from studio_assets.studio_state.predicates import Moment, Tables
+
+DEPARTMENT: Final = "operations"
+NOTE: Final = "firestore.ops_note.append"
+SNAPSHOT_ASSET: Final = "studio_state/snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From where on something wants a person's attention. Days of work are open days (see ``calendar``).
+
+    Attributes:
+        draft_days: A draft nobody submitted, days on the clock.
+        submitted_open_days: Submitted work nobody shelved.
+        shelved_open_days: Shelved work no firing took.
+        loaded_open_days: Work in a kiln, or out of it and not made ready.
+        arrived_open_days: A reserved load that came in and no firing took.
+        pickup_days: Finished work nobody fetched, days on the clock.
+        fee_warning_days: How long before storage fees begin.
+        grace_hours: Free storage after a load became ready; the portal's policy.
+        past_window_open_days: After the last day a member hoped for.
+        new_request_days: A request nobody looked at, open days.
+        triaged_request_open_days: A request looked at and not taken on.
+        unpaid_days: After check-in to an event without payment, days on the clock.
+        unload_open_days: Open days after the end of a firing by whose end it is unloaded.
+        called_off_in_a_row: Firings of a kiln called off one after another while work waits.
+        silent_kiln_open_days: Longest time without a firing while work waits.
+        loads_waiting: Fewest loads that make an idle kiln a loss.
+        load_waits_days: How long a load waits before it counts as waiting.
+        half_shelves_per_firing: Capacity of a station.
+        weekly_firings: Fewest firings a station is assumed to have in a week.
+        full_weeks: How many weeks of firings the queue may fill before it is too much.
+    """
+
+    draft_days: int = 14
+    submitted_open_days: int = 4
+    shelved_open_days: int = 9
+    loaded_open_days: int = 6
+    arrived_open_days: int = 14
+    pickup_days: int = 14
+    fee_warning_days: int = 3
+    grace_hours: int = 462
+    past_window_open_days: int = 2
+    new_request_days: int = 3
+    triaged_request_open_days: int = 8
+    unpaid_days: int = 3
+    unload_open_days: int = 1
+    called_off_in_a_row: int = 2
+    silent_kiln_open_days: int = 5
+    loads_waiting: int = 2
+    load_waits_days: int = 1
+    half_shelves_per_firing: int = 8
+    weekly_firings: int = 4
+    full_weeks: float = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One moment of the studio.
+
+    Attributes:
+        tables: Contract name -> rows.
+        moment: The instant the rows describe.
+        revision: Of the snapshot whose reads the rows are, as ``2026-03-01.2``: where the evidence lies.
+        limits: From where on something counts.
+        calendar: Open days of the studio.
+    """
+
+    tables: Tables
+    moment: Moment
+    revision: str
+    limits: Limits = field(default_factory=Limits)
+    calendar: StudioCalendar = field(default_factory=StudioCalendar)
+
+    def open_days_since(self, at: datetime) -> float:
+        """Return how many open days have passed since an instant."""
+        return self.calendar.open_days(at, self.moment.as_of)
+
+    def days_ago(self, days: float) -> datetime:
+        """Return the instant so many days on the clock before the moment."""
+        return self.moment.as_of - timedelta(days=days)
+
+    def day_text(self, at: datetime) -> str:
+        """Return an instant's studio-local day, for words: it does not grow from day to day."""
+        return local_date(at, self.moment.timezone).isoformat()
+
+    def evidence(self, *rows: str) -> tuple[FindingEvidence, ...]:
+        """Return links to rows of the snapshot's reads, each as ``collection/document``."""
+        links = (FindingEvidence(SNAPSHOT_ASSET, self.revision, row) for row in dict.fromkeys(rows))
+        return tuple(links)[:MOST_EVIDENCE]
+
+
+def finding(
+    detector: str,
+    kind: str,
+    subject_kind: str,
+    subject_id: str,
+    *,
+    severity: Severity,
+    confidence: float,
+    since: datetime,
+    expected: float | str,
+    observed: float | str,
+    cause: str,
+    step: str,
+    evidence: Sequence[FindingEvidence],
+    unit: str | None = None,
+    capability_id: str | None = None,
+) -> Finding:
+    """Return a finding of operations."""
+    return Finding(
+        department=DEPARTMENT,
+        detector=detector,
+        kind=kind,
+        subject_kind=subject_kind,
+        subject_id=subject_id,
+        severity=severity,
+        confidence=confidence,
+        since=since,
+        expected=expected,
+        observed=observed,
+        unit=unit,
+        likely_cause=cause,
+        next_step=step,
+        capability_id=capability_id,
+        evidence=evidence,
+    )
+
+
+def rows_of(table: pa.Table, mask: pa.Array, *columns: str) -> list[dict[str, Any]]:
+    """Return the rows a mask keeps as dictionaries of ``document_id`` and the columns asked for."""
+    found: list[dict[str, Any]] = table.select(["document_id", *columns]).filter(mask).to_pylist()
+    return found

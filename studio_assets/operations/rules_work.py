@@ -1,0 +1,207 @@
+"""Rules about work: batches that stand still, work nobody fetches, reservations past their window."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+
+from resources.findings import Finding, Severity
+from studio_assets.operations.case import NOTE, Case, finding, rows_of
+from studio_assets.studio_state import masks
+from studio_assets.studio_state.predicates import OPEN_RESERVATION
+
+STALLED, PICKUPS, FEES = "stalled_batches", "overdue_pickups", "storage_fees"
+RESERVATIONS = "reservations_past_window"
+READY: Final = "READY_FOR_PICKUP"
+_STAGES: Final = {
+    "DRAFT": ("submitted", "The member forgot it, or made it twice.", "Ask the member, or clean it up."),
+    "SUBMITTED": ("shelved", "The work was not brought in, or not shelved.", "Look for the work at intake."),
+    "SHELVED": ("loaded", "Every firing since has passed it over.", "Put it into the next firing."),
+    "LOADED": ("made ready", "It was unloaded and not made ready.", "Find it at the kiln and make it ready."),
+    "FIRED": ("made ready", "It was fired and not made ready.", "Find it at the kiln and make it ready."),
+}
+
+
+def batch_states(case: Case) -> list[dict[str, Any]]:
+    """Return batches that are not closed and have a known stage, with ``stage`` upper case."""
+    table = case.tables["batches"]
+    is_over = masks.any_of(
+        masks.is_true(table, "is_closed"),
+        masks.starts_with(table, "state", "closed_"),
+        masks.all_of(masks.is_blank(table, "state"), masks.starts_with(table, "status", "closed")),
+    )
+    rows = rows_of(
+        table,
+        masks.all_of(masks.not_(is_over), masks.is_set(table, "updated_at")),
+        *("owner_uid", "state", "status", "updated_at"),
+    )
+    for row in rows:
+        row["stage"] = (row["state"] or row["status"] or "").strip().upper()
+    return rows
+
+
+def reserved_batches(case: Case) -> dict[str, str]:
+    """Return batch id -> id of the reservation it came in with; the reservation tells of such work."""
+    table = case.tables["reservations"]
+    rows = rows_of(table, masks.is_set(table, "linked_batch_id"), "linked_batch_id")
+    return {row["linked_batch_id"]: row["document_id"] for row in rows}
+
+
+def stalled_batches(case: Case) -> Iterator[Finding]:
+    """Find batches that stay in one stage for longer than it takes."""
+    limits = case.limits
+    allowed = {
+        "SUBMITTED": limits.submitted_open_days,
+        "SHELVED": limits.shelved_open_days,
+        "LOADED": limits.loaded_open_days,
+        "FIRED": limits.loaded_open_days,
+    }
+    reserved = reserved_batches(case)
+    for row in batch_states(case):
+        stage, since = row["stage"], row["updated_at"]
+        if stage == "DRAFT":
+            is_late, limit = since < case.days_ago(limits.draft_days), f"{limits.draft_days} days"
+        elif stage in allowed:
+            days = allowed[stage]
+            if stage == "SHELVED" and row["document_id"] in reserved:
+                days = max(days, limits.arrived_open_days)
+            is_late, limit = case.open_days_since(since) > days, f"{days} open days"
+        else:
+            continue
+        if is_late:
+            yield _stalled(case, row, limit)
+
+
+def _stalled(case: Case, row: dict[str, Any], limit: str) -> Finding:
+    then, cause, step = _STAGES[row["stage"]]
+    has_owner = bool(row["owner_uid"])
+    if not has_owner:
+        cause = "A mistyped id made a batch without an owner; there may be no work."
+        step = "See whether there is any work, then clean it up."
+    is_draft = row["stage"] == "DRAFT"
+    return finding(
+        *(STALLED, "stalled_batch", "batch", row["document_id"]),
+        severity=Severity.LOW if is_draft or not has_owner else Severity.MEDIUM,
+        confidence=0.95 if has_owner else 0.7,
+        since=row["updated_at"],
+        expected=f"{then} within {limit}",
+        observed=f"{row['stage'].lower()} since {case.day_text(row['updated_at'])}",
+        cause=cause,
+        step=step,
+        evidence=case.evidence(f"batches/{row['document_id']}"),
+        capability_id=NOTE if has_owner else None,
+    )
+
+
+def overdue_pickups(case: Case) -> Iterator[Finding]:
+    """Find finished work, reserved or not, that nobody has fetched for too long."""
+    limit = case.days_ago(case.limits.pickup_days)
+    reserved = reserved_batches(case)
+    for row in batch_states(case):
+        if row["stage"] == READY and row["updated_at"] < limit and row["document_id"] not in reserved:
+            capability = NOTE if row["owner_uid"] else None
+            yield _overdue(case, "batch", row["document_id"], row["updated_at"], capability)
+    for row in _kept(case):
+        if row["ready_for_pickup_at"] < limit:
+            yield _overdue(case, "reservation", row["document_id"], row["ready_for_pickup_at"], None)
+
+
+def _overdue(
+    case: Case, subject_kind: str, document_id: str, since: datetime, capability_id: str | None
+) -> Finding:
+    collection = "batches" if subject_kind == "batch" else "reservations"
+    return finding(
+        *(PICKUPS, "overdue_pickup", subject_kind, document_id),
+        severity=Severity.MEDIUM,
+        confidence=0.95,
+        since=since + timedelta(days=case.limits.pickup_days),
+        expected=f"fetched within {case.limits.pickup_days} days",
+        observed=f"ready since {case.day_text(since)}",
+        cause="The member has not come, or the pickup was not noted.",
+        step="Look on the shelf; then write to the member, or note the pickup.",
+        evidence=case.evidence(f"{collection}/{document_id}"),
+        capability_id=capability_id,
+    )
+
+
+def storage_fees(case: Case) -> Iterator[Finding]:
+    """Find work on which storage fees are about to begin: the last days to fetch it free of charge."""
+    grace = timedelta(hours=case.limits.grace_hours)
+    warning = timedelta(days=case.limits.fee_warning_days)
+    for row in _kept(case):
+        begins = row["ready_for_pickup_at"] + grace
+        if not begins - warning <= case.moment.as_of < begins:
+            continue
+        yield finding(
+            *(FEES, "storage_fee_due", "reservation", row["document_id"]),
+            severity=Severity.MEDIUM,
+            confidence=1.0,
+            since=begins - warning,
+            expected=f"fetched before {case.day_text(begins)}",
+            observed=f"ready since {case.day_text(row['ready_for_pickup_at'])}",
+            cause="Nobody has fetched it in the free time; the portal charges by itself from then on.",
+            step="Call the member before the first fee.",
+            evidence=case.evidence(f"reservations/{row['document_id']}"),
+        )
+
+
+def _kept(case: Case) -> list[dict[str, Any]]:
+    """Return reservations whose load is finished and on the shelf."""
+    table = case.tables["reservations"]
+    return rows_of(
+        table,
+        masks.all_of(_is_open(table), masks.is_set(table, "ready_for_pickup_at")),
+        "ready_for_pickup_at",
+    )
+
+
+def _is_open(table: pa.Table) -> pa.Array:
+    return masks.all_of(
+        masks.is_one_of(table, "status", OPEN_RESERVATION, if_missing=True),
+        masks.not_(masks.is_one_of(table, "pickup_window_status", ("completed",))),
+        masks.not_(masks.is_true(table, "is_archived")),
+    )
+
+
+def reservations_past_window(case: Case) -> Iterator[Finding]:
+    """Find reservations whose work has not come, though the last day the member hoped for is over."""
+    table, days = case.tables["reservations"], case.limits.past_window_open_days
+    waiting = masks.all_of(
+        _is_open(table),
+        masks.not_(masks.is_set(table, "arrived_at")),
+        masks.not_(masks.is_set(table, "ready_for_pickup_at")),
+        masks.not_(masks.is_one_of(table, "load_status", ("loading", "loaded"))),
+        masks.is_before(table, "preferred_window_latest_date", case.moment.as_of),
+    )
+    for row in rows_of(table, waiting, "preferred_window_latest_date", "status"):
+        latest = row["preferred_window_latest_date"]
+        if case.moment.as_of < case.calendar.after_open_days(latest, days):
+            continue
+        yield finding(
+            *(RESERVATIONS, "reservation_past_window", "reservation", row["document_id"]),
+            severity=Severity.LOW,
+            confidence=0.9,
+            since=latest,
+            expected=f"brought in by {case.day_text(latest)}",
+            observed="not brought in",
+            cause="The member changed their mind, or the arrival was not noted.",
+            step="Ask the member for a new date, or cancel the reservation so that the queue is true.",
+            evidence=case.evidence(f"reservations/{row['document_id']}"),
+        )
+
+
+def waiting_reservations(case: Case) -> list[dict[str, Any]]:
+    """Return reservations that still want a firing, with ``arrived_at``, size, station and kind of firing."""
+    table = case.tables["reservations"]
+    mask = masks.all_of(
+        _is_open(table),
+        masks.not_(masks.is_set(table, "ready_for_pickup_at")),
+        masks.not_(masks.is_one_of(table, "load_status", ("loading", "loaded"))),
+    )
+    return rows_of(
+        table,
+        mask,
+        *("arrived_at", "estimated_half_shelves", "assigned_station_id", "firing_type", "created_at"),
+        "linked_batch_id",
+    )
