@@ -41,6 +41,7 @@ COMMANDS = {
     "token": ("cockpit.cli.token", "Sign in to the pretend studio: print a signed token."),
     "twins": ("cockpit.cli.twins", "Run the pretend studio alone, in the foreground."),
     "world": ("cockpit.cli.world", "Print the incidents of the pretend studio."),
+    "evaluate": ("cockpit.cli.evaluate", "Measure the detectors on simulated years with known truth."),
     "bench": ("cockpit.cli.bench", "Measure: read, snapshot, startup, gateway, audit, gateway-model."),
     "test": ("cockpit.cli.development", "Run the tests (--fast: only the quick ones)."),
     "check": ("cockpit.cli.development", "Format, lint, types, import law and the quick tests."),

@@ -95,6 +95,17 @@ QUIRK_DEPARTMENTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """One of the things that went wrong in an incident: what shows it, and since when.
+
+    Two orders charged twice are two cases of one ``duplicate_charge``; each names its order and its charges.
+    """
+
+    started_at: datetime
+    affected: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     """The truth about one incident, as later evaluations read it.
 
@@ -103,6 +114,7 @@ class Label:
         started_at: When the data first showed it.
         ended_at: When it was put right; null while it stands.
         affected: Paths of documents and Stripe objects that show it, in the order they did.
+        cases: The same, by case, in order of start; no path is in two of them.
     """
 
     id: str
@@ -113,6 +125,7 @@ class Label:
     ended_at: datetime | None
     affected: Sequence[str]
     notes: str
+    cases: Sequence[Case] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the label with instants as ISO texts."""
@@ -141,12 +154,15 @@ class Incident:
     wanted: int
     notes: str
     cases: int = 0
-    affected: list[tuple[datetime, str]] = field(default_factory=list)
+    affected: list[tuple[datetime, tuple[str, ...]]] = field(default_factory=list)
     ended_at: datetime | None = None
 
     def affect(self, instant: datetime, *paths: str) -> None:
-        """Report documents or Stripe objects that show it from now on."""
-        self.affected.extend((instant, path) for path in paths)
+        """Report documents or Stripe objects that show it from an instant on: a case, or more of one.
+
+        What shares a path with an earlier report belongs to the same case.
+        """
+        self.affected.append((instant, paths))
 
     def end(self, instant: datetime) -> None:
         """Report that it was put right; the latest report counts."""
@@ -154,14 +170,33 @@ class Incident:
 
     def label(self, until: datetime) -> Label | None:
         """Return what the data shows of it until an instant; null while it shows nothing."""
-        shown = [(at, path) for at, path in self.affected if at <= until]
+        shown = [(at, paths) for at, paths in self.affected if at <= until and paths]
         if not shown:
             return None
         ended_at = self.ended_at if self.ended_at and self.ended_at <= until else None
-        paths = tuple(dict.fromkeys(path for _, path in shown))
         return Label(
-            self.id, self.kind, self.department, self.origin, shown[0][0], ended_at, paths, self.notes
+            id=self.id,
+            kind=self.kind,
+            department=self.department,
+            origin=self.origin,
+            started_at=shown[0][0],
+            ended_at=ended_at,
+            affected=tuple(dict.fromkeys(path for _, paths in shown for path in paths)),
+            notes=self.notes,
+            cases=_cases(shown),
         )
+
+
+def _cases(shown: Sequence[tuple[datetime, tuple[str, ...]]]) -> tuple[Case, ...]:
+    """Return reports as cases: reports that share a path are one."""
+    cases: list[tuple[datetime, dict[str, None]]] = []
+    for at, paths in shown:
+        known = next((case for case in cases if not case[1].keys().isdisjoint(paths)), None)
+        if known is None:
+            cases.append((at, dict.fromkeys(paths)))
+        else:
+            known[1].update(dict.fromkeys(paths))
+    return tuple(Case(at, tuple(paths)) for at, paths in sorted(cases, key=lambda case: case[0]))
 
 
 class Incidents:

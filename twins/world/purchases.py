@@ -104,7 +104,7 @@ class Purchases:
     def _dispute(self, sale: Sale, payment: Payment, dice: Dice, incident: Incident) -> None:
         studio = self._studio
         dispute_id = self._till.dispute(payment, dice.pick(DISPUTE_REASONS))
-        incident.affect(studio.now, f"disputes/{dispute_id}")
+        incident.affect(studio.now, sale.path, f"disputes/{dispute_id}")
         self._webhooks.deliver(DISPUTED, payment, sale, timedelta(seconds=11), "needs_response")
         is_won, closes_at = dice.chance(0.4), studio.now + dice.days(12, 24)
 

@@ -1,0 +1,1 @@
+"""Evaluations: the detectors, run over simulated years whose incidents are known."""
