@@ -28,6 +28,8 @@ _CONTENT: Final = (
     *(*_NAMES, "subject_id", "severity", "confidence", "expected", "observed", "unit"),
     *("likely_cause", "next_step", "capability_id"),
 )
+_MONEY: Final = ("expected_cents", "observed_cents", "currency")
+_MOST_CENTS: Final = 2**63 - 1
 _REDACTOR: Final = Redactor()
 
 
@@ -81,6 +83,10 @@ class Finding:
         expected: What should be: a number in ``unit`` or a few words; null where nothing can be said.
         observed: What is instead, likewise.
         unit: Of both numbers, such as ``percent``; null without numbers.
+        expected_cents: Money that should be, in whole cents; null unless it is about money. Then
+            ``expected`` and ``observed`` hold words at most, never an amount.
+        observed_cents: Money that is instead, likewise.
+        currency: Of the cents, three lower-case letters; there when either amount is.
         likely_cause: One sentence.
         next_step: One sentence: what a person does about it.
         capability_id: What could be proposed about it; null for nothing.
@@ -104,6 +110,9 @@ class Finding:
     expected: float | str | None = None
     observed: float | str | None = None
     unit: str | None = None
+    expected_cents: int | None = None
+    observed_cents: int | None = None
+    currency: str | None = None
     capability_id: str | None = None
     evidence: Sequence[FindingEvidence] = ()
 
@@ -134,8 +143,20 @@ class Finding:
         for name in ("unit", "capability_id"):
             value = getattr(self, name)
             yield from _named(name, None if value is None else _id_problem(value))
+        yield from self._money_problems()
         if len(self.evidence) > MOST_EVIDENCE:
             yield f"it has {len(self.evidence)} links to evidence; at most {MOST_EVIDENCE} are kept."
+
+    def _money_problems(self) -> Iterator[str]:
+        amounts = [cents for cents in (self.expected_cents, self.observed_cents) if cents is not None]
+        if any(type(cents) is not int or abs(cents) > _MOST_CENTS for cents in amounts):
+            yield "an amount of money is a whole number of cents."
+        if (self.currency is not None) != bool(amounts):
+            yield "an amount of money has a currency, and a currency an amount."
+        elif self.currency is not None and not _is_currency(self.currency):
+            yield "currency is not three lower-case letters."
+        if amounts and any(isinstance(it, int | float) for it in (self.expected, self.observed)):
+            yield "money stands in expected_cents and observed_cents alone, not among measured numbers."
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +212,8 @@ def finding_id(department: str, detector: str, kind: str, subject_kind: str, sub
 def finding_hash(finding: Finding, state: FindingState, since: datetime) -> str:
     """Return the SHA-256 of what a finding says, without its evidence: newer proof of the same is no news."""
     said = {name: _plain(getattr(finding, name)) for name in _CONTENT}
+    # Only where there is money: what was kept before findings had any says the same as it did.
+    said |= {name: value for name in _MONEY if (value := getattr(finding, name)) is not None}
     said |= {"state": state, "since": _plain(since)}
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
@@ -227,6 +250,12 @@ def _is_name(value: object) -> bool:
         and value.isascii()
         and value[0].islower()
         and all(letter.islower() or letter.isdigit() or letter == "_" for letter in value)
+    )
+
+
+def _is_currency(value: object) -> bool:
+    return (
+        isinstance(value, str) and value.isascii() and value.isalpha() and value.islower() and len(value) == 3
     )
 
 

@@ -35,6 +35,10 @@ _WITNESSES: Final = (
     "exemption_ends",
     "intake_overrides",
     "governance_checks",
+    "swarm_controls",
+    "finding_dispositions",
+    "draft_reviews",
+    "triage_decisions",
     "quota_buckets",
     "audit_checkpoints",
 )

@@ -30,7 +30,8 @@ FINDINGS_LOCK: Final = 0x5354_464E
 _PAGE: Final = 100
 _SAID: Final = (
     *("department", "detector", "kind", "subject_kind", "subject_id", "confidence", "expected"),
-    *("observed", "unit", "likely_cause", "next_step", "capability_id"),
+    *("observed", "unit", "expected_cents", "observed_cents", "currency"),
+    *("likely_cause", "next_step", "capability_id"),
 )
 _ABOUT: Final = (
     "finding_id",

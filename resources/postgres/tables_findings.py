@@ -23,7 +23,8 @@ from resources.postgres.tables import METADATA, SCHEMA
 from resources.postgres.values import ForeignText, Instant
 
 
-def _revision(of: str) -> tuple[Column[Any], ...]:
+def revision_columns(of: str) -> tuple[Column[Any], ...]:
+    """Return the columns of a history's count, without gaps, of revisions."""
     return (
         described("revision", Integer, f"Counts from 1 without gaps; the highest is the current {of}."),
         described(
@@ -51,7 +52,7 @@ CONNECTOR_READINGS = Table(
     METADATA,
     studio_column(),
     described("connector_id", Text, "Which connector was read."),
-    *_revision("reading of the connector"),
+    *revision_columns("reading of the connector"),
     described("content_hash", Text, "SHA-256 of what the devices said, without any time of reading."),
     described("read_at", Instant, "When the first read that said so was made, UTC."),
     described("devices", JSONB, "What each device said, in order of device_id: a list of objects."),
@@ -102,7 +103,7 @@ FINDINGS = Table(
     METADATA,
     studio_column(),
     described("finding_id", Text, "fnd_ and 26 letters and digits; the same thing always has the same id."),
-    *_revision("state of the finding"),
+    *revision_columns("state of the finding"),
     described(
         "number",
         BigInteger,
@@ -127,6 +128,9 @@ FINDINGS = Table(
     described("expected", JSONB(none_as_null=True), "What should be: a number or words.", null=True),
     described("observed", JSONB(none_as_null=True), "What is instead: a number or words.", null=True),
     described("unit", Text, "Unit of expected and observed; null without numbers.", null=True),
+    described("expected_cents", BigInteger, "Money that should be, in whole cents.", null=True),
+    described("observed_cents", BigInteger, "Money that is instead, in whole cents.", null=True),
+    described("currency", Text, "Of both, three lower-case letters; null unless money.", null=True),
     described("likely_cause", ForeignText, "The detector's explanation, one sentence."),
     described("next_step", ForeignText, "What a person does about it, one sentence."),
     described("capability_id", Text, "What could be proposed about it; null for nothing.", null=True),

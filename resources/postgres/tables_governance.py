@@ -26,6 +26,7 @@ from resources.postgres.table_parts import described, recorded_at_column, studio
 from resources.postgres.tables import METADATA, SCHEMA
 from resources.postgres.tables_connectors import CONNECTOR_BREAKERS
 from resources.postgres.tables_findings import CONNECTOR_CONFIRMATIONS, CONNECTOR_READINGS, FINDINGS
+from resources.postgres.tables_swarms import DRAFT_REVIEWS, SWARM_TABLES
 from resources.postgres.values import ForeignText, Instant
 
 # First keys of the advisory locks (the second is hashtext of the studio id); the SQL functions use the same.
@@ -387,6 +388,7 @@ RULES: Final[Mapping[str, tuple[str, ...]]] = {
     "audit_checkpoints": ("audit_checkpoints_rule",),
     **{
         table.name: (f"{table.name}_rule",)
-        for table in (CONNECTOR_READINGS, CONNECTOR_CONFIRMATIONS, FINDINGS)
+        for table in (CONNECTOR_READINGS, CONNECTOR_CONFIRMATIONS, FINDINGS, *SWARM_TABLES)
     },
+    DRAFT_REVIEWS.name: ("draft_reviews_rule", "draft_reviews_next"),
 }

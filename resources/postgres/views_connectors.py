@@ -63,7 +63,8 @@ _FINDING_COLUMNS: Final = [
     *columns_from(FINDINGS, "kind", "subject_kind", "subject_id", "severity", "confidence", "state", "since"),
     ViewColumn("expected", "text", "What should be: a number or words, as text."),
     ViewColumn("observed", "text", "What is instead: a number or words, as text."),
-    *columns_from(FINDINGS, "unit", "likely_cause", "next_step", "capability_id", "evidence"),
+    *columns_from(FINDINGS, "unit", "expected_cents", "observed_cents", "currency"),
+    *columns_from(FINDINGS, "likely_cause", "next_step", "capability_id", "evidence"),
     *columns_from(FINDINGS, "content_hash", "observed_at", "run_id", "code_version", "recorded_at"),
 ]
 _VALUES: Final = ("expected", "observed")

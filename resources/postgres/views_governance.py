@@ -14,6 +14,7 @@ from resources.postgres import tables_governance as tables
 from resources.postgres.tables import SCHEMA
 from resources.postgres.views import ANALYTICS, VIEWS, View, ViewColumn, columns_from, select_from
 from resources.postgres.views_connectors import CONNECTOR_VIEWS
+from resources.postgres.views_swarms import SWARM_VIEWS
 
 _INSTANT: Final = "timestamp with time zone"
 _OF_PROPOSAL: Final = ("studio_id", "proposal_id", "version")
@@ -183,4 +184,4 @@ _ANALYTICS: Final = (
     ),
 )
 
-ALL_VIEWS: Final[Sequence[View]] = (*VIEWS, *_INTERNAL, *_ANALYTICS, *CONNECTOR_VIEWS)
+ALL_VIEWS: Final[Sequence[View]] = (*VIEWS, *_INTERNAL, *_ANALYTICS, *CONNECTOR_VIEWS, *SWARM_VIEWS)

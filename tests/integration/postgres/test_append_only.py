@@ -9,12 +9,13 @@ from sqlalchemy.exc import DBAPIError
 from resources.postgres.connector_calls import PostgresCallLog
 from resources.postgres.device_readings import DeviceReadings
 from resources.postgres.engine import owner_engine
-from resources.postgres.findings import Findings
 from resources.postgres.roles import OWNER
 from resources.postgres.tables import METADATA
 from resources.postgres.tables_governance import CHANGING_TABLES, GOVERNANCE_TABLES
 from resources.rows import CounterChange, DriftMetric, OperationalEvent, SnapshotDiff
-from tests.integration.postgres.samples import DAY, NOON, make_call, make_finding, make_read, make_reading
+from tests.integration.postgres import swarm_rows
+from tests.integration.postgres.governance_desk import Desk
+from tests.integration.postgres.samples import DAY, NOON, make_call, make_read, make_reading
 
 pytestmark = pytest.mark.integration
 
@@ -43,8 +44,7 @@ def filled(history, take, app_engine):
     readings = DeviceReadings(app_engine, "monsoonfire")
     for minutes in (0, 1):
         readings.keep("hubitat", make_reading(NOON + timedelta(minutes=minutes)), **told)
-    findings = Findings(app_engine, "monsoonfire")
-    findings.apply("operations", "devices", [make_finding()], at=NOON, **told)
+    swarm_rows.fill(Desk(app_engine, None))
 
 
 def _counts(owner_url):

@@ -445,3 +445,15 @@ def test_the_row_before_is_looked_up_by_key_even_without_statistics(app_engine, 
         )
         plan = connection.exec_driver_sql("EXPLAIN EXECUTE one ('monsoonfire', 'x', 1)").scalars().all()
     assert f"Index Scan using {table}_pkey" in "\n".join(plan)
+
+
+def test_money_is_kept_to_the_cent(findings, tell, app_engine):
+    """Amounts come back as they went in, beyond what a float could hold, also when they are resolved."""
+    money = {"expected_cents": 2**53 + 1, "observed_cents": -1, "currency": "usd"}
+    tell(make_finding(expected=None, observed=None, unit=None, **money))
+    tell()
+    for kept in findings.changes_after(0):
+        assert {name: getattr(kept.finding, name) for name in money} == money
+    with app_engine.connect() as connection:
+        seen = connection.execute(text("SELECT expected_cents, currency FROM analytics.findings")).one()
+    assert tuple(seen) == (2**53 + 1, "usd")

@@ -153,3 +153,31 @@ def test_what_was_kept_once_is_not_judged_again():
     assert restored_finding(**(values | {"next_step": "a\nb"})).next_step == "a\nb"
     with pytest.raises(ValueError, match="cannot be kept"):
         replace(good, next_step="a\nb")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"expected_cents": 1.5, "currency": "usd"},
+        {"expected_cents": True, "currency": "usd"},
+        {"expected_cents": 2**63, "currency": "usd"},
+        {"observed_cents": 100},
+        {"currency": "usd"},
+        {"expected_cents": 100, "currency": "USD"},
+        {"expected_cents": 100, "currency": "dollars"},
+        {"expected_cents": 100, "currency": "usd", "expected": 1.0},
+    ],
+)
+def test_money_is_whole_cents_of_a_currency_and_stands_nowhere_else(changes):
+    with pytest.raises(ValueError, match="cannot be kept"):
+        make(**changes)
+
+
+def test_money_is_part_of_what_a_finding_says_and_its_absence_is_not():
+    """A finding without money has the hash it had before findings had any."""
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    money = {"expected_cents": 0, "observed_cents": -250, "currency": "usd"}
+    without, with_money = make(), make(**money)
+    assert finding_hash(without, FindingState.OPEN, at) != finding_hash(with_money, FindingState.OPEN, at)
+    known = "3c2d8a6e52c66423f130d48e7196c4518ffd2b5d429a32fde5a076c8ab17a072"
+    assert finding_hash(without, FindingState.OPEN, at) == known
