@@ -97,8 +97,9 @@ class Case:
         return local_date(at, self.moment.timezone).isoformat()
 
     def evidence(self, *rows: str) -> tuple[FindingEvidence, ...]:
-        """Return links to rows of the snapshot's reads, each as ``collection/document``."""
-        links = (FindingEvidence(SNAPSHOT_ASSET, self.revision, row) for row in dict.fromkeys(rows))
+        """Return links to rows, each given as ``contract/document``, in the reads of the snapshot."""
+        parts = (row.partition("/") for row in dict.fromkeys(rows))
+        links = (FindingEvidence(f"cloud_truth/{name}", self.revision, row) for name, _, row in parts)
         return tuple(links)[:MOST_EVIDENCE]
 
 
