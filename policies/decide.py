@@ -99,8 +99,10 @@ OF_THE_STUDIO: Final[dict[Operation, tuple[Check, ...]]] = {
     _O.HALT: (staff_only, who.reason, not_halted),
     _O.REQUEST_RESUME: (staff_only, who.reason, halted, resume_not_requested),
     _O.RESUME: (resumer, who.reason, halted, resume_by_another),
+    # Nothing outside changes: neither the switch nor anchor mode matters. A swarm is no person.
+    _O.JUDGE: (staff_only, who.reason),
 }
-"""Operations on the kill switch: neither a capability nor a proposal."""
+"""Operations on the kill switch and on swarms: neither a capability nor a proposal."""
 
 OF_A_CAPABILITY: Final[dict[Operation, tuple[Check, ...]]] = {
     _O.PROPOSE: (who.requester_kind, agent.proposing_agent, owner_named, who.rationale),

@@ -29,6 +29,7 @@ class Operation(StrEnum):
     REVOKE_EXEMPTION = "revoke_exemption"
     RESET_QUOTA = "reset_quota"
     READ = "read"
+    JUDGE = "judge"  # a person's word on a swarm, a finding, a draft or a report
 
 
 class Switch(StrEnum):

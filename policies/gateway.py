@@ -10,8 +10,17 @@ from typing import Any, Protocol
 from policies.actors import Actor
 from policies.decisions import Decision, Exemption, Operation, QuotaUse, SwitchState
 from policies.errors import BadRequestError, DeniedError, UnknownSubjectError
+from policies.gateway_marks import MarkVerbs
 from policies.gateway_policies import SwitchStatus
-from policies.gateway_reads import ReadVerbs
+from policies.marks import (
+    DraftReview,
+    DraftStatus,
+    FindingMark,
+    SwarmControl,
+    TriageDecision,
+    TriageVerdict,
+    Verdict,
+)
 from policies.proposals import Evidence, Execution, Proposal
 from policies.reads import ReadPermit
 
@@ -132,8 +141,47 @@ class GatewayContract(Protocol):
     ) -> Decision:
         """Return the decision the operation would get now; changes and records nothing."""
 
+    def pause_swarm(self, actor: Actor, department: str, reason: str) -> SwarmControl:
+        """Keep a department's swarm from proposing."""
 
-class Gateway(ReadVerbs):
+    def resume_swarm(self, actor: Actor, department: str, reason: str) -> SwarmControl:
+        """Let a paused swarm go on."""
+
+    def mark_finding(
+        self, actor: Actor, finding_id: str, revision: int, verdict: Verdict, reason: str
+    ) -> FindingMark:
+        """Say what a revision of a finding was worth."""
+
+    def review_draft(
+        self,
+        actor: Actor,
+        draft_id: str,
+        *,
+        revision: int,
+        from_status: DraftStatus,
+        to_status: DraftStatus,
+        before_hash: str,
+        reason: str,
+        after_hash: str | None = None,
+        subject: str | None = None,
+        body: str | None = None,
+    ) -> DraftReview:
+        """Give a draft another status, perhaps with other words."""
+
+    def decide_triage(
+        self,
+        actor: Actor,
+        report_id: str,
+        *,
+        category: str,
+        severity: str,
+        verdict: TriageVerdict,
+        reason: str,
+    ) -> TriageDecision:
+        """Say what a report is about, and how bad."""
+
+
+class Gateway(MarkVerbs):
     """The gateway itself: every verb of ``GatewayContract``, over whatever ledger and adapters it is given.
 
     See ``GatewayBase`` for what it is made of.

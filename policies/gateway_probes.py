@@ -35,6 +35,11 @@ _WRITES: Final[dict[str, tuple[str, ...]]] = {
     "grant_exemption": ("granted", "commit"),
     "revoke_exemption": ("revoked", "commit"),
     "reset_quota": ("reset", "commit"),
+    "pause_swarm": ("paused", "commit"),
+    "resume_swarm": ("resumed", "commit"),
+    "mark_finding": ("marked", "commit"),
+    "review_draft": ("reviewed", "commit"),
+    "decide_triage": ("decided", "commit"),
     "deny": ("denied", "commit"),
 }
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from policies import audit
 from policies.decisions import Exemption, Facts, QuotaUse, SwitchState
+from policies.marks import Mark, SwarmControl
 from policies.memory_rules import (
     LIVE_STATES,
     Tables,
@@ -360,15 +361,19 @@ class MemoryTransaction:
             old = living_exemption(tables, row.exemption_id)
             tables.exemptions[row.exemption_id] = replace(old, ended_at=row.at, ended_by_kind=row.kind)
         else:
-            self._put_small(row)
+            self._put_small(row, seq)
 
-    def _put_small(self, row: IntakeOverride | QuotaReset | CheckResult) -> None:
+    def _put_small(self, row: IntakeOverride | QuotaReset | CheckResult | Mark, seq: int) -> None:
         if isinstance(row, IntakeOverride):
             self.tables.overrides[row.proposal_id, row.version] = row
         elif isinstance(row, QuotaReset):
             self.tables.quotas.pop((row.capability_id, row.scope, row.subject_id), None)
-        else:
+        elif isinstance(row, CheckResult):
             self.tables.checks[row.name] = row
+        elif isinstance(row, SwarmControl):
+            self.tables.swarms[row.department] = row
+        else:
+            self.tables.marks[seq] = row
 
 
 def _key(row: Proposal | Execution) -> str:

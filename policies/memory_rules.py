@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from policies.decisions import Exemption, QuotaUse, Switch, SwitchState
 from policies.kill_switch import CHANGES, RESUME_REQUESTED, RESUMED, switch_after
+from policies.marks import DraftReview, FindingMark, SwarmControl, SwarmState, TriageDecision
 from policies.ports import (
     AuditDraft,
     CheckResult,
@@ -59,6 +60,8 @@ class Tables:
     quotas: dict[tuple[str, str, str], QuotaUse] = field(default_factory=dict)
     switch: dict[int, SwitchChange] = field(default_factory=dict)
     checks: dict[str, CheckResult] = field(default_factory=dict)
+    swarms: dict[str, SwarmControl] = field(default_factory=dict)
+    marks: dict[int, FindingMark | DraftReview | TriageDecision] = field(default_factory=dict)
 
     def approvals_of(self, proposal_id: str) -> tuple[Approval, ...]:
         """Return all approvals of a proposal, oldest first."""
@@ -162,6 +165,8 @@ def check_rows(tables: Tables, registry: Registry, before: Tables, rows: Iterabl
             )
         elif isinstance(row, QuotaReset):
             _capability(registry, row.capability_id)
+        elif isinstance(row, SwarmControl):
+            _check_control(before, row)
 
 
 def living_exemption(tables: Tables, exemption_id: str) -> Exemption:
@@ -321,6 +326,12 @@ def _check_switch(before: Tables, row: SwitchChange) -> None:
         _require(last.actor_id != row.actor_id, "Another person confirms a request to resume.")
 
 
+def _check_control(before: Tables, row: SwarmControl) -> None:
+    last = before.swarms.get(row.department)
+    if row.kind is (SwarmState.RESUMED if last is None else last.kind):
+        raise LedgerRefusedError(f"The swarm is {row.kind} already.", code="STATE_CHANGED")
+
+
 def _check_exemption(before: Tables, capability: Capability, row: Exemption) -> None:
     _require(row.exemption_id not in before.exemptions, "An exemption is never written again.")
     _require(
@@ -351,6 +362,14 @@ def _subject_of(row: Row, studio_id: str) -> tuple[str, str, str | None]:
             return "quota", f"{row.capability_id}|{row.scope}|{row.subject_id}", None
         case CheckResult():
             return "check", row.name, None
+        case SwarmControl():
+            subject = ("swarm", row.department, row.kind.value)
+        case FindingMark():
+            return "finding", row.finding_id, None
+        case DraftReview():
+            subject = ("draft", row.draft_id, row.to_status.value)
+        case TriageDecision():
+            return "triage", row.report_id, None
     return subject
 
 

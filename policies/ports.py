@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from policies.actors import Actor
 from policies.decisions import Exemption, Facts, QuotaUse, SwitchState
 from policies.delegation import DelegationFacts
+from policies.marks import DraftReview, FindingMark, SwarmControl, TriageDecision
 from policies.proposals import Approval, ApprovalKind, Execution, Proposal, ProposalState
 
 
@@ -25,8 +26,8 @@ class AuditDraft:
         name: ``subject:object:action``, such as ``proposal:firestore.ops_note.append:approved``.
         at: When it happened, UTC, by the gateway's clock.
         actor: Who did it.
-        subject_kind: ``proposal``, ``kill_switch``, ``exemption``, ``quota``, ``policy``, ``connector`` or
-            ``audit``.
+        subject_kind: ``proposal``, ``kill_switch``, ``exemption``, ``quota``, ``policy``, ``connector``,
+            ``audit``, ``swarm``, ``finding``, ``draft`` or ``triage``.
         subject_id: Which one.
         state: The state the subject is in after the event; null for events that change none.
         details: Plain values and hashes; never free text, personal data or secrets.
@@ -105,6 +106,10 @@ Row = (
     | IntakeOverride
     | QuotaReset
     | CheckResult
+    | SwarmControl
+    | FindingMark
+    | DraftReview
+    | TriageDecision
 )
 """What an event may explain. Proposals and executions are written as they shall be from now on; the ledger
 knows by their id whether they are new."""

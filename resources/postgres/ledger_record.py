@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from policies.decisions import Exemption
+from policies.marks import DraftReview, FindingMark, SwarmControl, TriageDecision
 from policies.ports import CheckResult, ExemptionEnd, IntakeOverride, QuotaReset, Row, SwitchChange
 from policies.proposals import Approval, Execution, Proposal
 from resources.postgres.ledger_rows import evidence_json
@@ -53,6 +54,17 @@ def _text(value: str | None) -> str | None:
 
 def _json(value: Any) -> str | None:
     return None if value is None else dump_json(value)
+
+
+def _marks(table: str, *names: str) -> _Shape:
+    """Return how a person's word is written: its own columns (text but the revision), by, why, when."""
+    columns = tuple((name, _N if name == "revision" else _T) for name in names)
+
+    def values(row: Any) -> tuple[Any, ...]:
+        plain = (getattr(row, name) for name in (*names, "by", "reason"))
+        return (*(_text(str(it)) if isinstance(it, str) else it for it in plain), row.at)
+
+    return _Shape(table, (*columns, ("by", _T), ("reason", _T), ("at", _I)), values)
 
 
 _PROPOSAL: Final = _Shape(
@@ -245,6 +257,14 @@ _SHAPES: Final[dict[type, _Shape]] = {
         (("name", _T), ("holds", _B), ("at", _I)),
         lambda row: (row.name, row.holds, row.at),
     ),
+    SwarmControl: _marks("swarm_controls", "department", "kind"),
+    FindingMark: _marks("finding_dispositions", "finding_id", "revision", "verdict"),
+    DraftReview: _marks(
+        "draft_reviews",
+        *("draft_id", "revision", "from_status", "to_status", "before_hash", "after_hash"),
+        *("subject", "body"),
+    ),
+    TriageDecision: _marks("triage_decisions", "report_id", "category", "severity", "verdict"),
 }
 # Takes the values of a new row to those of a changed one, for rows that may change.
 _CHANGED_VALUES: Final[dict[type, Callable[[tuple[Any, ...]], tuple[Any, ...]]]] = {

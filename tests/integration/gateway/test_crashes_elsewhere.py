@@ -10,10 +10,12 @@ import pytest
 
 from policies.errors import BadRequestError, DeniedError
 from policies.gateway_probes import PROBES
+from policies.marks import DraftStatus, TriageVerdict, Verdict
 from policies.ports import LedgerRefusedError
 from tests.integration.gateway.model import NOTE
 from tests.integration.gateway.shop import INPUT, WHY, Shop, require_whole_log
 from tests.integration.gateway.test_crashes import SCENES
+from tests.integration.postgres import swarm_rows
 
 pytestmark = pytest.mark.integration
 _NUMBERS = itertools.count(1)
@@ -103,6 +105,53 @@ OTHERS = {
         executed,
         lambda shop, it: shop.do("reset_quota", "ada", NOTE, "capability", "*", WHY),
         "reset",
+        2,
+    ),
+    "pause_swarm": (
+        lambda shop: None,
+        lambda shop, it: shop.do("pause_swarm", "sam", "operations", WHY),
+        "paused",
+        1,
+    ),
+    "resume_swarm": (
+        lambda shop: shop.do("pause_swarm", "sam", "operations", WHY),
+        lambda shop, it: shop.do("resume_swarm", "sam", "operations", WHY),
+        "resumed",
+        1,
+    ),
+    "mark_finding": (
+        lambda shop: swarm_rows.add_finding(shop.url, shop.studio),
+        lambda shop, it: shop.do("mark_finding", "sam", it, 1, Verdict.USEFUL, WHY),
+        "marked",
+        2,
+    ),
+    "review_draft": (
+        lambda shop: swarm_rows.add_draft(shop.url, shop.studio),
+        lambda shop, it: shop.do(
+            "review_draft",
+            "sam",
+            "drf_1",
+            revision=1,
+            from_status=DraftStatus.DRAFT,
+            to_status=DraftStatus.NEEDS_REVIEW,
+            before_hash=swarm_rows.DRAFT["content_hash"],
+            reason=WHY,
+        ),
+        "reviewed",
+        1,
+    ),
+    "decide_triage": (
+        lambda shop: swarm_rows.add_suggestion(shop.url, shop.studio),
+        lambda shop, it: shop.do(
+            "decide_triage",
+            "sam",
+            "report-1",
+            category="safety",
+            severity="high",
+            verdict=TriageVerdict.CONFIRMED,
+            reason=WHY,
+        ),
+        "decided",
         2,
     ),
     "deny": (propose, lambda shop, it: shop.approve(it, "sam"), "denied", 2),

@@ -1,7 +1,8 @@
 """One lawful row in each table that swarms and the people who watch them fill; by plain SQL."""
 
+from resources.postgres.engine import app_engine
 from resources.postgres.findings import Findings
-from tests.integration.postgres.governance_desk import ANN, NOON
+from tests.integration.postgres.governance_desk import ANN, NOON, Desk
 from tests.integration.postgres.samples import make_finding, sha
 
 DRAFT = {
@@ -59,7 +60,7 @@ def pause(desk, kind="paused", department="operations", **more):
 def dispose(desk, finding_id, verdict="useful", **more):
     """Mark a finding."""
     values = {"finding_id": finding_id, "revision": 1, "verdict": verdict}
-    name = f"finding:{finding_id}:{verdict}"
+    name = f"finding:{verdict}:marked"
     decide(desk, "finding_dispositions", name, f"finding/{finding_id}", **values | more)
 
 
@@ -73,7 +74,7 @@ def review(desk, to_status="needs_review", **more):
         "before_hash": sha("words"),
         "after_hash": sha("words"),
     }
-    decide(desk, "draft_reviews", f"draft:instagram:{to_status}", "draft/drf_1", to_status, **values | more)
+    decide(desk, "draft_reviews", f"draft:{to_status}:reviewed", "draft/drf_1", to_status, **values | more)
 
 
 def triage(desk, verdict="confirmed", **more):
@@ -85,18 +86,47 @@ def triage(desk, verdict="confirmed", **more):
         "severity": "high",
         "verdict": verdict,
     }
-    decide(desk, "triage_decisions", f"triage:report:{verdict}", "triage/report-1", **values | more)
+    decide(desk, "triage_decisions", f"triage:{verdict}:decided", "triage/report-1", **values | more)
+
+
+def add_finding(url, studio):
+    """Keep the finding of a low battery; return its id."""
+    engine = app_engine(url, studio)
+    finding_id = _found(engine, studio)
+    engine.dispose()
+    return finding_id
+
+
+def add_draft(url, studio):
+    """Keep the draft."""
+    _add(url, studio, "marketing_drafts", DRAFT)
+
+
+def add_suggestion(url, studio):
+    """Keep the suggestion for the report."""
+    _add(url, studio, "triage_suggestions", SUGGESTION)
+
+
+def _add(url, studio, table, row):
+    engine = app_engine(url, studio)
+    insert(Desk(engine, None, studio), table, row)
+    engine.dispose()
+
+
+def _found(engine, studio):
+    finding = make_finding()
+    told = {"at": NOON, "run_id": "run-1", "code_version": "1"}
+    Findings(engine, studio).apply("operations", "devices", [finding], **told)
+    return finding.finding_id
 
 
 def fill(desk):
-    """Put one row into each table; a finding has to be there. Return the finding's id."""
-    finding = make_finding()
-    told = {"at": NOON, "run_id": "run-1", "code_version": "1"}
-    Findings(desk.engine, desk.studio).apply("operations", "devices", [finding], **told)
+    """Put one row into each table; return the id of the finding."""
+    finding_id = _found(desk.engine, desk.studio)
     pause(desk)
-    dispose(desk, finding.finding_id)
+    dispose(desk, finding_id)
     insert(desk, "marketing_drafts", DRAFT)
     review(desk)
     insert(desk, "triage_suggestions", SUGGESTION)
     triage(desk)
-    return finding.finding_id
+    return finding_id

@@ -328,6 +328,7 @@ TABLES = {
         ("DUPLICATE_APPROVAL", is_("approvals", "rollback", "rollback_by_requester")),
         *REASON,
     ],
+    "judge": [*WHERE_OF_STUDIO, PERSON, STAFF_ROW, *REASON],
     "halt": [
         *WHERE_OF_STUDIO,
         PERSON,

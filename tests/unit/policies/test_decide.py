@@ -96,6 +96,8 @@ OPERATIONS = {
     "halt": ({}, [*PEOPLE_DIMENSIONS, "switch", "resume", "capability"]),
     "request_resume": ({"switch": "on"}, [*PEOPLE_DIMENSIONS, "switch", "resume", "capability"]),
     "resume": ({"switch": "on", "resume": "another"}, [*PEOPLE_DIMENSIONS, "switch", "resume", "capability"]),
+    # The last three are there to show that they do not matter.
+    "judge": ({"actor": "staff"}, [*PEOPLE_DIMENSIONS, "switch", "writes", "capability"]),
     "grant_exemption": ({"actor": "admin"}, [*PEOPLE_DIMENSIONS, "capability", "profile"]),
     "revoke_exemption": (
         {"actor": "admin", "exemption": "anyone"},
@@ -127,7 +129,7 @@ _NO_PROPOSAL = {"propose", "grant_exemption", "revoke_exemption", "reset_quota",
 def values_of(operation, dimension):
     values = DIMENSIONS[dimension]
     # Only operations on a proposal can meet one that is elsewhere or of another capability.
-    if operation in _NO_PROPOSAL | {"halt", "request_resume", "resume"}:
+    if operation in _NO_PROPOSAL | {"halt", "request_resume", "resume", "judge"}:
         values = [value for value in values if value != "proposal_elsewhere"]
         if dimension == "capability":
             values = [value for value in values if value != "other"]

@@ -145,8 +145,8 @@ _RULES = {
     "swarm_controls": """
     last text;
 BEGIN
-    PERFORM studio.require_decision(NEW.studio_id, NEW.audit_seq, 'swarm', NEW.department, NEW.kind, NEW.kind,
-        NEW."by", NEW.at);
+    PERFORM studio.require_decision(NEW.studio_id, NEW.audit_seq, 'swarm', NEW.department, NEW.kind,
+        concat('swarm:', NEW.department, ':', NEW.kind), NEW."by", NEW.at);
     SELECT t.kind INTO last FROM studio.swarm_controls AS t
     WHERE t.studio_id = NEW.studio_id AND t.department = NEW.department ORDER BY t.audit_seq DESC LIMIT 1;
     IF NEW.kind = coalesce(last, 'resumed') THEN
@@ -155,7 +155,7 @@ BEGIN
     "finding_dispositions": """
 BEGIN
     PERFORM studio.require_decision(NEW.studio_id, NEW.audit_seq, 'finding', NEW.finding_id, NULL,
-        NEW.verdict, NEW."by", NEW.at);""",
+        concat('finding:', NEW.verdict, ':marked'), NEW."by", NEW.at);""",
     # INVARIANT: nothing is approved or rejected by a machine. Such a revision follows from a review, and
     # so does whatever comes after it, unless its words are new ones that wait for a review again.
     "marketing_drafts": """
@@ -184,7 +184,7 @@ BEGIN
     reviewed studio.marketing_drafts%ROWTYPE;
 BEGIN
     PERFORM studio.require_decision(NEW.studio_id, NEW.audit_seq, 'draft', NEW.draft_id, NEW.to_status,
-        NEW.to_status, NEW."by", NEW.at);
+        concat('draft:', NEW.to_status, ':reviewed'), NEW."by", NEW.at);
     SELECT * INTO reviewed FROM studio.marketing_drafts AS t
     WHERE t.studio_id = NEW.studio_id AND t.draft_id = NEW.draft_id ORDER BY t.revision DESC LIMIT 1;
     IF (reviewed.revision = NEW.revision AND reviewed.status = NEW.from_status
@@ -221,7 +221,7 @@ BEGIN
     judged studio.triage_suggestions%ROWTYPE;
 BEGIN
     PERFORM studio.require_decision(NEW.studio_id, NEW.audit_seq, 'triage', NEW.report_id, NULL,
-        NEW.verdict, NEW."by", NEW.at);
+        concat('triage:', NEW.verdict, ':decided'), NEW."by", NEW.at);
     SELECT * INTO judged FROM studio.triage_suggestions AS t
     WHERE t.studio_id = NEW.studio_id AND t.report_id = NEW.report_id ORDER BY t.revision DESC LIMIT 1;
     IF NOT FOUND THEN
@@ -236,9 +236,9 @@ BEGIN
 }
 
 _DECISION_RULE = """
--- A person's decision: an event of this transaction, about this subject, with this last word, by them.
+-- A person's decision: an event of this transaction, about this subject, of this name, by them.
 CREATE FUNCTION studio.require_decision(
-    of_studio text, event_seq bigint, about_kind text, about_id text, new_state text, action text,
+    of_studio text, event_seq bigint, about_kind text, about_id text, new_state text, named text,
     by_whom text, at_instant timestamptz
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -248,9 +248,7 @@ DECLARE
     event studio.audit_events;
 BEGIN
     event := studio.require_event(of_studio, event_seq, 0, about_kind, about_id, new_state);
-    IF event.actor_id <> by_whom OR event.at <> at_instant OR split_part(event.name, ':', 3) <> action
-        OR split_part(event.name, ':', 1) <> about_kind
-    THEN
+    IF event.actor_id <> by_whom OR event.at <> at_instant OR event.name <> named THEN
         PERFORM studio.refuse('decision-event', 'The decision is not the act the audit event tells of.');
     END IF;
     IF event.actor_kind NOT IN ('human', 'staff') THEN
