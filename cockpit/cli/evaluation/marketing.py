@@ -231,20 +231,11 @@ def _plant(draft: Draft, sheet: FactSheet, scored: Score) -> None:
 
 
 def _planted(draft: Draft) -> Iterator[tuple[str, Draft]]:
-    changes = {
-        "number": lambda claim, text: _put(text, claim, str(claim.value + 1)),
-        "price": lambda claim, text: _put(text, claim, f"${claim.value // 100 + 1}"),
-        "time": lambda claim, text: _put(text, claim, _other_half(text, claim)),
-        "weekday": lambda claim, text: _put(text, claim, _other_word(text, claim, WEEKDAYS)),
-        "month": lambda claim, text: _put(text, claim, _other_word(text, claim, MONTHS)),
-        "day_of_month": lambda claim, text: _put(text, claim, _other_day(text, claim)),
-    }
-    forms = {"number": "count", "price": "money", "time": "time"}
     for place, sentence in enumerate(draft.sentences):
         for claim in claims_in(sentence.text):
-            for name, change in changes.items():
-                if claim.form == forms.get(name, "date"):
-                    yield name, _with_text(draft, place, change(claim, sentence.text))
+            for name, words in _other_claims(claim, sentence.text[claim.start : claim.end]):
+                text = sentence.text[: claim.start] + words + sentence.text[claim.end :]
+                yield name, _with_text(draft, place, text)
     for name, words in (
         ("unlisted_sentence", "There are 3 places left."),
         ("unlisted_promise", "It is sold out."),
@@ -261,26 +252,24 @@ def _planted(draft: Draft) -> Iterator[tuple[str, Draft]]:
         yield "fact_unlisted", replace(draft, facts=dict(list(draft.facts.items())[1:]))
 
 
-def _put(text: str, claim: Claim, words: str) -> str:
-    return text[: claim.start] + words + text[claim.end :]
+def _other_claims(claim: Claim, said: str) -> Iterator[tuple[str, str]]:
+    """Yield kinds of error and the words that say another thing than a claim does."""
+    if claim.form == "count":
+        yield "number", str(claim.value + 1)
+    elif claim.form == "money":
+        yield "price", f"${claim.value // 100 + 1}"
+    elif claim.form == "time":
+        yield "time", said.replace("am", "pm") if said.endswith("am") else said.replace("pm", "am")
+    elif claim.form == "date":
+        day = claim.value[2]
+        yield "weekday", _next_word(said, WEEKDAYS)
+        yield "month", _next_word(said, MONTHS)
+        yield "day_of_month", f"{said.rpartition(' ')[0]} {day - 1 if day > 1 else day + 1}"
 
 
-def _other_half(text: str, claim: Claim) -> str:
-    said = text[claim.start : claim.end]
-    return said.replace("am", "pm") if said.endswith("am") else said.replace("pm", "am")
-
-
-def _other_word(text: str, claim: Claim, words: tuple[str, ...]) -> str:
-    said = text[claim.start : claim.end]
-    found = next((word for word in words if word in said), None)
-    return (
-        said.replace(found, words[(words.index(found) + 1) % len(words)]) if found else f"{said} and Monday"
-    )
-
-
-def _other_day(text: str, claim: Claim) -> str:
-    said, day = text[claim.start : claim.end], claim.value[2]
-    return f"{said.rpartition(' ')[0]} {day - 1 if day > 1 else day + 1}"
+def _next_word(said: str, words: tuple[str, ...]) -> str:
+    found = next(word for word in words if word in said)
+    return said.replace(found, words[(words.index(found) + 1) % len(words)])
 
 
 def _with_text(draft: Draft, place: int, text: str) -> Draft:

@@ -1,4 +1,4 @@
-"""``studio evaluate marketing`` tells true drafts from untrue ones, and counts what the fact check lets pass."""
+"""``studio evaluate marketing`` tells true drafts from untrue ones, and what the fact check lets pass."""
 
 import json
 from dataclasses import replace
