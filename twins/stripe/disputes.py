@@ -42,15 +42,19 @@ def settles_with(account: Account, charge: Entry) -> int:
 
 
 def create_dispute(account: Account, params: Params) -> Entry:
-    """Dispute a charge as its payer would; an act only the twin knows."""
+    """Dispute a charge as its payer would; an act only the twin knows.
+
+    By itself it is about what was not refunded. A bank does not know of refunds: with ``amount`` it may be
+    about the whole charge all the same, and money is given back twice.
+    """
     params.refuse_unknown("charge", "reason", "amount")
     charge = account.require(CHARGES, params.required_text("charge"), "charge")
     amount = params.integer("amount")
     left = charge["amount"] - charge["amount_refunded"]
-    if charge["status"] != "succeeded" or charge["disputed"] or left <= 0:
+    if charge["status"] != "succeeded" or charge["disputed"] or (amount is None and left <= 0):
         raise ApiError("Twin: only a succeeded charge that is neither disputed nor refunded can be disputed.")
-    if amount is not None and not 0 < amount <= left:
-        raise ApiError("Twin: the disputed amount must be within what is left of the charge.", param="amount")
+    if amount is not None and not 0 < amount <= charge["amount"]:
+        raise ApiError("Twin: the disputed amount must be within the charge.", param="amount")
     return open_dispute(account, charge, reason=params.text("reason") or "fraudulent", amount=amount)
 
 

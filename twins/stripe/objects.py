@@ -14,7 +14,10 @@ CARDS = {
     "pm_card_mastercard": ("mastercard", "4444"),
     "pm_card_amex": ("amex", "8431"),
     "pm_card_discover": ("discover", "9424"),
+    "pm_card_gb": ("visa", "0005"),
 }
+FOREIGN_CARDS = {"pm_card_gb": "GB"}
+"""Cards from abroad and their country: Stripe's fee for them is higher."""
 NO_ADDRESS: Mapping[str, Any] = {
     "city": None,
     "country": None,
@@ -156,6 +159,7 @@ def charge(
 ) -> dict[str, Any]:
     """Return a new charge for an intent: succeeded, or failed when ``decline_code`` is given."""
     brand, last4 = CARDS.get(payment_method, ("visa", "0002" if decline_code else "4242"))
+    country = FOREIGN_CARDS.get(payment_method, "US")
     is_paid = decline_code is None
     amount = intent["amount"]
     return {
@@ -201,7 +205,13 @@ def charge(
         "payment_intent": intent["id"],
         "payment_method": payment_method,
         "payment_method_details": {
-            "card": {"brand": brand, "country": "US", "funding": "credit", "last4": last4, "network": brand},
+            "card": {
+                "brand": brand,
+                "country": country,
+                "funding": "credit",
+                "last4": last4,
+                "network": brand,
+            },
             "type": "card",
         },
         "radar_options": {},

@@ -148,7 +148,7 @@ def _succeed(account: Account, intent: Entry, charge: Entry, payment_method: str
     amount = charge["amount"]
     move = account.post(
         amount=amount,
-        fee=processing_fee(amount),
+        fee=processing_fee(amount, is_foreign=payment_method in objects.FOREIGN_CARDS),
         currency=charge["currency"],
         kind="charge",
         category="charge",

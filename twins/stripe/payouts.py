@@ -35,22 +35,32 @@ def advance_payouts(account: Account, params: Params) -> list[Entry]:
 
     Payouts whose arrival date has come are paid; then everything available that no payout has taken along is
     sent, one payout per currency. A currency whose available sum is not positive waits. Returns what changed.
+
+    On request the bank refuses a payout that should arrive (``fail``, its id), the money of one charge stays
+    although it is available (``hold_back``, its id), or nothing new is sent (``is_paused``).
     """
-    params.refuse_unknown()
+    params.refuse_unknown("fail", "hold_back", "is_paused")
     now = account.now()
+    refused, held_back = params.text("fail"), params.text("hold_back")
     changed: list[Entry] = []
     for payout in account.ledger.entries(PAYOUTS):
-        if payout["status"] == "pending" and payout["arrival_date"] <= now:
+        if payout["status"] != "pending" or payout["arrival_date"] > now:
+            continue
+        if payout.id == refused:
+            _fail(account, payout)
+        else:
             account.change(
                 payout,
                 "payout.paid",
                 status="paid",
                 trace_id={"status": "supported", "value": payout.id[-12:]},
             )
-            changed.append(payout)
+        changed.append(payout)
+    if params.boolean("is_paused"):
+        return changed
     ripe: dict[str, list[Entry]] = {}
     for entry in account.ledger.unswept.values():
-        if entry["available_on"] <= now:
+        if entry["available_on"] <= now and entry["source"] != held_back:
             ripe.setdefault(entry["currency"], []).append(entry)
     for currency, moves in sorted(ripe.items()):
         amount = sum(move["net"] for move in moves)
@@ -61,6 +71,28 @@ def advance_payouts(account: Account, params: Params) -> list[Entry]:
             account.announce("payout.created", payout)
             changed.append(payout)
     return changed
+
+
+def _fail(account: Account, payout: Entry) -> None:
+    """Let the bank refuse a payout: its money is back in the balance at once."""
+    move = account.post(
+        amount=payout["amount"],
+        fee=0,
+        currency=payout["currency"],
+        kind="payout_failure",
+        category="payout_reversal",
+        source=payout.id,
+        available_on=account.now(),
+        description="STRIPE PAYOUT FAILURE",
+    )
+    account.change(
+        payout,
+        "payout.failed",
+        status="failed",
+        failure_balance_transaction=move.id,
+        failure_code="account_closed",
+        failure_message="The bank account has been closed.",
+    )
 
 
 def _send(

@@ -89,8 +89,13 @@ class Books:
         self._at: datetime | None = None
         self._account = Account(self._ledger, self._now, is_silent=True)
 
-    def carry_out(self, call: StripeCall) -> None:
-        """Do what the call asks, at its own instant.
+    @property
+    def ledger(self) -> Ledger:
+        """Return every object as it stands; read only."""
+        return self._ledger
+
+    def carry_out(self, call: StripeCall) -> Entry | list[Entry] | None:
+        """Do what the call asks, at its own instant; return what it made or changed, null for a decline.
 
         Raises:
             ForeignBooksError: when the ids are not the foreseen ones.
@@ -102,13 +107,14 @@ class Books:
             entry = _ACTS[call.act](self._account, Params(_as_form(values)), *named)
         except ApiError:
             if call.act == "decline_checkout":  # a declined card is what was asked for
-                return
+                return None
             raise
         for name, foreseen in call.expects.items():
             if isinstance(entry, list) or entry[name] != foreseen:
                 raise ForeignBooksError(
                     f"The act {call.act} at {call.at.isoformat()} gave another {name} than the plan foresaw."
                 )
+        return entry
 
     def changed(self, as_of: datetime) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """Return what is new or looks different since the last call, as the wire shows it at an instant.

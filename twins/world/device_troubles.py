@@ -11,7 +11,8 @@ from typing import Final
 
 from twins.world import almanac
 from twins.world.chance import Dice
-from twins.world.incidents import FIRST_INCIDENT_DAY, OPERATIONS, Label
+from twins.world.incident_kinds import OPERATIONS
+from twins.world.incidents import FIRST_INCIDENT_DAY, Label
 from twins.world.settings import WorldSettings
 
 VACUUM_ERROR, BATTERY_LOW, SENSOR_SILENT = "vacuum_error", "battery_low", "sensor_silent"

@@ -15,83 +15,10 @@ from typing import Any
 
 from twins.world import almanac
 from twins.world.chance import Dice
+from twins.world.incident_kinds import DECKS, FOLLOW_UPS, QUIRK_DEPARTMENTS, Deck, IncidentKind
 from twins.world.settings import WorldSettings
 
-OPERATIONS, FINANCE, TRUST_SAFETY, MARKETING = "operations", "finance", "trust_safety", "marketing"
 FIRST_INCIDENT_DAY = 2  # days after the first day; before it there is nothing to compare with
-INCIDENTS_PER_WEEK = 4
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentKind:
-    """A way of going wrong. ``window_days`` and ``counts`` are inclusive ranges.
-
-    ``window_days`` says for how long it may begin to affect documents, ``counts`` how many it affects in a
-    small studio. ``ends_with_window`` marks conditions that are over when the window is.
-    """
-
-    name: str
-    department: str
-    window_days: tuple[int, int]
-    counts: tuple[int, int]
-    notes: str
-    ends_with_window: bool = False
-
-
-KINDS = (
-    IncidentKind(
-        "stalled_batches", OPERATIONS, (10, 14), (4, 7), "shelved work is passed over by every firing"
-    ),
-    IncidentKind("overdue_pickups", OPERATIONS, (6, 9), (4, 8), "finished work is not fetched for weeks"),
-    IncidentKind("request_spike", OPERATIONS, (1, 1), (16, 24), "many agent requests within hours", True),
-    IncidentKind("request_ageing", OPERATIONS, (4, 6), (3, 5), "requests stay new for more than a week"),
-    IncidentKind(
-        "reservation_surge", OPERATIONS, (1, 1), (14, 20), "more reservations than stations hold", True
-    ),
-    IncidentKind("reservations_past_window", OPERATIONS, (5, 8), (3, 5), "work never comes in its window"),
-    IncidentKind("kiln_idle", OPERATIONS, (5, 7), (4, 8), "firings are called off while work waits", True),
-    IncidentKind("kiln_outage", OPERATIONS, (3, 5), (3, 6), "a kiln is in maintenance", True),
-    IncidentKind("firing_without_unload", OPERATIONS, (8, 10), (1, 1), "a finished firing is not unloaded"),
-    IncidentKind("unpaid_attendees", OPERATIONS, (12, 14), (3, 6), "people were at an event and did not pay"),
-    IncidentKind("duplicate_charge", FINANCE, (6, 9), (1, 2), "one order was charged twice"),
-    IncidentKind(
-        "charge_without_order", FINANCE, (6, 9), (1, 2), "paid at Stripe, the order never heard of it"
-    ),
-    IncidentKind("missing_order", FINANCE, (6, 9), (1, 2), "paid at Stripe for an order that is not there"),
-    IncidentKind("order_without_charge", FINANCE, (6, 9), (1, 2), "paid at the portal, nothing at Stripe"),
-    IncidentKind("partial_refund", FINANCE, (8, 12), (1, 2), "a partial refund is recorded as a whole one"),
-    IncidentKind("refund_missing", FINANCE, (8, 12), (1, 2), "refunded at the portal, no refund at Stripe"),
-    IncidentKind("late_capture", FINANCE, (6, 9), (1, 2), "money taken days after the order"),
-    IncidentKind(
-        "expired_authorisation", FINANCE, (6, 9), (1, 1), "the intended payment lapsed, the order waits"
-    ),
-    IncidentKind("amount_mismatch", FINANCE, (6, 9), (1, 2), "charged another sum than ordered"),
-    IncidentKind("dispute", FINANCE, (8, 12), (1, 1), "the payer's bank took the money back"),
-    IncidentKind("two_payable_sessions", FINANCE, (12, 14), (1, 2), "one signup has two open checkouts"),
-    IncidentKind("regressed_payment", FINANCE, (6, 9), (1, 3), "a late webhook set a paid order back"),
-    IncidentKind(
-        "report_brigade", TRUST_SAFETY, (1, 1), (6, 9), "many people report one thing at once", True
-    ),
-    IncidentKind("safety_reports", TRUST_SAFETY, (3, 5), (2, 3), "urgent reports are left open for days"),
-    IncidentKind("undersold_event", MARKETING, (14, 18), (1, 1), "an event is near and hardly booked"),
-)
-KIND_BY_NAME = {kind.name: kind for kind in KINDS}
-QUIRK_DEPARTMENTS = {
-    "abandoned_cart": FINANCE,
-    "unmarkable_order": FINANCE,
-    "late_webhook": FINANCE,
-    "regressed_payment": FINANCE,
-    "partial_refund": FINANCE,
-    "unpaid_attendees": OPERATIONS,
-    "overdue_pickups": OPERATIONS,
-    "phantom_batch": OPERATIONS,
-    "forgotten_draft": OPERATIONS,
-    "reservations_past_window": OPERATIONS,
-    "firing_status_forgotten": OPERATIONS,
-    "stuck_offer": OPERATIONS,
-    "overdue_loan": OPERATIONS,
-    "legacy_row": OPERATIONS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +134,7 @@ class Incidents:
         self._drawn_weeks = 0
         self._by_kind: dict[str, list[Incident]] = defaultdict(list)
         self._quirks: list[Incident] = []
+        self._follow_ups: list[Incident] = []
 
     @property
     def is_calm(self) -> bool:
@@ -253,10 +181,27 @@ class Incidents:
         self._quirks.append(incident)
         return incident
 
+    def follow_up(self, cause: Incident, kind: str, instant: datetime, *paths: str) -> Incident:
+        """Label what comes of an incident or a habit from an instant on; it has the origin of its cause."""
+        department, notes = FOLLOW_UPS[kind]
+        incident = Incident(
+            id=f"{cause.origin}-{len(self._follow_ups) + 1:05d}-{kind}",
+            kind=kind,
+            department=department,
+            origin=cause.origin,
+            opens_at=instant,
+            closes_at=instant,
+            wanted=0,
+            notes=notes,
+        )
+        incident.affect(instant, *paths)
+        self._follow_ups.append(incident)
+        return incident
+
     def labels(self, until: datetime) -> list[Label]:
         """Return every label until an instant, in order of start."""
         every = [incident for incidents in self._by_kind.values() for incident in incidents]
-        labels = [incident.label(until) for incident in (*every, *self._quirks)]
+        labels = [incident.label(until) for incident in (*every, *self._quirks, *self._follow_ups)]
         return sorted((label for label in labels if label), key=lambda label: (label.started_at, label.id))
 
     def _open(self, kind: str, instant: datetime) -> Incident | None:
@@ -272,13 +217,14 @@ class Incidents:
             self._drawn_weeks += 1
 
     def _draw_week(self, week: int, monday: date) -> None:
-        for place in range(week * INCIDENTS_PER_WEEK, (week + 1) * INCIDENTS_PER_WEEK):
-            turn, card = divmod(place, len(KINDS))
-            deck = Dice(self._settings.seed, "incidents", "deck", turn).some(KINDS, len(KINDS))
-            self._draw(deck[card], place, monday)
+        for deck in DECKS:
+            for place in range(week * deck.per_week, (week + 1) * deck.per_week):
+                turn, card = divmod(place, len(deck.kinds))
+                kinds = Dice(self._settings.seed, deck.name, "deck", turn).some(deck.kinds, len(deck.kinds))
+                self._draw(deck, kinds[card], place, monday)
 
-    def _draw(self, kind: IncidentKind, place: int, monday: date) -> None:
-        dice = Dice(self._settings.seed, "incidents", place)
+    def _draw(self, deck: Deck, kind: IncidentKind, place: int, monday: date) -> None:
+        dice = Dice(self._settings.seed, deck.name, place)
         opens_on = almanac.next_open_day(monday + timedelta(days=dice.whole(0, 6)))
         opens_at = almanac.local(opens_on, almanac.OPENS_HOUR)
         closes_at = opens_at + timedelta(days=dice.whole(*kind.window_days))

@@ -12,6 +12,7 @@ from typing import Protocol
 from twins.world import almanac
 from twins.world.agents import Agents
 from twins.world.archive import archive_writes
+from twins.world.bank import Bank
 from twins.world.checkins import Checkins
 from twins.world.community import Community
 from twins.world.gatherings import Gatherings
@@ -69,6 +70,7 @@ class Plan:
         self._studio = Studio(settings, almanac.local(self._began_on, 0, 5), self.incidents)
         self._people = People(self._studio)
         self._till = Till(self._studio)
+        self._bank = Bank(self._studio, self._till)
         self._desks = self._furnish()
         write_heritage(self._studio, self._people)
 
@@ -124,7 +126,7 @@ class Plan:
     def _day(self, day: date) -> Iterator[Step]:
         for desk in self._desks:
             desk.open_day(day)
-        self._studio.at(almanac.local(day, *_STRIPE_DAY_ENDS), self._till.end_day)
+        self._studio.at(almanac.local(day, *_STRIPE_DAY_ENDS), self._bank.end_day)
         self._studio.run_until(almanac.day_end(day))
         at: datetime | None = None
         calls: list[StripeCall] = []

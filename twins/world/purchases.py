@@ -12,7 +12,7 @@ from twins.world import almanac
 from twins.world.chance import Dice
 from twins.world.incidents import Incident
 from twins.world.studio import Studio
-from twins.world.till import GOOD_CARDS, Payment, Till
+from twins.world.till import FOREIGN_CARD, GOOD_CARDS, Payment, Till
 from twins.world.webhooks import (
     COMPLETED,
     DISPUTE_CLOSED,
@@ -113,15 +113,15 @@ class Purchases:
             status = "won" if is_won else "lost"
             self._webhooks.deliver(DISPUTE_CLOSED, payment, sale, timedelta(seconds=11), status)
             incident.end(studio.now)
+            paths = (sale.path, f"charges/{payment.charge_id}", f"disputes/{dispute_id}")
+            studio.incidents.follow_up(incident, f"dispute_{status}", studio.now, *paths)
 
         studio.at(closes_at, close)
 
     # What goes wrong on purpose
 
     def _charge_twice(self, sale: Sale, payment: Payment, dice: Dice, incident: Incident) -> None:
-        self._till.complete(payment, GOOD_CARDS[0])
-        for event, seconds in ((COMPLETED, 3), (SUCCEEDED, 9)):
-            self._webhooks.deliver(event, payment, sale, timedelta(seconds=seconds))
+        self._pay_plainly(sale, payment)
 
         def again() -> None:
             at = self._studio.now
@@ -175,6 +175,36 @@ class Purchases:
         incident.affect(when, sale.path)
         self._studio.at(when, sale.hear, SUCCEEDED, payment)
 
+    def _pay_dearly(self, sale: Sale, payment: Payment, dice: Dice, incident: Incident) -> None:  # noqa: ARG002 - as all fates
+        """The card is from abroad, and Stripe takes more for it than the rate the studio knows."""
+        self._pay_plainly(sale, payment, FOREIGN_CARD)
+        incident.affect(self._studio.now, sale.path, f"charges/{payment.charge_id}")
+
+    def _return_twice(self, sale: Sale, payment: Payment, dice: Dice, incident: Incident) -> None:
+        """Staff refund all of it; days later the payer's bank, which does not know, takes it back again."""
+        studio = self._studio
+        self._pay_plainly(sale, payment)
+        refunded_at = almanac.next_staffed(dice, studio.now + dice.days(1, 4))
+        disputed_after = dice.days(2, 6)
+
+        def give_back() -> None:
+            refund_id = self._till.refund(payment)
+            self._webhooks.deliver(REFUNDED, payment, sale, timedelta(seconds=7))
+            studio.at(studio.now + disputed_after, take_back, refund_id)
+
+        def take_back(refund_id: str) -> None:
+            dispute_id = self._till.dispute(payment, "credit_not_processed", payment.amount_cents)
+            self._webhooks.deliver(DISPUTED, payment, sale, timedelta(seconds=11), "needs_response")
+            objects = (f"charges/{payment.charge_id}", f"refunds/{refund_id}", f"disputes/{dispute_id}")
+            incident.affect(studio.now, sale.path, *objects)
+
+        studio.at(refunded_at, give_back)
+
+    def _pay_plainly(self, sale: Sale, payment: Payment, card: str = GOOD_CARDS[0]) -> None:
+        self._till.complete(payment, card)
+        for event, seconds in ((COMPLETED, 3), (SUCCEEDED, 9)):
+            self._webhooks.deliver(event, payment, sale, timedelta(seconds=seconds))
+
 
 # A purchase takes the first incident that claims it; what begins later in its life is decided in
 # ``_look_after``.
@@ -184,4 +214,6 @@ _FATES: dict[str, _Fate] = {
     "late_capture": Purchases._capture_late,  # noqa: SLF001 - as above
     "expired_authorisation": Purchases._let_lapse,  # noqa: SLF001 - as above
     "order_without_charge": Purchases._pay_by_hand,  # noqa: SLF001 - as above
+    "fee_drift": Purchases._pay_dearly,  # noqa: SLF001 - as above
+    "refund_over": Purchases._return_twice,  # noqa: SLF001 - as above
 }

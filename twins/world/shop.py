@@ -11,10 +11,11 @@ from typing import Any
 from twins.world import almanac
 from twins.world.chance import Dice
 from twins.world.incidents import Incident
+from twins.world.order_troubles import STRAIGHT, OrderTroubles
 from twins.world.people import People, Person, remark
 from twins.world.purchases import Purchases
 from twins.world.studio import Studio
-from twins.world.till import Line, Payment, Till, total_cents
+from twins.world.till import Line, Payment, Till
 from twins.world.webhooks import COMPLETED, DISPUTE_CLOSED, DISPUTED, FAILED, REFUNDED, SUCCEEDED
 
 ORDERS_A_DAY = 1.9
@@ -89,6 +90,7 @@ class Shop:
         self._people = people
         self._till = till
         self._purchases = purchases
+        self._troubles = OrderTroubles(studio, till)
         self._stock = {product.slug: 24 + 4 * (index % 5) for index, product in enumerate(PRODUCTS)}
         self._waiting: list[Order] = []
         for product in PRODUCTS:
@@ -113,7 +115,6 @@ class Shop:
         buyer = self._people.member(dice)
         order = Order(self, studio.new_id("materialsOrders"), buyer, self._fill_cart(dice))
         lines = [Line(product.name, product.price_cents, quantity) for product, quantity in order.cart]
-        ordered_cents = total_cents(lines)
         mismatch = None if order.is_unmarkable else studio.incidents.claim("amount_mismatch", at)
         if mismatch:
             first = lines[0]
@@ -121,27 +122,38 @@ class Shop:
         may_miss = not mismatch and not order.is_unmarkable
         missing = studio.incidents.claim("missing_order", at) if may_miss else None
         order.is_written = missing is None
+        bend = self._troubles.claim(order.id) if may_miss and not missing else STRAIGHT
         payment = self._till.open_checkout(
-            lines,
-            {
-                "orderId": order.id,
-                "materialsOrderId": order.id,
-                "uid": order.uid,
-                "source": order.source,
-                "fulfillment": "pickup",
-                "mode": "test",
-            },
+            bend.lines(lines),
+            bend.metadata(
+                {
+                    "orderId": order.id,
+                    "materialsOrderId": order.id,
+                    "uid": order.uid,
+                    "source": order.source,
+                    "fulfillment": "pickup",
+                    "mode": bend.mode,
+                }
+            ),
             reference=order.id,
             email=buyer.email,
             is_taxed=True,
+            currency=bend.currency,
         )
         if order.is_written:
-            self._write_order(order, buyer, payment, ordered_cents, dice)
+            self._write_order(order, buyer, payment, dice, bend.mode)
+        orders = [order]
+        if bend.is_doubled:
+            double = Order(self, studio.new_id("doubledOrders"), buyer, order.cart)
+            self._write_order(double, buyer, payment, studio.dice("double", double.id))
+            orders.append(double)
         is_abandoned = studio.incidents.trouble(dice, ABANDONED_SHARE)
         pays_at = at + dice.minutes(1.5, 25)
         bent_by = mismatch or missing
         if bent_by:
             studio.at(pays_at, self._settle_bent, order, payment, bent_by)
+        elif bend.incident:
+            self._troubles.settle(bend, orders, payment, pays_at)
         elif order.is_unmarkable:
             studio.at(pays_at, self._settle_unmarkable, order, payment)
         elif is_abandoned:
@@ -181,7 +193,7 @@ class Shop:
         return [(_BY_SLUG[slug], quantity) for slug, quantity in cart.items()]
 
     def _write_order(
-        self, order: Order, buyer: Person, payment: Payment, ordered_cents: int, dice: Dice
+        self, order: Order, buyer: Person, payment: Payment, dice: Dice, mode: str = "test"
     ) -> None:
         studio = self._studio
         document: dict[str, Any] = {
@@ -200,7 +212,7 @@ class Shop:
                 }
                 for product, quantity in order.cart
             ],
-            "totalCents": ordered_cents,
+            "totalCents": sum(product.price_cents * quantity for product, quantity in order.cart),
             "currency": "USD",
             "status": "checkout_pending",
             "paymentStatus": "checkout_created",
@@ -210,7 +222,7 @@ class Shop:
             "checkoutUrl": f"https://checkout.stripe.com/c/pay/{payment.session_id}",
             "receiptUrl": None,
             "pickupNotes": remark(dice) if dice.chance(0.3) else None,
-            "mode": "test",
+            "mode": mode,
             "createdAt": studio.now,
             "updatedAt": studio.now,
         }

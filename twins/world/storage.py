@@ -100,9 +100,14 @@ class Storage:
         if overdue:
             overdue.affect(due_at, kept.path)
             overdue.end(fetched_at)
+            cause = overdue
         else:
-            quirk = incidents.quirk("overdue_pickups", due_at, kept.path, notes="an owner takes weeks")
-            quirk.end(min(fetched_at, at + GRACE + timedelta(days=LONGEST_BILLED_DAYS)))
+            cause = incidents.quirk("overdue_pickups", due_at, kept.path, notes="an owner takes weeks")
+            cause.end(min(fetched_at, at + GRACE + timedelta(days=LONGEST_BILLED_DAYS)))
+        warned_at = at + REMINDERS[1]
+        if fetched_at > warned_at:
+            near = incidents.follow_up(cause, "storage_fees_near", warned_at, kept.path)
+            near.end(min(fetched_at, at + GRACE))
         studio.at(fetched_at, self._fetch, kept)
 
     # Pickup windows

@@ -9,7 +9,7 @@ from twins import cli
 from twins.process import TwinsWish
 from twins.world import almanac
 from twins.world.device_troubles import KINDS
-from twins.world.incidents import KIND_BY_NAME
+from twins.world.incident_kinds import FOLLOW_UPS, KIND_BY_NAME
 
 WORLD = ["world", "--days", "40", "--seed", "3"]
 
@@ -24,7 +24,7 @@ def test_labels_are_printed_and_written(tmp_path, capsys):
     assert date.fromisoformat(document["firstDay"]) == almanac.day_of(until) - timedelta(days=40)
     kinds = {label["kind"] for label in document["labels"] if label["origin"] == "incident"}
     devices = {kind.name for kind in KINDS}
-    assert kinds <= set(KIND_BY_NAME) | devices
+    assert kinds <= set(KIND_BY_NAME) | set(FOLLOW_UPS) | devices
     assert kinds >= devices
     assert len(kinds) > 10
     lines = capsys.readouterr().out.splitlines()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from twins.world.device_troubles import KINDS, LONGEST, DeviceTroubles
-from twins.world.incidents import OPERATIONS
+from twins.world.incident_kinds import OPERATIONS
 from twins.world.settings import WorldSettings
 
 FIRST_DAY = date(2026, 9, 22)

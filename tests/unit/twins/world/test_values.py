@@ -46,7 +46,7 @@ ENUMS = {
     "materialsOrders": {
         "status": "checkout_pending paid picked_up payment_failed disputed refunded",
         "paymentStatus": "checkout_created payment_pending paid payment_failed disputed refunded",
-        "mode": "test",
+        "mode": "test live",
     },
     "events": {"status": "draft published cancelled"},
     "eventSignups": {
