@@ -114,14 +114,21 @@ def test_stripe_holds_what_the_plan_asked_for(stage, truth):
     assert len(failed) == calls["decline_checkout"] > 0
 
 
-def test_orders_point_to_their_money(stage):
-    """A paid order's session, intent and charge exist, and the metadata of each leads back to the order."""
+def test_orders_point_to_their_money(stage, truth):
+    """A paid order's session, intent and charge exist, and the metadata of each leads back to the order.
+
+    Except where that is the incident: metadata that was lost, and a second order for one checkout.
+    """
+    nameless = {"metadata_lost", "duplicate_order"}
+    bent = {
+        path for each in truth.plan.labels(truth.until) if each.kind in nameless for path in each.affected
+    }
     paid = {
         key: row for key, row in stage.read("materialsOrders", _day_end(DAYS)).items() if row.get("paidAt")
     }
     assert paid
     for key, row in paid.items():
-        if row["stripePaymentIntentId"] is None:
+        if row["stripePaymentIntentId"] is None or f"materialsOrders/{key}" in bent:
             continue  # marked paid by hand, which is one of the incidents
         intent = stage.payments.v1.payment_intents.retrieve(row["stripePaymentIntentId"])
         assert intent["metadata"]["materialsOrderId"] == key

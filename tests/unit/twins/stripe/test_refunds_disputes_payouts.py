@@ -139,3 +139,54 @@ def test_events_show_the_object_as_it_was(desk):
     refunded = events["charge.refunded"]["data"]
     assert refunded["object"]["refunded"] is True
     assert refunded["previous_attributes"] == {"amount_refunded": 0, "refunded": False}
+
+
+def test_a_bank_may_take_back_what_was_refunded(desk):
+    """With an amount, a dispute may be about the whole charge; the money is given back twice."""
+    charge_id = desk.pay(5000)["latest_charge"]
+    desk.post("refunds", charge=charge_id)
+    assert desk.refused("test_helpers/twin/create_dispute", charge=charge_id, amount=5001)[0] == 400
+    dispute = desk.post("test_helpers/twin/create_dispute", charge=charge_id, amount=5000)
+    assert dispute["amount"] == 5000
+    assert desk.get("balance")["pending"][0]["amount"] == 5000 - 175 - 5000 - 5000 - 1500
+
+
+def test_a_card_from_abroad_costs_more(desk):
+    """1.5 % more than others, as the ledger says."""
+    desk.pay(10_000, "pm_card_gb")
+    assert [move["fee"] for move in desk.all("balance_transactions")] == [440 + 30]
+    assert desk.all("charges")[0]["payment_method_details"]["card"]["country"] == "GB"
+
+
+def test_a_refused_payout_returns_to_the_balance_and_none_follows(desk):
+    """On its arrival date it fails; while payouts are paused the money waits, then it is sent again."""
+    desk.pay(10_000)
+    desk.clock.forward(days=2)
+    (sent,) = desk.post("test_helpers/twin/advance_payouts")["data"]
+    desk.clock.forward(days=1)
+    changed = desk.post("test_helpers/twin/advance_payouts", fail=sent["id"], is_paused="true")["data"]
+    assert [(p["id"], p["status"], p["failure_code"]) for p in changed] == [
+        (sent["id"], "failed", "account_closed")
+    ]
+    assert desk.get("balance")["available"][0]["amount"] == 9680
+    move = desk.get(f"balance_transactions/{changed[0]['failure_balance_transaction']}")
+    assert (move["type"], move["reporting_category"], move["net"]) == (
+        "payout_failure",
+        "payout_reversal",
+        9680,
+    )
+    again = desk.post("test_helpers/twin/advance_payouts")["data"]
+    assert [(p["amount"], p["status"]) for p in again] == [(9680, "pending")]
+    assert "payout.failed" in {event["type"] for event in desk.all("events")}
+
+
+def test_held_money_stays_in_the_balance(desk):
+    """A payout leaves one charge out on request; the next takes it along."""
+    held = desk.pay(10_000)["latest_charge"]
+    desk.pay(20_000)
+    desk.clock.forward(days=2)
+    (sent,) = desk.post("test_helpers/twin/advance_payouts", hold_back=held)["data"]
+    assert sent["amount"] == 20_000 - 610
+    assert desk.get("balance")["available"][0]["amount"] == 9680
+    later = desk.post("test_helpers/twin/advance_payouts")["data"]
+    assert [p["amount"] for p in later] == [9680]
