@@ -15,6 +15,7 @@ from resources.connectors.access import DeviceAccess
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.audit_log import AuditLog
 from resources.postgres.device_readings import DeviceReadings
+from resources.postgres.drafts import Drafts
 from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
@@ -35,6 +36,8 @@ from sensors.run_failures import build_run_failure_sensor
 from studio_assets.checks.cloud_truth import build_cloud_truth_checks
 from studio_assets.checks.devices import build_findings_checks
 from studio_assets.checks.governance import build_governance_checks
+from studio_assets.checks.marketing import build_drafts_checks
+from studio_assets.checks.operations import build_recommendation_checks
 from studio_assets.checks.studio_state import build_snapshot_checks
 from studio_assets.cloud_truth.assets import build_cloud_truth
 from studio_assets.devices.assets import build_devices
@@ -42,7 +45,8 @@ from studio_assets.execution.job import execution_job
 from studio_assets.governance.assets import build_governance
 from studio_assets.governance.signing import checkpoint_job
 from studio_assets.jobs import build_governance_job, build_snapshot_job, retention_job
-from studio_assets.operations.assets import build_operations
+from studio_assets.marketing.assets import build_marketing
+from studio_assets.operations.assets import build_operations, build_recommendations
 from studio_assets.resources import Overrides, build_resources
 from studio_assets.run_book import RunBook
 from studio_assets.studio_state.assets import build_studio_state
@@ -65,6 +69,7 @@ def build_defs(
     devices: DeviceAccess | None = None,
     device_readings: DeviceReadings | None = None,
     findings: Findings | None = None,
+    drafts: Drafts | None = None,
 ) -> dg.Definitions:
     """Return the definitions of one studio.
 
@@ -84,10 +89,11 @@ def build_defs(
         devices: The one door to devices; the live one by default.
         device_readings: What connectors read; over the live database by default.
         findings: What detectors found; over the live database by default.
+        drafts: What was drafted; over the live database by default.
     """
     overrides = Overrides(
         *(documents, payments, history, raw, clock, run_book, ledger, governance, gateway, executor, audit),
-        *(devices, device_readings, findings),
+        *(devices, device_readings, findings, drafts),
     )
     return dg.Definitions(
         assets=[
@@ -95,12 +101,16 @@ def build_defs(
             build_devices(settings),
             *build_studio_state(settings),
             build_operations(settings),
+            *build_recommendations(settings),
+            build_marketing(settings),
             build_governance(settings),
         ],
         asset_checks=[
             build_cloud_truth_checks(settings),
             build_snapshot_checks(settings),
             build_findings_checks(settings),
+            build_recommendation_checks(settings),
+            build_drafts_checks(settings),
             build_governance_checks(settings),
         ],
         jobs=[

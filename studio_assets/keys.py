@@ -8,6 +8,7 @@ import dagster as dg
 CLOUD_TRUTH = "cloud_truth"
 STUDIO_STATE = "studio_state"
 OPERATIONS = "operations"
+MARKETING = "marketing"
 GOVERNANCE = "governance"
 EXECUTION = "execution"
 PROPOSALS = "proposals"
@@ -15,6 +16,9 @@ AUDIT_LOG = "audit_log"
 GOVERNED = (PROPOSALS, AUDIT_LOG)
 CONNECTOR_HEALTH = "connector_health"
 DEVICE_FINDINGS = "device_findings"
+DRAFTS = "drafts"
+RECOMMENDATIONS = "recommendations"
+ANOMALIES = "anomalies"
 
 
 def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:
@@ -33,8 +37,13 @@ def devices_key(studio_id: str, connector_id: str) -> dg.AssetKey:
 
 
 def operations_key(studio_id: str, thing: str) -> dg.AssetKey:
-    """Return the key of ``device_findings``."""
+    """Return the key of ``device_findings``, ``recommendations`` or ``anomalies``."""
     return dg.AssetKey([studio_id, OPERATIONS, thing])
+
+
+def marketing_key(studio_id: str, thing: str) -> dg.AssetKey:
+    """Return the key of ``drafts``."""
+    return dg.AssetKey([studio_id, MARKETING, thing])
 
 
 def governance_key(studio_id: str, thing: str) -> dg.AssetKey:

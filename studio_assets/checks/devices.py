@@ -8,7 +8,7 @@ from resources.postgres.device_readings import DeviceReadings
 from resources.postgres.findings import Findings
 from resources.settings import Settings
 from studio_assets.checks.device_rules import FINDING_RULES, personal, unresolved, unstable
-from studio_assets.devices.detect import DEPARTMENT, devices_asset
+from studio_assets.devices.detect import DEPARTMENT, devices_asset, is_of_devices
 from studio_assets.devices.reading import CONNECTORS
 from studio_assets.keys import DEVICE_FINDINGS, OPERATIONS, operations_key
 from studio_assets.run_book import CheckOutcome, RunBook
@@ -28,7 +28,7 @@ def build_findings_checks(settings: Settings) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = {check.name for check in context.selected_asset_check_keys}
         with run_book.timed("checks"):
-            kept = findings.open(DEPARTMENT)
+            kept = [one for one in findings.open(DEPARTMENT) if is_of_devices(one.finding)]
             newest = {name: device_readings.newest(name) for name in CONNECTORS}
             revisions = {devices_asset(name): one.revision for name, one in newest.items() if one is not None}
         judged = {

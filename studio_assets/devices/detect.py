@@ -53,6 +53,11 @@ def detector_of_silence(connector_id: str) -> str:
     return f"silence_of_{connector_id}"
 
 
+def is_of_devices(finding: Finding) -> bool:
+    """Return whether a finding is one of these: other detectors of operations find other things."""
+    return finding.subject_kind in {"device", "connector"}
+
+
 def subject_of(connector_id: str, device_id: str) -> str:
     """Return a device's subject id; device ids are unique within a connector only."""
     return f"{connector_id}/{device_id}"

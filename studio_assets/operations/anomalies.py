@@ -16,7 +16,7 @@ from resources.clock import day_start
 from resources.findings import Finding, FindingEvidence, Severity
 from studio_assets.operations.baselines import Event, Tuning, judge
 from studio_assets.operations.calendar import StudioCalendar
-from studio_assets.operations.case import DEPARTMENT, SNAPSHOT_ASSET, rows_of
+from studio_assets.operations.case import DEPARTMENT, SNAPSHOT_ASSET, rows_of, safe_id
 from studio_assets.studio_state import masks
 from studio_assets.studio_state.predicates import Moment, Tables
 
@@ -182,7 +182,8 @@ def _newest_rows(source: str, one: Departure, tables: Tables, revision: str) -> 
     rows = rows_of(table, masks.is_at_or_after(table, "created_at", since), "created_at")
     rows.sort(key=lambda row: row["created_at"])
     return [
-        FindingEvidence(f"cloud_truth/{source}", revision, row["document_id"]) for row in rows[:MOST_ROWS]
+        FindingEvidence(f"cloud_truth/{source}", revision, safe_id(row["document_id"]))
+        for row in rows[:MOST_ROWS]
     ]
 
 

@@ -1,5 +1,7 @@
 """What every rule of operations looks at, its limits, and how it words a finding."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +17,7 @@ from studio_assets.studio_state.predicates import Moment, Tables
 DEPARTMENT: Final = "operations"
 NOTE: Final = "firestore.ops_note.append"
 SNAPSHOT_ASSET: Final = "studio_state/snapshot"
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +27,10 @@ class Limits:
     Attributes:
         draft_days: A draft nobody submitted, days on the clock.
         submitted_open_days: Submitted work nobody shelved.
-        shelved_open_days: Shelved work no firing took.
+        shelved_open_days: Shelved work no firing took, while work that came later was fired.
+        overtaken_by: How many batches that came later were fired before it.
+        longest_shelved_open_days: Shelved work no firing took, whatever else was fired.
         loaded_open_days: Work in a kiln, or out of it and not made ready.
-        arrived_open_days: A reserved load that came in and no firing took.
         pickup_days: Finished work nobody fetched, days on the clock.
         fee_warning_days: How long before storage fees begin.
         grace_hours: Free storage after a load became ready; the portal's policy.
@@ -46,9 +50,10 @@ class Limits:
 
     draft_days: int = 14
     submitted_open_days: int = 4
-    shelved_open_days: int = 9
+    shelved_open_days: int = 7
+    overtaken_by: int = 6
+    longest_shelved_open_days: int = 21
     loaded_open_days: int = 6
-    arrived_open_days: int = 14
     pickup_days: int = 14
     fee_warning_days: int = 3
     grace_hours: int = 462
@@ -99,8 +104,17 @@ class Case:
     def evidence(self, *rows: str) -> tuple[FindingEvidence, ...]:
         """Return links to rows, each given as ``contract/document``, in the reads of the snapshot."""
         parts = (row.partition("/") for row in dict.fromkeys(rows))
-        links = (FindingEvidence(f"cloud_truth/{name}", self.revision, row) for name, _, row in parts)
+        links = (
+            FindingEvidence(f"cloud_truth/{name}", self.revision, safe_id(row)) for name, _, row in parts
+        )
         return tuple(links)[:MOST_EVIDENCE]
+
+
+def safe_id(document_id: str) -> str:
+    """Return a document's id, or a hash of it where it is not plain: somebody's address may stand in it."""
+    if _PLAIN_ID.fullmatch(document_id):
+        return document_id
+    return "hash-" + hashlib.sha256(document_id.encode()).hexdigest()[:32]
 
 
 def finding(
@@ -126,7 +140,7 @@ def finding(
         detector=detector,
         kind=kind,
         subject_kind=subject_kind,
-        subject_id=subject_id,
+        subject_id=safe_id(subject_id),
         severity=severity,
         confidence=confidence,
         since=since,

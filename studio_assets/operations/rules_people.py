@@ -1,5 +1,6 @@
 """Rules about people who wait for an answer, or were there and have not paid."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -48,10 +49,13 @@ def unpaid_signups(case: Case) -> Iterator[Finding]:
         masks.not_(masks.is_found_in(signups, "document_id", masks.combined(paid, "signup_id"))),
         masks.is_before(signups, "checked_in_at", case.days_ago(case.limits.unpaid_days)),
     )
-    for row in rows_of(signups, owing, "checked_in_at", "event_id"):
+    charged: dict[str, list[str]] = defaultdict(list)
+    for row in rows_of(charges, masks.is_set(charges, "signup_id"), "signup_id"):
+        charged[row["signup_id"]].append(f"event_charges/{row['document_id']}")
+    for row in rows_of(signups, owing, "checked_in_at"):
         due = row["checked_in_at"] + timedelta(days=case.limits.unpaid_days)
         rows = [f"event_signups/{row['document_id']}"]
-        rows += [f"events/{row['event_id']}"] if row["event_id"] else []
+        rows += charged[row["document_id"]]
         yield finding(
             *(UNPAID, "unpaid_signup", "event_signup", row["document_id"]),
             severity=Severity.MEDIUM,
@@ -59,7 +63,9 @@ def unpaid_signups(case: Case) -> Iterator[Finding]:
             since=due,
             expected=f"paid within {case.limits.unpaid_days} days",
             observed=f"checked in on {case.day_text(row['checked_in_at'])}, nothing paid",
-            cause="Payment is open to the attendee only after check-in, and was forgotten.",
+            cause="A payment was begun and not finished."
+            if charged[row["document_id"]]
+            else "Payment is open to the attendee only after check-in, and was forgotten.",
             step="Send the attendee the link to pay, or note that the seat was free.",
             evidence=case.evidence(*rows),
         )

@@ -1,5 +1,6 @@
 """Rules about work: batches that stand still, work nobody fetches, reservations past their window."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,10 +15,15 @@ from studio_assets.studio_state.predicates import OPEN_RESERVATION
 STALLED, PICKUPS, FEES = "stalled_batches", "overdue_pickups", "storage_fees"
 RESERVATIONS = "reservations_past_window"
 READY: Final = "READY_FOR_PICKUP"
+_IN_KILN_OR_AFTER: Final = ("loaded", "fired", "ready_for_pickup", "closed_picked_up")
 _STAGES: Final = {
     "DRAFT": ("submitted", "The member forgot it, or made it twice.", "Ask the member, or clean it up."),
     "SUBMITTED": ("shelved", "The work was not brought in, or not shelved.", "Look for the work at intake."),
-    "SHELVED": ("loaded", "Every firing since has passed it over.", "Put it into the next firing."),
+    "SHELVED": (
+        "loaded",
+        "Firings took work that came later; it is overlooked, or fits nowhere.",
+        "Put it into the next firing.",
+    ),
     "LOADED": ("made ready", "It was unloaded and not made ready.", "Find it at the kiln and make it ready."),
     "FIRED": ("made ready", "It was fired and not made ready.", "Find it at the kiln and make it ready."),
 }
@@ -49,28 +55,37 @@ def reserved_batches(case: Case) -> dict[str, str]:
 
 
 def stalled_batches(case: Case) -> Iterator[Finding]:
-    """Find batches that stay in one stage for longer than it takes."""
+    """Find batches that stay in one stage for longer than it takes.
+
+    How long shelved work waits depends on how full the kilns are. It is stalled when work that came in later
+    went before it, again and again; a queue that is slow for everybody is another finding.
+    """
     limits = case.limits
-    allowed = {
-        "SUBMITTED": limits.submitted_open_days,
-        "SHELVED": limits.shelved_open_days,
-        "LOADED": limits.loaded_open_days,
-        "FIRED": limits.loaded_open_days,
-    }
-    reserved = reserved_batches(case)
+    later, reserved = _fired_by_creation(case), reserved_batches(case)
     for row in batch_states(case):
-        stage, since = row["stage"], row["updated_at"]
+        stage, since, days = row["stage"], row["updated_at"], 0
+        overtaken = len(later) - bisect_right(later, since)
         if stage == "DRAFT":
-            is_late, limit = since < case.days_ago(limits.draft_days), f"{limits.draft_days} days"
-        elif stage in allowed:
-            days = allowed[stage]
-            if stage == "SHELVED" and row["document_id"] in reserved:
-                days = max(days, limits.arrived_open_days)
-            is_late, limit = case.open_days_since(since) > days, f"{days} open days"
-        else:
+            if since < case.days_ago(limits.draft_days):
+                yield _stalled(case, row, f"{limits.draft_days} days")
             continue
-        if is_late:
-            yield _stalled(case, row, limit)
+        if stage == "SHELVED":
+            # A reserved load keeps its reservation's place in the queue, not that of its batch.
+            is_overtaken = overtaken >= limits.overtaken_by and row["document_id"] not in reserved
+            days = limits.shelved_open_days if is_overtaken else limits.longest_shelved_open_days
+        elif stage == "SUBMITTED":
+            days = limits.submitted_open_days
+        elif stage in {"LOADED", "FIRED"}:
+            days = limits.loaded_open_days
+        if days and case.open_days_since(since) > days:
+            yield _stalled(case, row, f"{days} open days")
+
+
+def _fired_by_creation(case: Case) -> list[datetime]:
+    """Return when the batches that went into a kiln, or further, were created; sorted."""
+    table = case.tables["batches"]
+    mask = masks.all_of(masks.is_one_of(table, "state", _IN_KILN_OR_AFTER), masks.is_set(table, "created_at"))
+    return sorted(row["created_at"] for row in rows_of(table, mask, "created_at"))
 
 
 def _stalled(case: Case, row: dict[str, Any], limit: str) -> Finding:

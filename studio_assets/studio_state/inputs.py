@@ -59,8 +59,20 @@ def read_tables(reads: Mapping[str, SourceRead], raw: RawStore) -> dict[str, pa.
     Raises:
         IncompleteSourcesError: when the file of a read is gone. Transient: reading again makes a new one.
     """
+    return open_tables(reads, raw, required_columns())
+
+
+def open_tables(
+    reads: Mapping[str, SourceRead], raw: RawStore, wanted: Mapping[str, Iterable[str]]
+) -> dict[str, pa.Table]:
+    """Return the rows of some collections, with ``document_id`` and the columns wanted of each.
+
+    Raises:
+        IncompleteSourcesError: when the file of a read is gone. Transient: reading again makes a new one.
+    """
     tables, lost = {}, []
-    for name, columns in required_columns().items():
+    for name, named in wanted.items():
+        columns = ["document_id", *(column for column in named if column != "document_id")]
         url = reads[name].raw_url
         try:
             if url is None:

@@ -38,7 +38,8 @@ def test_the_assets_are_these(repository):
         *(f"teststudio/cloud_truth/{name}" for name in DEVICES),
         "teststudio/cloud_truth/connector_health",
         *(f"teststudio/studio_state/{name}" for name in ("snapshot", "diff", "drift")),
-        "teststudio/operations/device_findings",
+        *(f"teststudio/operations/{name}" for name in ("device_findings", "recommendations", "anomalies")),
+        "teststudio/marketing/drafts",
         *(f"teststudio/governance/{name}" for name in ("proposals", "audit_log")),
     }
 
@@ -58,6 +59,11 @@ def test_the_checks_are_these(repository):
         *((contract.name, check.value) for contract in catalog.ALL for check in checks_of(contract.name)),
         *((name, check) for name in DEVICES for check in ("read_is_complete", "devices_are_plausible")),
         *(("device_findings", name) for name in of_findings),
+        *(
+            (asset, name)
+            for asset in ("recommendations", "anomalies")
+            for name in (*of_findings, "confidence_is_in_range")
+        ),
         *(("snapshot", name) for name in of_snapshot),
         *(("proposals", name) for name in of_proposals),
         ("audit_log", "audit_chain_is_intact"),
