@@ -33,6 +33,11 @@ def random_id(prefix: str, at: datetime) -> str:
     )
 
 
+def earliest_id(prefix: str, at: datetime) -> str:
+    """Return what no id of this prefix given at an instant or later sorts before."""
+    return f"{prefix}_{_base32(int(at.timestamp() * 1000), _TIME_DIGITS)}"
+
+
 def execute_key(proposal_id: str) -> str:
     """Return the key under which the target acts on a proposal: the same for every version and attempt."""
     return proposal_id

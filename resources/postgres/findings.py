@@ -124,6 +124,13 @@ class Findings:
         found = self._read(self._revisions(finding_id).order_by(desc(FINDINGS.c.revision)).limit(1))
         return found[0] if found else None
 
+    def current_of(self, finding_ids: Collection[str]) -> dict[str, StoredFinding]:
+        """Return the findings of these ids as they are now, by id; those there never were are not in it."""
+        if not finding_ids:
+            return {}
+        found = self._read(self._current().where(FINDINGS.c.finding_id.in_(list(finding_ids))))
+        return {one.finding_id: one for one in found}
+
     def revisions(self, finding_id: str) -> list[StoredFinding]:
         """Return all that was ever known of a finding, oldest first."""
         return self._read(self._revisions(finding_id).order_by(FINDINGS.c.revision))

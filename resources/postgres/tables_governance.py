@@ -155,6 +155,11 @@ PROPOSALS = Table(
         postgresql_where=text(f"dedupe_key IS NOT NULL AND state IN ({_LIVE_STATES})"),
     ),
     Index("proposals_by_state", "studio_id", "state", "proposal_id"),
+    Index(
+        "proposals_by_dedupe",
+        *("studio_id", "dedupe_key"),
+        postgresql_where=text("dedupe_key IS NOT NULL"),
+    ),
     comment="One row per proposal, as it stands now. Earlier versions are in proposal_versions.",
 )
 

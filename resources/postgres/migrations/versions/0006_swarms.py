@@ -126,6 +126,9 @@ _KEYS = (
 _INDEXES = (
     "marketing_drafts_by_time ON studio.marketing_drafts (studio_id, at)",
     "finding_dispositions_by_time ON studio.finding_dispositions (studio_id, at)",
+    # What a swarm asks at every tick: what is new for its department, and what it has proposed already.
+    "findings_of_department ON studio.findings (studio_id, department, number)",
+    "proposals_by_dedupe ON studio.proposals (studio_id, dedupe_key) WHERE dedupe_key IS NOT NULL",
 )
 
 # Money in whole units of the smallest coin, never in the columns that hold measured numbers.

@@ -1,0 +1,1 @@
+"""Department swarms: sensors that turn findings into draft proposals, and nothing else."""

@@ -1,0 +1,226 @@
+"""One tick of a swarm: what is new since the cursor becomes draft proposals, or a reason why not.
+
+Safe to repeat and to cut off anywhere: the cursor moves only when a tick ends, and what was proposed before
+it ended is found again, by the finding's id, and not proposed twice.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from policies.audit import instant
+from policies.decisions import Switch
+from policies.errors import BadRequestError, DeniedError
+from policies.gateway import GatewayContract
+from policies.marks import SwarmState
+from policies.ports import AuditDraft, Ledger
+from policies.proposals import ProposalState
+from policies.registry import Registry, default_registry
+from resources.clock import Clock
+from resources.findings import StoredFinding
+from resources.postgres.findings import Findings
+from resources.postgres.swarms import Proposed, Swarms
+from sensors.swarms.candidates import ProposalCandidate, Why, candidate_of
+from sensors.swarms.owners import Owners
+from sensors.swarms.spec import SwarmSpec
+
+PAGE: Final = 500
+"""Revisions read at once; a backlog is worked through page by page."""
+MOST_PER_TICK: Final = 10
+"""Proposals made in one tick, so that a tick stays short; the next one goes on from there."""
+BUDGET_SECONDS: Final = 1.0
+"""No further page is begun after this long."""
+_LIVE: Final = frozenset(
+    {
+        ProposalState.DRAFT,
+        ProposalState.PENDING_APPROVAL,
+        ProposalState.APPROVED,
+        ProposalState.EXECUTING,
+        ProposalState.EXECUTED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What a tick works with."""
+
+    findings: Findings
+    swarms: Swarms
+    gateway: GatewayContract
+    ledger: Ledger
+    owners: Owners
+    clock: Clock
+    registry: Registry = field(default_factory=default_registry)
+
+
+@dataclass(slots=True)
+class Tick:
+    """What one tick did.
+
+    Attributes:
+        number: Through which revision the findings were dealt with: the next cursor.
+        seen: Revisions looked at.
+        emitted: Ids of the proposals made.
+        suppressed: Why -> how many findings.
+        held: Why nothing (more) was proposed though something may wait; null when nothing holds the swarm.
+    """
+
+    number: int
+    seen: int = 0
+    emitted: list[str] = field(default_factory=list)
+    suppressed: Counter[str] = field(default_factory=Counter)
+    held: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return it as plain values, for the cursor, the log and the audit."""
+        return {
+            "number": self.number,
+            "seen": self.seen,
+            "emitted": len(self.emitted),
+            "suppressed": dict(sorted(self.suppressed.items())),
+            "held": self.held,
+        }
+
+
+def tick(
+    spec: SwarmSpec,
+    doors: Doors,
+    *,
+    after: int,
+    timezone: str,
+    seconds: Callable[[], float] = time.monotonic,
+) -> Tick:
+    """Deal with a department's findings after a number; return what was done.
+
+    Raises the errors of PostgreSQL and of the ledger; then the tick is repeated from the same number.
+    """
+    done = Tick(after)
+    done.held = holding(spec, doors, timezone)
+    began = seconds()
+    while done.held is None and seconds() - began < BUDGET_SECONDS:
+        page = doors.findings.changes_after(done.number, PAGE, department=spec.department)
+        if not page:
+            break
+        _deal_with(spec, doors, page, done)
+    if done.emitted:
+        _tell(spec, doors, done, after)
+    return done
+
+
+def holding(spec: SwarmSpec, doors: Doors, timezone: str) -> str | None:
+    """Return why the swarm proposes nothing now, in words; null when it may."""
+    control = doors.swarms.controls().get(spec.department)
+    if control is not None and control.kind is SwarmState.PAUSED:
+        return f"Paused since {instant(control.at)}; ./studio swarms resume {spec.department} lets it go on."
+    switch = doors.ledger.switch().switch
+    if switch is not Switch.OFF:
+        return f"The kill switch is {switch}."
+    if spec.quiet_hours.holds(doors.clock.now(), timezone):
+        hours = spec.quiet_hours
+        return f"Quiet hours, {hours.begins:%H:%M} to {hours.ends:%H:%M} studio time."
+    return None
+
+
+def _deal_with(spec: SwarmSpec, doors: Doors, page: Sequence[StoredFinding], done: Tick) -> None:
+    """Propose what a page gives, in order, until something holds; move the number as far as that went."""
+    newest = {stored.finding_id: stored for stored in page}
+    # Most say nothing to propose as they were read; only of the others is it asked how they are now.
+    likely = [it for it, stored in newest.items() if not isinstance(candidate_of(spec, stored), Why)]
+    known = _Known(spec, doors, likely)
+    for stored in page:
+        if newest[stored.finding_id] is stored:
+            outcome = known.outcome(stored)
+            if isinstance(outcome, Why):
+                done.suppressed[outcome.value] += 1
+            elif not _propose(spec, doors, known, outcome, done):
+                return
+        done.number = stored.number
+        done.seen += 1
+
+
+class _Known:
+    """What has to be known of the findings of one page, asked at once."""
+
+    def __init__(self, spec: SwarmSpec, doors: Doors, finding_ids: Sequence[str]) -> None:
+        actor_id = spec.actor(doors.findings.studio_id).actor_id
+        self._spec = spec
+        self._current = doors.findings.current_of(finding_ids)
+        self._proposed = doors.swarms.proposed(finding_ids, actor_id)
+        declined = [it for it, made in self._proposed.items() if made.state not in _LIVE]
+        self._opened = doors.swarms.opened_at(declined)
+        subjects = [
+            one.finding.subject_id for one in self._current.values() if one.finding.subject_kind == "batch"
+        ]
+        self.owners: Mapping[str, str] = doors.owners.of(subjects)
+
+    def outcome(self, stored: StoredFinding) -> ProposalCandidate | Why:
+        """Return what to propose about a finding as it is now, or why nothing."""
+        made = candidate_of(self._spec, stored)
+        now = self._current.get(stored.finding_id)
+        if isinstance(made, Why) or now is None:
+            return made
+        made = candidate_of(self._spec, now)
+        if isinstance(made, Why):
+            return made
+        before = self._proposed.get(stored.finding_id)
+        return (
+            Why.ALREADY_PROPOSED if before is not None and self._is_same(before, stored.finding_id) else made
+        )
+
+    def owner_of(self, candidate: ProposalCandidate) -> str | None:
+        """Return whose things a candidate is about; null where it is not known."""
+        return self.owners.get(str(candidate.input.get("resourceId")))
+
+    def _is_same(self, before: Proposed, finding_id: str) -> bool:
+        # Declined or expired, it is proposed again only when the finding has gone and come back since.
+        opened = self._opened.get(finding_id)
+        return before.state in _LIVE or opened is None or before.created_at >= opened
+
+
+def _propose(spec: SwarmSpec, doors: Doors, known: _Known, candidate: ProposalCandidate, done: Tick) -> bool:
+    """Propose one candidate; return false when the swarm has to stop before it."""
+    if len(done.emitted) >= MOST_PER_TICK:
+        done.held = f"{MOST_PER_TICK} proposals in one tick; the next tick goes on."
+        return False
+    actor, now = spec.actor(doors.findings.studio_id), doors.clock.now()
+    if doors.swarms.proposals_since(actor.actor_id, now - spec.throttle.window) >= spec.throttle.most:
+        done.held = f"Throttled: {spec.throttle.most} proposals within {spec.throttle.window}."
+        return False
+    capability = doors.registry.get(candidate.capability_id)
+    owner = known.owner_of(candidate)
+    if capability is not None and capability.is_owner_required and owner is None:
+        done.suppressed[Why.OWNER_UNKNOWN.value] += 1
+        return True
+    try:
+        made = doors.gateway.propose(
+            actor,
+            candidate.capability_id,
+            candidate.input,
+            candidate.rationale,
+            owner_id=owner,
+            dedupe_key=candidate.dedupe_key,
+            evidence=candidate.evidence,
+            predicted_effects=candidate.predicted_effects,
+            is_draft=spec.is_draft_only,
+        )
+    except (DeniedError, BadRequestError):
+        done.suppressed[Why.REFUSED.value] += 1
+        return True
+    if made.requester_id == actor.actor_id:
+        done.emitted.append(made.proposal_id)
+    else:  # somebody else asked for it under the same key
+        done.suppressed[Why.ALREADY_PROPOSED.value] += 1
+    return True
+
+
+def _tell(spec: SwarmSpec, doors: Doors, done: Tick, after: int) -> None:
+    """Write down, once for the whole tick, what it proposed and what it did not."""
+    actor = spec.actor(doors.findings.studio_id)
+    details = done.told() | {"after": after, "proposals": list(done.emitted)}
+    name = f"swarm:{spec.department}:emitted"
+    event = AuditDraft(name, doors.clock.now(), actor, "swarm", spec.department, None, details)
+    with doors.ledger.transaction() as transaction:
+        transaction.record(event)

@@ -1,0 +1,57 @@
+"""How a finding becomes the input of a capability. Pure; words are the detector's own, never a person's."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from resources.findings import StoredFinding
+
+Maker = Callable[[StoredFinding], Mapping[str, Any] | None]
+"""Makes an input; null when the capability does not fit the finding."""
+
+_LONGEST_WORDS: Final = 500
+_MOST_CENTS: Final = 1_000_000  # of one adjustment, as the registry has it; more is for people to split
+
+
+def batch_note(stored: StoredFinding) -> Mapping[str, Any] | None:
+    """Return the input of a note at the batch a finding is about; null when it is about something else."""
+    finding = stored.finding
+    if finding.subject_kind != "batch":
+        return None
+    note = f"{said(stored)} {finding.likely_cause} {finding.next_step}"
+    return {"resourceCollection": "batches", "resourceId": finding.subject_id, "note": note[:_LONGEST_WORDS]}
+
+
+def adjustment(stored: StoredFinding) -> Mapping[str, Any] | None:
+    """Return the input of a correction by what is missing; null without two amounts that differ."""
+    finding = stored.finding
+    if finding.expected_cents is None or finding.observed_cents is None or finding.currency != "usd":
+        return None
+    cents = finding.expected_cents - finding.observed_cents
+    if cents == 0 or abs(cents) > _MOST_CENTS:
+        return None
+    memo = f"{said(stored)} {finding.next_step}"
+    return {
+        "flagId": stored.finding_id,
+        "adjustmentCents": cents,
+        "currency": finding.currency,
+        "memo": memo[:_LONGEST_WORDS],
+    }
+
+
+def said(stored: StoredFinding) -> str:
+    """Return one sentence on what was found: what was expected, what was observed, and since when."""
+    finding = stored.finding
+    what = finding.kind.replace("_", " ").capitalize()
+    unit = f" {finding.unit}" if finding.unit else ""
+    parts = []
+    if finding.expected is not None:
+        parts.append(f"expected {finding.expected}{unit}")
+    if finding.observed is not None:
+        parts.append(f"observed {finding.observed}{unit}")
+    if finding.expected_cents is not None:
+        parts.append(f"expected {finding.expected_cents} cents {finding.currency}")
+    if finding.observed_cents is not None:
+        parts.append(f"observed {finding.observed_cents} cents {finding.currency}")
+    if finding.since is not None:
+        parts.append(f"since {finding.since:%Y-%m-%d %H:%M} UTC")
+    return f"{what}: {', '.join(parts)}." if parts else f"{what}."
