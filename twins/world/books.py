@@ -120,13 +120,13 @@ class Books:
         """Return what is new or looks different since the last call, as the wire shows it at an instant.
 
         Returns:
-            Object type (``payment_intents``) -> id -> the object's JSON as plain Python; read it at once.
+            Object type (``payment_intents``) -> id -> its JSON as plain Python, which stays as it is.
         """
         now = int(as_of.timestamp())
         self._ledger.ripen(now)
         touched, self._ledger.touched = self._ledger.touched, {}
         return {
-            path: {object_id: self._ledger.shown(entry, now) for object_id, entry in entries.items()}
+            path: {object_id: dict(self._ledger.shown(entry, now)) for object_id, entry in entries.items()}
             for path, entries in touched.items()
         }
 

@@ -3,12 +3,13 @@
 The world's plan is walked once. Documents are kept as the plan writes them, Stripe's objects by the twin's
 own acts, and every table goes through the reader of the real reads (``RowReader``); only the wire is left
 out, and a test compares the two table by table. A day's tables are built on the day before's: what did not
-change is not read again.
+change is not read again, and what changed within some weeks is read in one go.
 
 Tables of a day are what a snapshot made *at* the day's end holds: Stripe's objects as they stood then,
 including what a later rebuild of that day could no longer know (``past_payments``).
 """
 
+from bisect import bisect_right
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from studio_assets.cloud_truth.rows import RowReader
 from studio_assets.contracts import catalog
+from studio_assets.contracts.arrow import arrow_schema
 from studio_assets.contracts.model import Collection
 from studio_assets.studio_state.counters import COUNTERS
 from studio_assets.studio_state.predicates import Moment
@@ -32,6 +33,7 @@ from twins.world.settings import SMALL, Size, WorldSettings
 
 FIRST_DAY = date(2026, 1, 1)
 DAYS_OF_A_YEAR = 365
+_DAYS_AT_ONCE = 21  # reading columns of many documents costs hardly more than of a few
 TIMEZONE = almanac.TIMEZONE
 """Studio-local days and windows are of this zone."""
 
@@ -75,18 +77,21 @@ class Year(Iterator[Day]):
         steps = self._plan.steps()
         step = next(steps)
         cloud = _Cloud(names)
-        for number in range(days):
-            day = self.settings.first_day + timedelta(days=number)
-            as_of = almanac.day_end(day)
-            while step.at < as_of:
-                for call in step.calls:
-                    cloud.books.carry_out(call)
-                for write in step.writes:
-                    cloud.write(write)
-                step = next(steps)
-            tables = cloud.tables(as_of)
-            self._until = as_of
-            yield Day(day, as_of, tables, _count(tables, as_of))
+        every = [self.settings.first_day + timedelta(days=number) for number in range(days)]
+        for start in range(0, days, _DAYS_AT_ONCE):
+            block = every[start : start + _DAYS_AT_ONCE]
+            for day in block:
+                as_of = almanac.day_end(day)
+                while step.at < as_of:
+                    for call in step.calls:
+                        cloud.books.carry_out(call)
+                    for write in step.writes:
+                        cloud.write(write)
+                    step = next(steps)
+                cloud.end_day(as_of)
+            for day, tables in zip(block, cloud.tables(), strict=True):
+                self._until = as_of = almanac.day_end(day)
+                yield Day(day, as_of, tables, _count(tables, as_of))
 
 
 def simulate(
@@ -126,7 +131,7 @@ class _Cloud:
             contract.path: {} for contract in contracts if contract.source == "firestore"
         }
         self._touched: dict[str, set[str]] = {path: set() for path in self._documents}
-        self._tables = {contract.name: _Rows(contract) for contract in contracts}
+        self._tables = [_Rows(contract) for contract in contracts]
 
     def write(self, write: DocumentWrite) -> None:
         """Take one write into account; collections no table is wanted of are passed over."""
@@ -137,39 +142,78 @@ class _Cloud:
         apply_write(documents, DocumentWrite(document_id, write.kind, write.data))
         self._touched[collection].add(document_id)
 
-    def tables(self, as_of: datetime) -> Mapping[str, pa.Table]:
-        """Return every table as of an instant; those of unchanged collections are the same objects again."""
+    def end_day(self, as_of: datetime) -> None:
+        """Note what changed since the last day's end; null stands for a document that is gone."""
         paid = self.books.changed(as_of)
-        for rows in self._tables.values():
+        for rows in self._tables:
             path = rows.contract.path
             if rows.contract.source == "stripe":
-                rows.update(paid.get(path, {}))
+                rows.note(paid.get(path, {}))
             else:
                 documents = self._documents[path]
-                rows.update({name: documents.get(name) for name in self._touched[path]})
+                rows.note({name: documents.get(name) for name in self._touched[path]})
         self._touched = {path: set() for path in self._documents}
-        return {name: rows.table for name, rows in self._tables.items()}
+
+    def tables(self) -> Iterator[Mapping[str, pa.Table]]:
+        """Yield the tables of every day noted since the last call; unchanged ones are the same objects."""
+        days = [rows.days() for rows in self._tables]
+        names = [rows.contract.name for rows in self._tables]
+        for tables in zip(*days, strict=True):
+            yield dict(zip(names, tables, strict=True))
+
+
+_Changes = Mapping[str, Mapping[str, Any] | None]
 
 
 class _Rows:
-    """The rows of one contract, brought up to date by what changed."""
+    """The rows of one contract, brought up to date day by day with what changed."""
 
     def __init__(self, contract: Collection) -> None:
         self.contract = contract
-        self._reader = RowReader(contract)
-        self.table: pa.Table = self._reader.schema.empty_table()
+        self._table: pa.Table = arrow_schema(contract).empty_table()
+        self._noted: list[_Changes] = []
 
-    def update(self, changed: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """Lay changed documents over the rows; null stands for a document that is gone."""
-        if not changed:
-            return
-        present = {name: record for name, record in changed.items() if record is not None}
-        fresh = self._reader.read(list(present), list(present.values()))
-        self._reader.quarantined.clear()
-        touched = pa.array(list(changed), pa.string())
-        kept = self.table.filter(pc.invert(pc.is_in(self.table.column("document_id"), value_set=touched)))
-        merged = pa.concat_tables([kept, pa.Table.from_batches([fresh])])
-        self.table = merged.sort_by("document_id").combine_chunks()
+    def note(self, changes: _Changes) -> None:
+        """Note what changed on one more day."""
+        self._noted.append(changes)
+
+    def days(self) -> Iterator[pa.Table]:
+        """Yield the table of each day noted; changed documents of all of them are read together."""
+        noted, self._noted = self._noted, []
+        ids, ends, fresh = self._read(noted)
+        start = 0
+        for changes, end in zip(noted, ends, strict=True):
+            if changes:
+                self._lay_over(changes, fresh.slice(start, end - start), ids[start:end])
+            start = end
+            yield self._table
+
+    def _read(self, noted: Sequence[_Changes]) -> tuple[list[str], list[int], pa.Table]:
+        """Return ids, where each day's rows end, and the rows; documents set aside have none."""
+        versions = [
+            (number, name, record)
+            for number, changes in enumerate(noted)
+            for name, record in sorted(changes.items())
+            if record is not None
+        ]
+        # A document may change on several days, so rows are told apart by their place.
+        places = [str(place) for place in range(len(versions))]
+        rows = RowReader(self.contract).read(places, [record for _, _, record in versions])
+        kept = [versions[int(place)][:2] for place in rows.column(0).to_pylist()]
+        ids = [name for _, name in kept]
+        numbers = [number for number, _ in kept]
+        ends = [bisect_right(numbers, number) for number in range(len(noted))]
+        named = [pa.array(ids, pa.string()), *rows.columns[1:]]
+        return ids, ends, pa.Table.from_arrays(named, schema=rows.schema)
+
+    def _lay_over(self, changes: _Changes, fresh: pa.Table, ids: Sequence[str]) -> None:
+        """Replace the rows of changed documents; both sides are in order of ids, and so is the result."""
+        before = self._table.column("document_id").to_pylist()
+        order = [(name, place) for place, name in enumerate(before) if name not in changes]
+        order.extend((name, len(before) + place) for place, name in enumerate(ids))
+        order.sort()
+        both = pa.concat_tables([self._table, fresh]).combine_chunks()
+        self._table = both.take(pa.array([place for _, place in order], pa.int64()))
 
 
 def _count(tables: Mapping[str, pa.Table], as_of: datetime) -> Mapping[str, int]:
