@@ -2,16 +2,16 @@
 
 import dagster as dg
 
-from studio_assets.keys import OPERATIONS, STUDIO_STATE
+from studio_assets.keys import MARKETING, OPERATIONS, STUDIO_STATE
 
 INTERVAL_SECONDS = 60
 
 
 def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Return the sensor that lets state and findings follow new content. It only asks for our own runs."""
+    """Return the sensor that lets state, findings and drafts follow new content. It only asks for our own runs."""
     return dg.AutomationConditionSensorDefinition(
         "automation_sensor",
-        target=dg.AssetSelection.groups(STUDIO_STATE, OPERATIONS),
+        target=dg.AssetSelection.groups(STUDIO_STATE, OPERATIONS, MARKETING),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=INTERVAL_SECONDS,
     )

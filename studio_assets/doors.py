@@ -14,6 +14,7 @@ from policies.proposals import Approval, ApprovalKind, Proposal
 from resources.clock import SystemClock
 from resources.postgres.audit_log import AuditLog
 from resources.postgres.device_readings import DeviceReadings
+from resources.postgres.drafts import Drafts
 from resources.postgres.engine import app_engine
 from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
@@ -80,6 +81,16 @@ def live_findings(settings: Settings) -> Iterator[Findings]:
     engine = app_engine(_database_url(settings), settings.studio_id)
     try:
         yield Findings(engine, settings.studio_id)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def live_drafts(settings: Settings) -> Iterator[Drafts]:
+    """Give what was drafted and how it was reviewed. Raises ``SettingsError`` without a database."""
+    engine = app_engine(_database_url(settings), settings.studio_id)
+    try:
+        yield Drafts(engine, settings.studio_id)
     finally:
         engine.dispose()
 

@@ -20,6 +20,7 @@ from resources.errors import SourceUnreadableError
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.audit_log import AuditLog
 from resources.postgres.device_readings import DeviceReadings
+from resources.postgres.drafts import Drafts
 from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
@@ -30,6 +31,7 @@ from studio_assets.doors import (
     live_audit_log,
     live_device_readings,
     live_devices,
+    live_drafts,
     live_findings,
     live_gateway,
     live_governance,
@@ -53,6 +55,7 @@ EXECUTOR = "executor"
 DEVICES = "devices"
 DEVICE_READINGS = "device_readings"
 FINDINGS = "findings"
+DRAFTS = "drafts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Overrides:
     devices: DeviceAccess | None = None
     device_readings: DeviceReadings | None = None
     findings: Findings | None = None
+    drafts: Drafts | None = None
 
 
 def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.ResourceDefinition]:
@@ -92,6 +96,7 @@ def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.Re
         DEVICES: _door(overrides.devices, lambda: live_devices(settings)),
         DEVICE_READINGS: _door(overrides.device_readings, lambda: live_device_readings(settings)),
         FINDINGS: _door(overrides.findings, lambda: live_findings(settings)),
+        DRAFTS: _door(overrides.drafts, lambda: live_drafts(settings)),
         EXECUTOR: _door(overrides.executor, lambda: live_gateway(settings, is_executor=True)),
     }
 

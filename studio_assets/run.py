@@ -15,6 +15,7 @@ from resources.clock import Clock, SystemClock, local_date
 from resources.connectors.access import DeviceAccess
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.device_readings import DeviceReadings
+from resources.postgres.drafts import Drafts
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.raw_store import RawStore
@@ -43,6 +44,7 @@ class Doors:
     devices: DeviceAccess | None = None
     device_readings: DeviceReadings | None = None
     findings: Findings | None = None
+    drafts: Drafts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def run_snapshot(
         devices=doors.devices,
         device_readings=doors.device_readings,
         findings=doors.findings,
+        drafts=doors.drafts,
     )
     result = definitions.resolve_job_def(SNAPSHOT_JOB).execute_in_process(
         instance=instance,

@@ -29,6 +29,7 @@ COMMANDS = {
     "snapshot": ("cockpit.cli.snapshot", "Read the cloud once and show the state that follows."),
     "state": ("cockpit.cli.state", "Show the state, its history, or the difference of two."),
     "proposals": ("cockpit.cli.proposals", "Ask for something, decide on it, see what became of it."),
+    "drafts": ("cockpit.cli.drafts", "Read marketing drafts and take them through review."),
     "kill-switch": ("cockpit.cli.policies", "Stop all writing outside; resuming takes two people."),
     "exemptions": ("cockpit.cli.policies", "Written permissions to act without approval, for a while."),
     "quotas": ("cockpit.cli.policies", "How often capabilities may be used, and were."),

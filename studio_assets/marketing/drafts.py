@@ -5,9 +5,9 @@ revision of the same draft, and it begins its way through review again.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -311,6 +311,12 @@ def facts_of(stored: Mapping[str, Any]) -> dict[str, Fact]:
         )
         for one in stored["facts"]
     }
+
+
+def past_instants(facts: Iterable[Fact], now: datetime) -> list[str]:
+    """Return a sentence when something a text announces has begun; empty when all is still ahead."""
+    begun = [one for one in facts if one.name == "start" and datetime.fromisoformat(str(one.value)) <= now]
+    return [f"{len(begun)} of the things it announces have begun."] if begun else []
 
 
 def _plain_fact(fact: Fact) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from resources.connectors.runner import CallPolicy
 from resources.postgres.breakers import PostgresBreakerStore
 from resources.postgres.connector_calls import PostgresCallLog
 from resources.postgres.device_readings import DeviceReadings
+from resources.postgres.drafts import Drafts
 from resources.postgres.findings import Findings
 from twins.hubitat.devices import TwinDevice
 from twins.hubitat.server import APP_ID, TOKEN, HubitatTwin
@@ -59,6 +60,7 @@ def device_doors(engine, settings, clock, *, failures_to_open=5, open_seconds=60
         ),
         "device_readings": DeviceReadings(engine, name),
         "findings": Findings(engine, name),
+        "drafts": Drafts(engine, name),
     }
 
 

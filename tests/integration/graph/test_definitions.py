@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from resources.settings import Settings
+from studio_assets.checks.marketing import RULES_IN_WORDS
 from studio_assets.checks.rules import BLOCKING, Check, checks_of
 from studio_assets.contracts import catalog
 from studio_assets.definitions import build_defs
@@ -64,6 +65,7 @@ def test_the_checks_are_these(repository):
             for asset in ("recommendations", "anomalies")
             for name in (*of_findings, "confidence_is_in_range")
         ),
+        *(("drafts", name) for name in RULES_IN_WORDS),
         *(("snapshot", name) for name in of_snapshot),
         *(("proposals", name) for name in of_proposals),
         ("audit_log", "audit_chain_is_intact"),

@@ -1,0 +1,194 @@
+"""``marketing/drafts``: what could be told of the studio today, drafted from its full snapshot.
+
+Only today is drafted, and only from a snapshot whose rows are the ones just read. Nothing is published.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, Final
+
+import dagster as dg
+import pyarrow as pa
+
+from resources.clock import Clock
+from resources.postgres.drafts import Drafts, NewDraft, StoredDraft
+from resources.postgres.history import History
+from resources.raw_store import RawStore
+from resources.rows import SourceRead
+from resources.settings import Settings
+from studio_assets.automation import on_new_content
+from studio_assets.devices.assets import RETRY, is_today
+from studio_assets.keys import DRAFTS, MARKETING, marketing_key, studio_state_key
+from studio_assets.marketing.channels import Channel
+from studio_assets.marketing.drafts import (
+    DRAFTS_VERSION,
+    Draft,
+    Earlier,
+    Written,
+    facts_of,
+    stored_facts,
+    write_drafts,
+)
+from studio_assets.marketing.facts import COLUMNS, FactSheet, NotPublishableError, basis_of, fact_sheet
+from studio_assets.partitions import studio_days
+from studio_assets.studio_state.inputs import newest_reads, usable_reads
+from studio_assets.studio_state.snapshot import IncompleteSourcesError, as_of_reads, instant_text
+
+OWNERS: Final = ("team:studio-operations",)
+REMEMBERED: Final = timedelta(days=30)
+"""How far back a new draft must not repeat an earlier one."""
+_REJECTED: Final = "rejected"
+
+
+def build_marketing(settings: Settings) -> dg.AssetsDefinition:
+    """Return the asset of a studio's marketing drafts."""
+    spec = dg.AssetSpec(
+        marketing_key(settings.studio_id, DRAFTS),
+        deps=[studio_state_key(settings.studio_id, "snapshot")],
+        description="**Derived from cloud.** One row per draft and revision. Every number, date and price in "
+        "it traces to a fact of today's full snapshot; people review it, and nothing is published from here.",
+        group_name=MARKETING,
+        code_version=DRAFTS_VERSION,
+        owners=OWNERS,
+        kinds={"postgres"},
+        partitions_def=studio_days(settings),
+        automation_condition=on_new_content(),
+        freshness_policy=dg.FreshnessPolicy.time_window(
+            fail_window=timedelta(minutes=settings.snapshot_stale_minutes)
+        ),
+        metadata={"dagster/table_name": "studio.marketing_drafts"},
+    )
+
+    @dg.multi_asset(name="write_drafts", specs=[spec], retry_policy=RETRY)
+    def draft(
+        context: dg.AssetExecutionContext,
+        drafts: dg.ResourceParam[Drafts],
+        history: dg.ResourceParam[History],
+        raw: dg.ResourceParam[RawStore],
+        clock: dg.ResourceParam[Clock],
+    ) -> dg.MaterializeResult[Any]:
+        day, run_id = date.fromisoformat(context.partition_key), context.op_execution_context.run_id
+        written, kept, as_of = Written(), list[StoredDraft](), clock.now()
+        sheet: FactSheet | None = None
+        if is_today(day, clock, settings):
+            sheet = _todays_facts(settings, history, raw, clock, day, run_id)
+        if sheet is not None:
+            as_of = sheet.basis.as_of
+            recent = drafts.newest(since=clock.now() - REMEMBERED)
+            written = write_drafts(sheet, [_earlier(one) for one in recent])
+            kept = drafts.keep(
+                [new_draft(one) for one in written.drafts],
+                snapshot_date=day,
+                snapshot_revision=sheet.basis.revision,
+                at=clock.now(),
+                run_id=run_id,
+                code_version=DRAFTS_VERSION,
+            )
+        standing = drafts.newest(since=clock.now() - REMEMBERED)
+        return dg.MaterializeResult(
+            data_version=_version(standing),
+            metadata={
+                "origin": f"Derived from cloud: the snapshot of {day}",
+                "as_of": dg.MetadataValue.timestamp(as_of),
+                "dagster/row_count": len(standing),
+                "drafted": len(kept),
+                "unchanged": len(written.unchanged),
+                "withheld_as_repeated": len(written.repeated),
+                "refused_by_fact_check": len(written.refused),
+                **({"drafts": dg.MetadataValue.table(_records(standing))} if standing else {}),
+            },
+        )
+
+    return draft
+
+
+def new_draft(draft: Draft) -> NewDraft:
+    """Return a draft as it is kept."""
+    return NewDraft(
+        draft_id=draft.draft_id,
+        channel=draft.channel.value,
+        variant=draft.variant,
+        subject=draft.subject or None,
+        body=draft.body,
+        facts=stored_facts(draft),
+        template=draft.template,
+        template_version=draft.template_version,
+        content_hash=draft.content_hash,
+    )
+
+
+def _earlier(stored: StoredDraft) -> Earlier:
+    draft = stored.draft
+    return Earlier(
+        draft.draft_id,
+        Channel(draft.channel),
+        draft.variant,
+        draft.body,
+        facts_of(draft.facts),
+        is_rejected=stored.status == _REJECTED,
+    )
+
+
+def _todays_facts(  # noqa: PLR0917 - the doors of one step, in one order everywhere
+    settings: Settings, history: History, raw: RawStore, clock: Clock, day: date, run_id: str
+) -> FactSheet | None:
+    """Return what may be said today; null when another run has read later, whose drafts these would not be.
+
+    Raises ``dg.Failure`` when the snapshot is not there, not full or not fresh.
+    """
+    snapshot = history.current_snapshot(day)
+    if snapshot is None:
+        raise dg.Failure(f"Nothing was drafted: there is no snapshot of {day} yet.", allow_retries=False)
+    try:
+        reads = usable_reads(
+            newest_reads(history, day, run_id),
+            day,
+            now=clock.now(),
+            timezone=settings.timezone,
+            stale_minutes=settings.snapshot_stale_minutes,
+        )
+        # An unchanged snapshot keeps the times it was first written with; these reads have confirmed it.
+        confirmed = {**snapshot.payload, "asOf": instant_text(as_of_reads(reads.values()))}
+        basis = basis_of(
+            confirmed, snapshot.revision, now=clock.now(), stale_minutes=settings.snapshot_stale_minutes
+        )
+        if any(reads[name].content_hash != basis.source_hashes[name] for name in COLUMNS):
+            return None
+        return fact_sheet(
+            {name: _table(reads[name], columns, raw) for name, columns in COLUMNS.items()}, basis
+        )
+    except IncompleteSourcesError as error:
+        raise dg.Failure(f"{error} Nothing was drafted.", allow_retries=False) from error
+    except NotPublishableError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+
+
+def _table(read: SourceRead, columns: Sequence[str], raw: RawStore) -> pa.Table:
+    try:
+        return raw.open_table(str(read.raw_url), list(columns))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise NotPublishableError(
+            f"Nothing was drafted: the file of the read of {read.name} is gone. The next run drafts."
+        ) from error
+
+
+def _records(standing: Sequence[StoredDraft]) -> list[dg.TableRecord]:
+    return [
+        dg.TableRecord(
+            {
+                "draft": one.draft.draft_id,
+                "channel": one.draft.channel,
+                "revision": one.revision,
+                "status": one.status,
+                "template": one.draft.template,
+                "facts": len(one.draft.facts["facts"]),
+            }
+        )
+        for one in standing[:50]
+    ]
+
+
+def _version(standing: Sequence[StoredDraft]) -> dg.DataVersion:
+    said = repr(sorted((one.draft.draft_id, one.draft.content_hash) for one in standing))
+    return dg.DataVersion(hashlib.sha256(said.encode()).hexdigest())
