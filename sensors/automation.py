@@ -8,7 +8,7 @@ INTERVAL_SECONDS = 60
 
 
 def build_automation_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Return the sensor that lets state, findings and drafts follow new content. It only asks for our own runs."""
+    """Return the sensor that lets derived assets follow new content. It only asks for our own runs."""
     return dg.AutomationConditionSensorDefinition(
         "automation_sensor",
         target=dg.AssetSelection.groups(STUDIO_STATE, OPERATIONS, MARKETING),

@@ -98,7 +98,7 @@ def test_jobs_schedules_sensors_and_resources_are_these(repository):
     assert set(repository.get_top_level_resources()) == {
         *("documents", "payments", "history", "raw", "clock", "settings", "run_book"),
         *("ledger", "governance", "gateway", "executor", "audit"),
-        *("devices", "device_readings", "findings"),
+        *("devices", "device_readings", "findings", "drafts"),
     }
     for sensor in repository.sensor_defs:
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
