@@ -1,0 +1,121 @@
+"""The reconciliation as one pure step: contract tables in; discrepancies, and what they add up to, out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from resources.clock import local_date
+from studio_assets.finance.classes import Kind
+from studio_assets.finance.classify import classify
+from studio_assets.finance.conserve import Conservation, conserve
+from studio_assets.finance.limits import Limits
+from studio_assets.finance.match import match
+from studio_assets.finance.payouts import audit_books
+from studio_assets.finance.tables import instant, load, open_engine, since_epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """One way in which one thing is at odds; ids only.
+
+    Attributes:
+        kind: Its class.
+        domain: ``m``, ``e``, ``a``: an order of materials, events, agents; ``c`` a charge without a sale,
+            ``b`` a ledger entry, ``p`` a payout, ``w`` money that waits (the subject is its currency).
+        subject: Document or object id.
+        expected_cents: In minor units of ``currency``; all three are null where no money is at odds.
+        since: When it began, as the sources say; UTC.
+        how: How the money was linked, where not by name: ``intents_name``, ``stored``, ``fitting``; or
+            ``nameless`` for money that could not be linked.
+    """
+
+    kind: Kind
+    domain: str
+    subject: str
+    expected_cents: int | None
+    observed_cents: int | None
+    currency: str | None
+    since: datetime | None
+    how: str | None
+    charge_ids: Sequence[str]
+    refund_ids: Sequence[str]
+    dispute_ids: Sequence[str]
+    other_ids: Sequence[str]
+    intent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What one reconciliation found: discrepancies by subject and precedence, and the conservation."""
+
+    discrepancies: Sequence[Discrepancy]
+    conservation: Conservation
+
+
+_PRECEDENCE = {kind: place for place, kind in enumerate(Kind)}
+
+
+def reconcile(
+    tables: Mapping[str, pa.Table],
+    *,
+    as_of: datetime,
+    timezone: str,
+    limits: Limits | None = None,
+    threads: int = 2,
+    is_thorough: bool = False,
+) -> Reconciliation:
+    """Hold orders against money.
+
+    Rows may come in any order and more than once; the result is the same.
+
+    Args:
+        tables: Contract name -> rows in the contract's schema, for the names of ``tables.SOURCES``.
+        as_of: The instant the tables show, aware.
+        timezone: The studio's time zone, for the day a payment belongs to.
+        limits: The studio's terms; the defaults of ``Limits`` when null.
+        threads: For the join engine.
+        is_thorough: Look at every pair with care instead of at the doubtful ones; the same result, slower.
+    """
+    terms, instant_us = limits or Limits(), since_epoch(as_of)
+    with open_engine(threads) as engine:
+        load(engine, tables)
+        match(engine, terms, is_thorough=is_thorough)
+        found = classify(engine, terms, instant_us)
+        books = audit_books(engine, terms, instant_us)
+        conservation = conserve(engine, terms, instant_us)
+    rows = [row for table in (found, books) for row in table.to_pylist() if _is_told(row, timezone)]
+    rows.sort(key=lambda row: (row["domain"], row["subject"], _PRECEDENCE[Kind(row["kind"])]))
+    return Reconciliation([_discrepancy(row) for row in rows], conservation)
+
+
+def _is_told(row: Mapping[str, Any], timezone: str) -> bool:
+    """Leave out payments that were recorded late but on the same studio-local day."""
+    if row["kind"] != Kind.DAY_EDGE:
+        return True
+    taken, recorded = instant(row["money_at"]), instant(row["recorded_at"])
+    return bool(taken and recorded and local_date(taken, timezone) != local_date(recorded, timezone))
+
+
+def _discrepancy(row: Mapping[str, Any]) -> Discrepancy:
+    return Discrepancy(
+        kind=Kind(row["kind"]),
+        domain=row["domain"],
+        subject=row["subject"],
+        expected_cents=row["expected"],
+        observed_cents=row["observed"],
+        currency=row["currency"],
+        since=instant(row["since"]),
+        how=row["how"],
+        charge_ids=_ids(row["taken_ids"]),
+        refund_ids=_ids(row["back_ids"]),
+        dispute_ids=_ids(row["quarrel_ids"]),
+        other_ids=_ids(row["other_ids"]),
+        intent_id=row["intent"],
+    )
+
+
+def _ids(values: Sequence[str] | None) -> Sequence[str]:
+    return tuple(values or ())
