@@ -19,6 +19,7 @@ from resources.postgres.drafts import Drafts
 from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
+from resources.postgres.swarms import Swarms
 from resources.raw_store import RawStore
 from resources.settings import Settings, load_settings
 from resources.stripe.gateway import PaymentSource
@@ -33,6 +34,7 @@ from sensors.governance import (
 )
 from sensors.refresh import build_refresh_schedule, build_retention_schedule
 from sensors.run_failures import build_run_failure_sensor
+from sensors.swarms.sensors import build_swarm_sensors
 from studio_assets.checks.cloud_truth import build_cloud_truth_checks
 from studio_assets.checks.devices import build_findings_checks
 from studio_assets.checks.governance import build_governance_checks
@@ -70,6 +72,7 @@ def build_defs(
     device_readings: DeviceReadings | None = None,
     findings: Findings | None = None,
     drafts: Drafts | None = None,
+    swarms: Swarms | None = None,
 ) -> dg.Definitions:
     """Return the definitions of one studio.
 
@@ -90,10 +93,11 @@ def build_defs(
         device_readings: What connectors read; over the live database by default.
         findings: What detectors found; over the live database by default.
         drafts: What was drafted; over the live database by default.
+        swarms: What is kept of swarms; over the live database by default.
     """
     overrides = Overrides(
         *(documents, payments, history, raw, clock, run_book, ledger, governance, gateway, executor, audit),
-        *(devices, device_readings, findings, drafts),
+        *(devices, device_readings, findings, drafts, swarms),
     )
     return dg.Definitions(
         assets=[
@@ -134,6 +138,7 @@ def build_defs(
             build_recovery_sensor(settings),
             build_expiry_sensor(settings),
             build_red_checks_sensor(settings),
+            *build_swarm_sensors(settings),
         ],
         resources=build_resources(settings, overrides),
         executor=dg.in_process_executor,

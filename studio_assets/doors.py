@@ -19,6 +19,7 @@ from resources.postgres.engine import app_engine
 from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
+from resources.postgres.swarms import Swarms
 from resources.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -91,6 +92,16 @@ def live_drafts(settings: Settings) -> Iterator[Drafts]:
     engine = app_engine(_database_url(settings), settings.studio_id)
     try:
         yield Drafts(engine, settings.studio_id)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def live_swarms(settings: Settings) -> Iterator[Swarms]:
+    """Give what is kept of swarms and of people's marks. Raises ``SettingsError`` without a database."""
+    engine = app_engine(_database_url(settings), settings.studio_id)
+    try:
+        yield Swarms(engine, settings.studio_id)
     finally:
         engine.dispose()
 

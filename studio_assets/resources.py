@@ -24,6 +24,7 @@ from resources.postgres.drafts import Drafts
 from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
+from resources.postgres.swarms import Swarms
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from resources.stripe.gateway import ListStats, PaymentSource
@@ -37,6 +38,7 @@ from studio_assets.doors import (
     live_governance,
     live_history,
     live_ledger,
+    live_swarms,
 )
 from studio_assets.run_book import RunBook
 
@@ -56,6 +58,7 @@ DEVICES = "devices"
 DEVICE_READINGS = "device_readings"
 FINDINGS = "findings"
 DRAFTS = "drafts"
+SWARMS = "swarms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Overrides:
     device_readings: DeviceReadings | None = None
     findings: Findings | None = None
     drafts: Drafts | None = None
+    swarms: Swarms | None = None
 
 
 def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.ResourceDefinition]:
@@ -97,6 +101,7 @@ def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.Re
         DEVICE_READINGS: _door(overrides.device_readings, lambda: live_device_readings(settings)),
         FINDINGS: _door(overrides.findings, lambda: live_findings(settings)),
         DRAFTS: _door(overrides.drafts, lambda: live_drafts(settings)),
+        SWARMS: _door(overrides.swarms, lambda: live_swarms(settings)),
         EXECUTOR: _door(overrides.executor, lambda: live_gateway(settings, is_executor=True)),
     }
 

@@ -94,11 +94,12 @@ def test_jobs_schedules_sensors_and_resources_are_these(repository):
     assert {sensor.name for sensor in repository.sensor_defs} == {
         *("automation_sensor", "freshness_sensor", "run_failure_sensor", "red_checks_sensor"),
         *("execution_sensor", "recovery_sensor", "expiry_sensor"),
+        *("operations_swarm_sensor", "finance_swarm_sensor"),
     }
     assert set(repository.get_top_level_resources()) == {
         *("documents", "payments", "history", "raw", "clock", "settings", "run_book"),
         *("ledger", "governance", "gateway", "executor", "audit"),
-        *("devices", "device_readings", "findings", "drafts"),
+        *("devices", "device_readings", "findings", "drafts", "swarms"),
     }
     for sensor in repository.sensor_defs:
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
