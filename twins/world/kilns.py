@@ -190,9 +190,10 @@ class Kilns:
         outage = studio.incidents.condition("kiln_outage", at) if kiln is self.electric[0] else None
         if idle or outage:
             studio.touch(firing.path, {"status": "cancelled"})
+            passed_over = [work.path for work in self._waiting_for(firing, at)]
             for incident in (idle, outage):
                 if incident:
-                    incident.affect(at, firing.path, f"kilns/{kiln.id}")
+                    incident.affect(at, firing.path, f"kilns/{kiln.id}", *passed_over)
             return
         firing.loaded = self._take_waiting(firing, at)
         if not firing.loaded and firing.cycle != "raku":
@@ -210,6 +211,13 @@ class Kilns:
         studio.at(firing.end_at, self._show, kiln, "cooling")
 
     def _take_waiting(self, firing: Firing, at: datetime) -> list[Work]:
+        taken = self._waiting_for(firing, at)
+        chosen = set(map(id, taken))
+        self._queue = [work for work in self._queue if id(work) not in chosen]
+        return taken
+
+    def _waiting_for(self, firing: Firing, at: datetime) -> list[Work]:
+        """Return the loads that go into a firing, first come first served, as far as there is room."""
         if firing.cycle == "raku":
             return []
         room, taken = float(CAPACITY_HALF_SHELVES), []
@@ -218,8 +226,6 @@ class Kilns:
             if work.firing_type == firing.cycle and not is_held and work.half_shelves <= room:
                 room -= work.half_shelves
                 taken.append(work)
-        chosen = set(map(id, taken))
-        self._queue = [work for work in self._queue if id(work) not in chosen]
         return taken
 
     def _start(self, firing: Firing) -> None:
@@ -233,7 +239,7 @@ class Kilns:
         incident = studio.incidents.claim("firing_without_unload", firing.start_at) if firing.loaded else None
         if incident:
             late_day = almanac.next_open_day(morning + timedelta(days=dice.whole(6, 9)))
-            incident.affect(firing.end_at, firing.path)
+            incident.affect(firing.end_at, firing.path, *(work.path for work in firing.loaded))
             studio.at(morning_status := unload_at, self._complete, firing)
             unload_at = almanac.moment(dice, late_day, 10, 12)
             studio.at(max(unload_at, morning_status), self._unload_late, firing, incident)
