@@ -1,0 +1,1 @@
+"""Trust and safety: what a member's report is about and how grave it is, as a suggestion to staff."""

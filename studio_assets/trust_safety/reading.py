@@ -1,0 +1,189 @@
+"""Reading a report: folded words in sentences, each word marked when it is denied or quoted.
+
+Words are data. Nothing here or after it follows what they say; clauses that address a machine are cut out.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from policies.intake import fold
+from studio_assets.trust_safety.instructions import cut_instructions
+from studio_assets.trust_safety.languages import is_foreign
+
+NOT_TEXT: Final = "not_readable"
+TOO_SHORT: Final = "too_short"
+OTHER_LANGUAGE: Final = "other_language"
+ONLY_INSTRUCTIONS: Final = "only_instructions"
+
+LONGEST_READ: Final = 20_000
+"""Letters looked at; a report has at most 1200. More is cut off, so that time stays bounded."""
+_STRANGE: Final = "strangescript"
+_DENIED: Final = "!"
+_QUOTED: Final = "'"
+_DENIED_WORDS: Final = 5
+_LEAST_WORDS: Final = 2
+
+_WORD: Final = re.compile(r"\S+")
+_URL: Final = re.compile(
+    r"(?:https?://|www\.)\S+|\b[a-z0-9-]+\.(?:com|net|org|io|shop|xyz|ru|cn|info|biz)\b\S*"
+)
+_MAIL: Final = re.compile(r"\S+@\S+\.\w+")
+_MONEY: Final = re.compile(r"[$€£]\s?\d[\d.,]*|\b\d[\d.,]*\s?(?:dollars|usd|eur|bucks)\b")
+_SENTENCE_END: Final = re.compile(r"[.!?;:\n]+(?=\s|$)|\s[•|]\s")
+_FRAME: Final = "\x01\x02"
+_QUOTE: Final = re.compile("\"([^\"]{1,400})\"|(?<![a-z0-9])'([^']{2,400})'(?![a-z0-9])")
+_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[,:\x01\x02-]")
+_QUOTE_MARKS: Final = {0x60: "'", 0xB4: "'", 0xAB: '"', 0xBB: '"'} | {
+    code: "'" if code < 0x201C else '"' for code in range(0x2018, 0x2020)
+}
+_REPEATED: Final = re.compile(r"([a-z])\1{2,}")
+_DENIERS: Final = frozenset(
+    [
+        "no",
+        "not",
+        "never",
+        "none",
+        "nobody",
+        "nothing",
+        "neither",
+        "nor",
+        "without",
+        "hardly",
+        "cannot",
+        "cant",
+        "dont",
+        "doesnt",
+        "didnt",
+        "isnt",
+        "arent",
+        "wasnt",
+        "werent",
+        "wont",
+        "wouldnt",
+        "shouldnt",
+        "couldnt",
+        "hasnt",
+        "havent",
+        "hadnt",
+        "aint",
+        "lacks",
+    ]
+)
+_ENDS_DENIAL: Final = frozenset(
+    ["but", "because", "although", "though", "however", "yet", "and", ",", ":", "-"]
+)
+_GREETINGS: Final = frozenset(
+    [
+        "hi",
+        "hello",
+        "hey",
+        "dear",
+        "thanks",
+        "thank",
+        "you",
+        "please",
+        "cheers",
+        "regards",
+        "sincerely",
+        "best",
+        "ok",
+        "okay",
+        "sorry",
+        "everyone",
+        "all",
+        "there",
+        "team",
+        "moderators",
+        "moderator",
+        "staff",
+        "bye",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A report as it was read.
+
+    Attributes:
+        sentences: Words of each English sentence that says something; denied and quoted words are marked.
+        problem: Why it cannot be judged; null when it can.
+        has_instructions: Whether clauses that address a machine were cut out.
+        has_foreign: Whether sentences in another language were left out.
+    """
+
+    sentences: tuple[tuple[str, ...], ...]
+    problem: str | None = None
+    has_instructions: bool = False
+    has_foreign: bool = False
+
+
+def read_report(text: str) -> Reading:
+    """Read a report's text. Never raises for any text; deterministic; blind to case."""
+    text = text[:LONGEST_READ].translate(_QUOTE_MARKS)
+    if not any(one.isalpha() for one in text):
+        return Reading((), TOO_SHORT if not text.strip() else NOT_TEXT)
+    said, has_instructions = cut_instructions(_folded(_breaks_kept(text)))
+    sentences, foreign = [], 0
+    for sentence in _SENTENCE_END.split(_placeholders(said)):
+        words = words_of(sentence)
+        plain = [word.lstrip(_DENIED + _QUOTED) for word in words]
+        if not set(plain) - _GREETINGS - {"#"}:
+            continue
+        if is_foreign(plain) or plain.count(_STRANGE) * 2 >= len(plain):
+            foreign += 1
+            continue
+        sentences.append(tuple(words))
+    if foreign and not sentences:
+        return Reading((), OTHER_LANGUAGE, has_instructions, has_foreign=True)
+    if sum(map(len, sentences)) < _LEAST_WORDS:
+        return Reading(
+            (), ONLY_INSTRUCTIONS if has_instructions else TOO_SHORT, has_instructions, foreign > 0
+        )
+    return Reading(tuple(sentences), None, has_instructions, foreign > 0)
+
+
+def words_of(sentence: str) -> list[str]:
+    """Return the words of a folded sentence, marked ``!`` when denied and ``'`` when quoted."""
+    quoted = _QUOTE.sub(lambda found: f" {_FRAME[0]} {found[1] or found[2]} {_FRAME[1]} ", sentence)
+    words: list[str] = []
+    denied, is_quoted = 0, False
+    for piece in _TOKEN.findall(quoted):
+        if piece in _FRAME:
+            is_quoted, denied = piece == _FRAME[0], 0
+        elif piece in _ENDS_DENIAL:
+            denied = 0
+            if piece.isalpha():
+                words.append(piece)
+        elif piece.isalpha() or "'" in piece:
+            word = _REPEATED.sub(r"\1\1", piece)
+            mark = (_DENIED if denied > 0 else "") + (_QUOTED if is_quoted else "")
+            words.append(mark + word)
+            denied -= 1
+            if word in _DENIERS or word.endswith("n't"):
+                denied = _DENIED_WORDS
+        else:
+            words.append("#")
+    return words
+
+
+def _breaks_kept(text: str) -> str:
+    return text.replace("\r", "\n").replace("\n", " . ")
+
+
+def _placeholders(text: str) -> str:
+    return _MONEY.sub(" moneyplace ", _MAIL.sub(" mailplace ", _URL.sub(" urlplace ", text)))
+
+
+def _folded(text: str) -> str:
+    """Return text folded to plain letters; what cannot be is of another script: one mark each."""
+    if text.isascii():
+        return fold(text)
+    return _WORD.sub(lambda found: _plain(found[0]), text)
+
+
+def _plain(word: str) -> str:
+    folded = fold(word)
+    letters = [one for one in folded if one.isalpha()]
+    return folded if all(one.isascii() for one in letters) else f" {_STRANGE} "

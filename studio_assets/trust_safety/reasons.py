@@ -1,0 +1,79 @@
+"""What a report may be about: reason codes, each of one category and severity.
+
+Categories and severities are those of the cloud's own reports, so that both can be compared.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Category(StrEnum):
+    """The cloud's categories of reports."""
+
+    BROKEN_LINK = "broken_link"
+    INCORRECT_INFO = "incorrect_info"
+    SPAM = "spam"
+    SAFETY = "safety"
+    HARASSMENT_HATE = "harassment_hate"
+    COPYRIGHT = "copyright"
+    OTHER = "other"
+
+
+class Severity(StrEnum):
+    """The cloud's severities of reports, mildest first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason code and what follows from it."""
+
+    code: str
+    category: Category
+    severity: Severity
+    meaning: str
+
+
+REASONS: Final = (
+    Reason("link_dead", Category.BROKEN_LINK, Severity.LOW, "A link or video does not open or play."),
+    Reason("link_wrong", Category.BROKEN_LINK, Severity.LOW, "A link leads to something else."),
+    Reason("fact_wrong", Category.INCORRECT_INFO, Severity.LOW, "Something that is said is not so."),
+    Reason(
+        "detail_outdated", Category.INCORRECT_INFO, Severity.LOW, "A date, price or place is out of date."
+    ),
+    Reason("advertising", Category.SPAM, Severity.LOW, "It sells or promotes something unrelated."),
+    Reason("scam", Category.SPAM, Severity.MEDIUM, "It tries to get money, passwords or card numbers."),
+    Reason(
+        "hazard_material",
+        Category.SAFETY,
+        Severity.HIGH,
+        "Toxic, dusty or unfit-for-food material or advice.",
+    ),
+    Reason(
+        "hazard_equipment",
+        Category.SAFETY,
+        Severity.HIGH,
+        "Heat, fire, gas, electricity or machines that hurt.",
+    ),
+    Reason("danger_to_person", Category.SAFETY, Severity.HIGH, "Self-harm, violence, or harm to a child."),
+    Reason("insult", Category.HARASSMENT_HATE, Severity.MEDIUM, "It insults, mocks or bullies a person."),
+    Reason("hate", Category.HARASSMENT_HATE, Severity.HIGH, "It attacks people for what they are."),
+    Reason("threat", Category.HARASSMENT_HATE, Severity.HIGH, "It threatens or stalks a person."),
+    Reason(
+        "privacy_sexual",
+        Category.HARASSMENT_HATE,
+        Severity.HIGH,
+        "Private details, or unwanted sexual words.",
+    ),
+    Reason("copied_work", Category.COPYRIGHT, Severity.MEDIUM, "Somebody's work is used without permission."),
+    Reason("credit_missing", Category.COPYRIGHT, Severity.LOW, "The author is not named."),
+    Reason("no_complaint", Category.OTHER, Severity.LOW, "Praise, a question, or nothing that is wrong."),
+    Reason("other_matter", Category.OTHER, Severity.LOW, "A matter that is not about the content."),
+)
+CODES: Final = tuple(reason.code for reason in REASONS)
+SEVERITIES: Final = tuple(Severity)
+CATEGORIES: Final = tuple(Category)

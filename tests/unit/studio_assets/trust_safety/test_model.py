@@ -1,0 +1,78 @@
+"""The shipped model is what its training writes, is small, and is as good as the docs say."""
+
+import pytest
+
+from studio_assets.trust_safety.corpus import SETS, Dice, misspelt, templates
+from studio_assets.trust_safety.features import BUCKETS, features
+from studio_assets.trust_safety.measure import measure
+from studio_assets.trust_safety.model import MODEL_FILE, ModelFileError, shipped_model, unpacked
+from studio_assets.trust_safety.reasons import CODES
+from studio_assets.trust_safety.train import train
+
+LARGEST_MODEL = 300_000
+
+
+def test_training_again_writes_the_same_bytes():
+    """The model in the repository is the one its texts give, to the byte."""
+    assert train() == MODEL_FILE.read_bytes()
+
+
+def test_model_is_small():
+    """It stays under 300 kB."""
+    assert MODEL_FILE.stat().st_size < LARGEST_MODEL
+
+
+def test_foreign_model_files_are_refused():
+    """A file of another version is not used by mistake."""
+    data = MODEL_FILE.read_bytes()
+    for broken in (b"", b"{}\n", data[:-1], data.replace(b"link_dead", b"link_gone", 1), b"[1]\n" + data):
+        with pytest.raises(ModelFileError, match="Train it again"):
+            unpacked(broken)
+
+
+def test_probabilities_add_up():
+    """Every sentence has a probability for every reason code; nothing known makes them all alike."""
+    chances = shipped_model().probabilities(features(["the", "link", "is", "broken"]))
+    assert sum(chances) == pytest.approx(1)
+    assert len(set(shipped_model().probabilities([]))) == 1
+    assert len(chances) == len(CODES)
+
+
+def test_features_are_distinct_and_in_range():
+    """Features come once each, in order; denied and quoted words are other features."""
+    found = features(["spam", "spam", "!spam", "'spam"])
+    assert found == sorted(set(found))
+    assert all(0 <= one < BUCKETS for one in found)
+    assert features(["spam"]) != features(["!spam"])
+
+
+def test_sets_share_no_template():
+    """Nothing is measured on a template that was trained or calibrated on."""
+    lines = [{line for code in templates(name).by_code.values() for line in code} for name in SETS]
+    assert not lines[0] & lines[1]
+    assert not lines[0] & lines[2]
+    assert not lines[1] & lines[2]
+
+
+def test_every_reason_is_in_every_set():
+    """No reason code goes untrained or unmeasured."""
+    for name in SETS:
+        assert set(CODES) <= templates(name).by_code.keys()
+
+
+def test_a_slip_changes_one_word():
+    """A misspelling touches one longer word and leaves short texts alone."""
+    assert misspelt("a b c", Dice(1)) == "a b c"
+    assert misspelt("kiln vents smoking", Dice(2)).split()[0] == "kiln"
+
+
+def test_measured_quality_does_not_fall():
+    """On texts of other templates than trained on: suggestions are right, harm is not called harmless."""
+    told = measure(1).to_json()
+    assert told["recall"] >= 0.85
+    assert told["precision"] >= 0.95
+    assert told["calibration_error"] <= 0.1
+    assert told["false_alerts_per_week"] <= 1
+    assert told["instructions"]["changed"] == 0
+    assert told["classes"]["abstain"]["found"] == told["classes"]["abstain"]["injected"]
+    assert told["classes"]["safety"]["misclassified"] == 0
