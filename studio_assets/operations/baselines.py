@@ -22,6 +22,9 @@ from studio_assets.operations.series import DAY, Floats, Series, series_of
 
 _NORMAL_MAD: Final = 1.4826  # of a normal spread, standard deviation over median absolute deviation
 _TAILS: Final = ((0.9, 1.645), (0.975, 2.242))  # share of absolute errors within so many deviations
+_PLAUSIBLE: Final = (
+    2.0  # a weekly forecast off by so many times the best one's error still says what is usual
+)
 _REFRESH: Final = 4  # the usual error is measured anew after so many values
 
 
@@ -126,6 +129,7 @@ class _Walk:
             is_open is None or is_open(stamp.astimezone(zone).date()) for stamp in series.stamps
         ]
         self._best: tuple[int, float, dict[int, float]] | None = None
+        self._weekly: dict[int, float] = {}
         self._recent: deque[float] = deque(maxlen=max(tuning.run_lengths, default=1))
         self._off: list[tuple[int, float]] = []
         self._calm = 0
@@ -153,7 +157,7 @@ class _Walk:
                 self._learn(at, value, said, value)
                 continue
             forecast = float(said[self._best[0]])
-            scores[at], expected[at], verdicts[at] = self._score(at, value, forecast), forecast, True
+            scores[at], expected[at], verdicts[at] = self._score(at, value, forecast, said), forecast, True
             self._take(at, value, forecast, float(scores[at]), said)
         if self._began is not None:
             self._end(is_open=True)
@@ -161,7 +165,8 @@ class _Walk:
 
     def _measure(self, at: int) -> None:
         """Choose the forecast that was least off lately, and measure how far off it usually is."""
-        if at < self._tuning.least_history:
+        week = self._forecaster.per_week if self._forecaster.per_day > 1 else 0
+        if at < max(self._tuning.least_history, week):
             return
         errors = self._errors[max(0, at - self._window) : at]
         counts = np.isfinite(errors).sum(axis=0)
@@ -170,6 +175,12 @@ class _Walk:
             self._best = None
             return
         sizes = [self._deviation(errors[:, place]) for place in usable]
+        plain = min(sizes) * _PLAUSIBLE
+        self._weekly = {
+            int(place): size
+            for place, size in zip(usable, sizes, strict=True)
+            if place in self._forecaster.weekly and size <= plain
+        }
         chosen = int(usable[int(np.argmin(sizes))])
         mine = errors[:, chosen]
         mine = mine[np.isfinite(mine)]
@@ -187,7 +198,7 @@ class _Walk:
         found += [float(np.quantile(sizes, share)) / of_normal for share, of_normal in _TAILS]
         return max(found)
 
-    def _score(self, at: int, value: float, forecast: float) -> float:
+    def _score(self, at: int, value: float, forecast: float, said: Floats) -> float:
         assert self._best is not None  # noqa: S101 - for the reader: only asked when there is a forecast
         tuning, (_, deviation, runs) = self._tuning, self._best
         off = value - forecast
@@ -196,6 +207,13 @@ class _Walk:
             return 0.0
         floor = self._floor(at, forecast)
         late = self._gap(at)
+        # What is usual for this time of the week is in line, even if another forecast errs less on the whole.
+        usual = min(
+            (abs(value - said[n]) / max(size, floor) for n, size in self._weekly.items()), default=9.0
+        )
+        if usual < tuning.leave:
+            self._recent.append(0.0)
+            return usual
         score = abs(off) / max(deviation * late, floor)
         self._recent.append(off)
         lately = list(self._recent)

@@ -29,8 +29,8 @@ class Limits:
         submitted_open_days: Submitted work nobody shelved.
         shelved_open_days: Shelved work no firing took, while work that came later was fired.
         overtaken_by: How many batches that came later were fired before it.
-        longest_shelved_open_days: Shelved work no firing took, whatever else was fired.
-        loaded_open_days: Work in a kiln, or out of it and not made ready.
+        longest_shelved_open_days: Shelved work no firing took, whatever else was fired; work in a kiln.
+        loaded_open_days: Work that came out of a kiln and was not made ready.
         pickup_days: Finished work nobody fetched, days on the clock.
         fee_warning_days: How long before storage fees begin.
         grace_hours: Free storage after a load became ready; the portal's policy.

@@ -32,7 +32,10 @@ class Forecaster:
         self.per_week = max(1, round(WEEK / series.step)) if series.step else 7
         self.per_day = max(1, round(DAY / series.step)) if series.step else 1
         rhythms = (f"{kind} {name}" for name in series.phases for kind in ("same", "rhythm"))
-        self.names = ("last", "level", "long level", "slope", *rhythms)
+        self.names = ("last", "level", "long level", "slope", *rhythms, "week ago")
+        weekly = {"same day of week", "rhythm day of week", "same time of week", "rhythm time of week"}
+        self.weekly = tuple(n for n, name in enumerate(self.names) if name in weekly | {"week ago"})
+        """Places of the forecasts that know what day of the week it is."""
 
     def learn(self, at: int, value: float, *, is_usable: bool = True) -> None:
         """Keep what a value counts as from now on: itself, or what was expected where it was out of line."""
@@ -62,7 +65,18 @@ class Forecaster:
         for number, (name, phases) in enumerate(self._series.phases.items()):
             period = self.per_day if name == "time of day" else self.per_week
             found[4 + 2 * number], found[5 + 2 * number] = self._by_phase(at, name, phases, period)
+        found[-1] = self._week_ago(at)
         return found
+
+    def _week_ago(self, at: int) -> float:
+        """Return what was there a week before; of finer than daily series with the values next to it."""
+        if not self._series.phases:
+            return float("nan")
+        seconds = self._series.seconds
+        reach = self._series.step * (1.1 if self.per_day > 1 else 0.4)
+        then = seconds[at] - WEEK
+        first, last = np.searchsorted(seconds[:at], (then - reach, then + reach))
+        return float(np.median(self.clean[first:last])) if last > first else float("nan")
 
     def _along_slope(self, at: int, places: Ints) -> float:
         if len(places) < 2 * LEVEL_POINTS:

@@ -31,7 +31,15 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "batches": ("owner_uid", "state", "status", "is_closed", "created_at", "updated_at"),
+        "batches": (
+            "owner_uid",
+            "state",
+            "status",
+            "is_closed",
+            "current_kiln_id",
+            "created_at",
+            "updated_at",
+        ),
         "reservations": (
             *("status", "load_status", "firing_type", "estimated_half_shelves", "linked_batch_id"),
             *("preferred_window_latest_date", "assigned_station_id", "pickup_window_status"),

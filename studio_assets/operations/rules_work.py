@@ -40,7 +40,7 @@ def batch_states(case: Case) -> list[dict[str, Any]]:
     rows = rows_of(
         table,
         masks.all_of(masks.not_(is_over), masks.is_set(table, "updated_at")),
-        *("owner_uid", "state", "status", "updated_at"),
+        *("owner_uid", "state", "status", "updated_at", "current_kiln_id"),
     )
     for row in rows:
         row["stage"] = (row["state"] or row["status"] or "").strip().upper()
@@ -76,7 +76,8 @@ def stalled_batches(case: Case) -> Iterator[Finding]:
         elif stage == "SUBMITTED":
             days = limits.submitted_open_days
         elif stage in {"LOADED", "FIRED"}:
-            days = limits.loaded_open_days
+            # In a kiln still: whether that was unloaded is asked of its firing, once and not of every load.
+            days = limits.longest_shelved_open_days if row["current_kiln_id"] else limits.loaded_open_days
         if days and case.open_days_since(since) > days:
             yield _stalled(case, row, f"{days} open days")
 

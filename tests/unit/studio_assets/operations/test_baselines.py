@@ -1,0 +1,85 @@
+"""Numbers out of line: found where they are known to be, silent where nothing is, whatever the shape."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from studio_assets.operations.baselines import Tuning, judge
+from tests.unit.studio_assets.operations import families
+
+SEEDS = range(3)
+START = datetime(2025, 1, 6, tzinfo=UTC)
+
+
+def daily(values):
+    return [(START + timedelta(days=n), float(value)) for n, value in enumerate(values)]
+
+
+@pytest.mark.parametrize("family", families.FAMILIES, ids=lambda family: family.__name__)
+def test_events_are_found_and_little_else_is(family):
+    """Loosely held, seeds fixed: at least four of five events, at most one false one in 500 values."""
+    known = hits = false = values = 0
+    for seed in SEEDS:
+        made = families.make(family, seed)
+        hit, wrong = families.matched(made, judge(made.points).events)
+        known, hits, false = known + len(made.events), hits + hit, false + wrong
+        values += len(made.points)
+    assert hits >= 0.8 * known
+    assert false <= max(1, values / 500)
+
+
+def test_gaps_and_disorder_change_little():
+    made = families.make(families.daily_weekly, 4)
+    thinned = families.gappy(made, 4)
+    disordered = random.Random(3).sample(thinned.points, len(thinned.points))
+    hit, false = families.matched(thinned, judge(disordered).events)
+    assert hit >= len(made.events) - 1
+    assert false == 0
+
+
+def test_nothing_is_said_of_a_short_history():
+    judged = judge(daily([5, 6, 5, 6, 5, 90]))
+    assert judged.events == ()
+    assert not any(judged.has_verdict)
+
+
+@pytest.mark.parametrize("points", [[], daily([3]), daily([0, 0]), daily([float("nan")] * 40)])
+def test_next_to_nothing_is_no_error(points):
+    assert judge(points).events == ()
+
+
+def test_what_is_known_of_a_day_does_not_depend_on_later_days():
+    made = families.make(families.counts, 2)
+    whole = judge(made.points)
+    part = judge(made.points[:150])
+    assert list(whole.scores[:150]) == list(part.scores)
+
+
+def test_a_new_level_is_one_event_and_then_how_it_is():
+    noise = [50 + (n * 7 % 5) for n in range(60)]
+    judged = judge(daily([*noise, *(value + 40 for value in noise)]))
+    (event,) = judged.events
+    assert event.start == START + timedelta(days=60)
+    assert event.end < START + timedelta(days=70)
+    assert not event.is_open
+
+
+def test_a_change_below_the_floor_is_no_event():
+    values = [10] * 60 + [13] + [10] * 20
+    assert judge(daily(values), tuning=Tuning(least_change=4)).events == ()
+    assert len(judge(daily([*values[:60], 40, *values[61:]]), tuning=Tuning(least_change=4)).events) == 1
+
+
+def test_closed_days_are_neither_judged_nor_learnt_from():
+    values = [20 + n % 3 for n in range(90)]
+    closed = {(START + timedelta(days=n)).date() for n in range(50, 58)}
+    values[50:58] = [0] * 8
+    judged = judge(daily(values), is_open=lambda day: day not in closed)
+    assert judged.events == ()
+    assert judge(daily(values)).events != ()
+
+
+def test_an_event_that_goes_on_is_open():
+    (event,) = judge(daily([*([10, 12, 11] * 20), 60, 61])).events
+    assert (event.is_open, event.observed) == (True, 61.0) or event.observed == 60.0
