@@ -29,6 +29,8 @@ COMMANDS = {
     "snapshot": ("cockpit.cli.snapshot", "Read the cloud once and show the state that follows."),
     "state": ("cockpit.cli.state", "Show the state, its history, or the difference of two."),
     "proposals": ("cockpit.cli.proposals", "Ask for something, decide on it, see what became of it."),
+    "findings": ("cockpit.cli.findings", "See what is not as it should be, and say what it was worth."),
+    "swarms": ("cockpit.cli.swarms", "See and pause what turns findings into draft proposals."),
     "drafts": ("cockpit.cli.drafts", "Read marketing drafts and take them through review."),
     "kill-switch": ("cockpit.cli.policies", "Stop all writing outside; resuming takes two people."),
     "exemptions": ("cockpit.cli.policies", "Written permissions to act without approval, for a while."),
@@ -43,7 +45,10 @@ COMMANDS = {
     "twins": ("cockpit.cli.twins", "Run the pretend studio alone, in the foreground."),
     "world": ("cockpit.cli.world", "Print the incidents of the pretend studio."),
     "evaluate": ("cockpit.cli.evaluate", "Measure the detectors on simulated years with known truth."),
-    "bench": ("cockpit.cli.bench", "Measure: read, snapshot, startup, gateway, audit, gateway-model."),
+    "bench": (
+        "cockpit.cli.bench",
+        "Measure: read, snapshot, startup, gateway, audit, sensors, gateway-model.",
+    ),
     "test": ("cockpit.cli.development", "Run the tests (--fast: only the quick ones)."),
     "check": ("cockpit.cli.development", "Format, lint, types, import law and the quick tests."),
 }

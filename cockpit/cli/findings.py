@@ -1,0 +1,223 @@
+"""``studio findings``: what is not as it should be, and what people make of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from cockpit import words
+from cockpit.cli.desk_words import visible
+from cockpit.cli.identity_option import acting
+from cockpit.cli.options import print_json, shared
+from cockpit.desk import Desk, open_desk
+from cockpit.errors import CockpitError
+from policies.actors import Actor
+from policies.marks import FindingMark, Verdict
+from resources.findings import FindingState, StoredFinding
+from resources.postgres.findings import Findings
+from resources.postgres.swarms import Swarms
+from studio_assets.doors import live_findings, live_swarms
+
+_LEAST_OF_AN_ID: Final = 8
+
+
+@click.group(short_help="See what is not as it should be, and say what a finding was worth.")
+def findings() -> None:
+    """Findings: what the detectors of the departments found. Everything needs an identity."""
+
+
+@findings.command("list", short_help="List what is open, the worst first.")
+@shared
+@acting
+@click.option("--department", help="Only of this department.")
+@click.option("--kind", help="Only of this kind.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, help="How many, the worst first.")
+def list_(
+    *, home: Path | None, is_json: bool, actor: Actor, department: str | None, kind: str | None, limit: int
+) -> int:
+    """List open findings, the worst first, then the oldest."""
+    with _open(home, actor) as (desk, kept, _):
+        found = [one for one in kept.open(department) if kind in {None, one.finding.kind}]
+        timezone = desk.settings.timezone
+    if is_json:
+        print_json({"open": len(found), "findings": [finding_told(one) for one in found[:limit]]})
+        return 0
+    for one in found[:limit]:
+        print(_line(one, timezone))
+    if len(found) > limit:
+        print(f"{len(found) - limit} more; --limit shows them.")
+    if not found:
+        print("Nothing is open.")
+    return 0
+
+
+@findings.command(short_help="Show everything about one.")
+@shared
+@acting
+@click.argument("finding_id")
+def show(*, home: Path | None, is_json: bool, actor: Actor, finding_id: str) -> int:
+    """Show one finding with its evidence, all its revisions, and what people made of it."""
+    with _open(home, actor) as (desk, kept, swarms):
+        seen = _found(kept, finding_id)
+        revisions, marks = kept.revisions(seen.finding_id), swarms.marks(seen.finding_id)
+        timezone = desk.settings.timezone
+    if is_json:
+        told = finding_told(seen)
+        told |= {"revisions": [_revision_told(one) for one in revisions]}
+        print_json(told | {"marks": [mark_told(mark) for mark in marks]})
+        return 0
+    print(_line(seen, timezone))
+    finding = seen.finding
+    print(f"  Expected: {_value(seen, 'expected')}. Observed: {_value(seen, 'observed')}.")
+    print(f"  Likely cause: {visible(finding.likely_cause)}")
+    print(f"  Next step: {visible(finding.next_step)}")
+    print(f"  Confidence {finding.confidence:.2f}; could be proposed: {finding.capability_id or 'nothing'}")
+    for link in finding.evidence:
+        print(f"  Evidence: {link.asset} {link.revision} {link.row or ''}".rstrip())
+    for one in revisions:
+        print(f"  Revision {one.revision}: {one.state}, {words.local_time(one.observed_at, timezone)}")
+    for mark in marks:
+        at = words.local_time(mark.at, timezone)
+        print(
+            f"  {mark.verdict} (revision {mark.revision}), {visible(mark.by)}, {at}: {visible(mark.reason)}"
+        )
+    return 0
+
+
+@findings.command("mark", short_help="Say what a finding was worth: useful, noise or wrong.")
+@shared
+@acting
+@click.argument("finding_id")
+@click.argument("verdict", type=click.Choice([str(each) for each in Verdict]))
+@click.option("--reason", required=True, help="Why; kept with the mark.")
+@click.option("--revision", type=click.IntRange(1), help="The revision you saw (default: the newest).")
+def mark_(
+    *,
+    home: Path | None,
+    is_json: bool,
+    actor: Actor,
+    finding_id: str,
+    verdict: str,
+    reason: str,
+    revision: int | None,
+) -> int:
+    """Say what a finding was worth: useful, noise (true, not worth a look) or wrong (not true)."""
+    # Whoever is no staff gets the gateway's no, which is in the audit; so the desk asks nobody here.
+    with open_desk(home, actor) as desk, live_findings(desk.settings) as kept:
+        seen = _found(kept, finding_id)
+        if revision is not None and revision > seen.revision:
+            raise CockpitError(
+                f"There is no revision {revision} yet; the newest is {seen.revision}. Nothing was changed.",
+                f"Look at it again: ./studio findings show {seen.finding_id}",
+                exit_code=1,
+            )
+        made = desk.gateway.mark_finding(
+            actor, seen.finding_id, revision or seen.revision, Verdict(verdict), reason
+        )
+    if is_json:
+        print_json(mark_told(made))
+    else:
+        print(f"{made.finding_id} revision {made.revision} is marked {made.verdict}.")
+    return 0
+
+
+def finding_told(one: StoredFinding) -> dict[str, Any]:
+    """Return a finding as JSON values."""
+    finding = one.finding
+    return {
+        "id": one.finding_id,
+        "revision": one.revision,
+        "state": str(one.state),
+        "department": finding.department,
+        "detector": finding.detector,
+        "kind": finding.kind,
+        "subject": {"kind": finding.subject_kind, "id": finding.subject_id},
+        "severity": str(finding.severity),
+        "confidence": finding.confidence,
+        "since": _iso(finding.since),
+        "expected": finding.expected,
+        "observed": finding.observed,
+        "unit": finding.unit,
+        "expectedCents": finding.expected_cents,
+        "observedCents": finding.observed_cents,
+        "currency": finding.currency,
+        "likelyCause": finding.likely_cause,
+        "nextStep": finding.next_step,
+        "capabilityId": finding.capability_id,
+        "evidence": [
+            {"asset": link.asset, "revision": link.revision, "row": link.row} for link in finding.evidence
+        ],
+        "observedAt": _iso(one.observed_at),
+        "contentHash": one.content_hash,
+        "runId": one.run_id,
+        "codeVersion": one.code_version,
+    }
+
+
+def mark_told(mark: FindingMark) -> dict[str, Any]:
+    """Return a mark as JSON values."""
+    return {
+        "findingId": mark.finding_id,
+        "revision": mark.revision,
+        "verdict": str(mark.verdict),
+        "by": mark.by,
+        "reason": mark.reason,
+        "at": _iso(mark.at),
+    }
+
+
+def _revision_told(one: StoredFinding) -> dict[str, Any]:
+    return {
+        "revision": one.revision,
+        "state": str(one.state),
+        "severity": str(one.finding.severity),
+        "observedAt": _iso(one.observed_at),
+        "contentHash": one.content_hash,
+    }
+
+
+@contextmanager
+def _open(home: Path | None, actor: Actor) -> Iterator[tuple[Desk, Findings, Swarms]]:
+    with open_desk(home, actor) as desk:
+        desk.require_staff()
+        with live_findings(desk.settings) as kept, live_swarms(desk.settings) as swarms:
+            yield desk, kept, swarms
+
+
+def _found(kept: Findings, wanted: str) -> StoredFinding:
+    """Return the finding of an id, or of the beginning or end of an open one's that is unmistakable."""
+    whole = kept.current(wanted) if wanted.isascii() and wanted.isprintable() else None
+    if whole is not None:
+        return whole
+    among = kept.open() if len(wanted) >= _LEAST_OF_AN_ID else []
+    found = [one for one in among if one.finding_id.startswith(wanted) or one.finding_id.endswith(wanted)]
+    if len(found) != 1:
+        what = f"{len(found)} findings match that id." if found else "There is no such finding here."
+        raise CockpitError(what, "./studio findings list shows them.", exit_code=1)
+    return found[0]
+
+
+def _line(one: StoredFinding, timezone: str) -> str:
+    finding = one.finding
+    since = f"since {words.local_time(finding.since, timezone)}" if finding.since else ""
+    state = "" if one.state is FindingState.OPEN else f"  {one.state}"
+    return (
+        f"{one.finding_id}  {finding.severity:<8}  {finding.department}  {finding.kind}  "
+        f"{finding.subject_kind} {visible(finding.subject_id)}  {since}{state}"
+    )
+
+
+def _value(one: StoredFinding, name: str) -> str:
+    finding = one.finding
+    cents = getattr(finding, f"{name}_cents")
+    if cents is not None:
+        return f"{cents} cents {finding.currency}"
+    value = getattr(finding, name)
+    return "nothing said" if value is None else visible(f"{value} {finding.unit or ''}".strip())
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat().replace("+00:00", "Z")
