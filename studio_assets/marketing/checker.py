@@ -55,10 +55,7 @@ class Checked:
 
 def untraced(text: Checked) -> list[str]:
     """Return every claim that does not trace to a listed fact, in words; empty when all do."""
-    found = list(_uncovered(text))
-    for place, sentence in enumerate(text.sentences, 1):
-        found += [f"Sentence {place}: {problem}" for problem in _sentence_problems(sentence, text)]
-    return found
+    return list(_untraced(text))
 
 
 def personal(text: Checked) -> list[str]:
@@ -77,9 +74,21 @@ def personal(text: Checked) -> list[str]:
     return found
 
 
+def is_fit(text: Checked) -> bool:
+    """Say whether nothing keeps a text from being a draft; stops at the first thing that does."""
+    return next(_untraced(text), None) is None and not problems(text)
+
+
 def problems(text: Checked) -> list[str]:
     """Return everything that keeps a text from being a draft: untraced claims, personal data, limits."""
     return [*untraced(text), *personal(text), *over_limits(text.channel, text.subject, text.body)]
+
+
+def _untraced(text: Checked) -> Iterator[str]:
+    yield from _uncovered(text)
+    for place, sentence in enumerate(text.sentences, 1):
+        for problem in _sentence_problems(sentence, text):
+            yield f"Sentence {place}: {problem}"
 
 
 def _uncovered(text: Checked) -> Iterator[str]:

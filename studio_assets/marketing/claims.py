@@ -86,7 +86,10 @@ def claims_in(text: str) -> list[Claim]:
 
 def unseen(text: str) -> bool:
     """Say whether a text holds characters nobody sees, or that reorder others; line ends are fine."""
-    return any(unicodedata.category(letter)[0] == "C" and letter != "\n" for letter in text)
+    shown = text.replace("\n", "")
+    if shown.isascii():
+        return not shown.isprintable()
+    return any(unicodedata.category(letter)[0] == "C" for letter in shown)
 
 
 def is_quotable(text: object, *, has_codes: bool = False) -> bool:
@@ -129,6 +132,8 @@ def _claim(match: re.Match[str]) -> Claim:
 
 def _untraceable(text: str) -> Iterator[tuple[str, int, int]]:
     for place, letter in enumerate(text):
+        if letter.isalpha() or letter.isspace():
+            continue
         # Digits of any script, fractions, Roman numerals, signs of money and shares.
         if unicodedata.category(letter) in {"Nd", "Nl", "No", "Sc"} or letter in "%‰":
             yield letter, place, place + 1

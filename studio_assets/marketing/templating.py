@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import StrictUndefined
+from jinja2 import Template as JinjaTemplate
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from studio_assets.marketing.channels import LIMITS, Channel
@@ -92,7 +93,7 @@ def render(
     Raises:
         jinja2.TemplateError: when the template names a place that is not there.
     """
-    text = _environment().from_string(template.text).render(dict(places))
+    text = _compiled(template.text).render(dict(places))
     lines = text.strip("\n").split("\n")
     subject = ""
     if lines[0].startswith(_SUBJECT_LINE):
@@ -128,6 +129,11 @@ def _filled(part: str, gap: str, line: str, facts: Mapping[str, Fact], timezone:
 
 def _mark(fact: Fact | None, form: Form) -> str | None:
     return None if fact is None else f"{_OPEN}{fact.fact_id}:{form}{_CLOSE}"
+
+
+@cache
+def _compiled(text: str) -> JinjaTemplate:
+    return _environment().from_string(text)
 
 
 @cache

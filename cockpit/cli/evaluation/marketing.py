@@ -17,7 +17,7 @@ import click
 from cockpit.cli.evaluation.options import seeds_of, year_options
 from cockpit.cli.evaluation.year import DAYS_OF_A_YEAR, FIRST_DAY, TIMEZONE, Day, simulate
 from cockpit.cli.options import print_json
-from studio_assets.marketing.checker import BODY, SUBJECT, Mention, problems
+from studio_assets.marketing.checker import BODY, SUBJECT, Mention, is_fit
 from studio_assets.marketing.claims import MONTHS, WEEKDAYS, Claim, claims_in
 from studio_assets.marketing.drafts import Draft, Earlier, still_holds, write_drafts
 from studio_assets.marketing.facts import COLUMNS, PUBLIC_COUNTERS, Basis, Fact, FactSheet, fact_sheet
@@ -224,10 +224,11 @@ def _is_true(claim: Claim, mention: Mention, truth: Any) -> bool:
 
 def _plant(draft: Draft, sheet: FactSheet, scored: Score) -> None:
     """Put one error of every kind into a draft and see whether it is refused."""
+    known = sheet.by_id()
     for name, planted in _planted(draft):
         scored.planted[name] += 1
-        is_refused = problems(planted.checked) or not still_holds(planted.facts, sheet.by_id())
-        scored.caught[name] += bool(is_refused)
+        is_refused = not is_fit(planted.checked) or not still_holds(planted.facts, known)
+        scored.caught[name] += is_refused
 
 
 def _planted(draft: Draft) -> Iterator[tuple[str, Draft]]:

@@ -33,6 +33,6 @@ def test_a_writer_that_lies_is_found_out_by_the_world(monkeypatch):
 
 
 def test_a_blind_fact_check_is_told(monkeypatch):
-    monkeypatch.setattr(evaluation, "problems", lambda checked: [])
+    monkeypatch.setattr(evaluation, "is_fit", lambda checked: True)
     scored = evaluation.evaluate_year(3, DAYS)
     assert scored.caught.total() < scored.planted.total()
