@@ -32,6 +32,17 @@ def requester_only(case: Case) -> Decision | None:
     return deny("requester-only")
 
 
+def submitter(case: Case) -> Decision | None:
+    """The requester asks for approval; of a draft that our own processes made, any of the staff does.
+
+    A process makes drafts and never asks itself. What is asked for stays the process's own: who submits it
+    changes nothing of it, and a person still has to approve it.
+    """
+    if case.proposal.requester_kind == ActorKind.SYSTEM and is_staff(case.actor):
+        return None
+    return requester_only(case)
+
+
 def may_look(case: Case) -> Decision | None:
     """A dry run is for staff, our own processes, and the requester."""
     if is_staff(case.actor) or case.actor.kind is ActorKind.SYSTEM:

@@ -117,7 +117,7 @@ OF_A_CAPABILITY: Final[dict[Operation, tuple[Check, ...]]] = {
 OF_A_PROPOSAL: Final[dict[Operation, tuple[Check, ...]]] = {
     _O.SUBMIT: (
         who.requester_kind,
-        who.requester_only,
+        who.submitter,
         agent.acting_agent,
         standing.is_draft,
         standing.in_time,

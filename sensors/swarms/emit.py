@@ -30,7 +30,7 @@ PAGE: Final = 500
 """Revisions read at once; a backlog is worked through page by page."""
 MOST_PER_TICK: Final = 10
 """Proposals made in one tick, so that a tick stays short; the next one goes on from there."""
-BUDGET_SECONDS: Final = 1.0
+BUDGET_SECONDS: Final = 0.5
 """No further page is begun after this long."""
 _LIVE: Final = frozenset(
     {

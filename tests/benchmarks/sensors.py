@@ -71,7 +71,7 @@ class _Everybody:
         return dict.fromkeys(document_ids, "uid_owner")
 
 
-def run(rows: int = SIZES[-1], ticks: int = 20, pages: int = 100) -> dict[str, Any]:
+def run(rows: int = SIZES[-1], ticks: int = 100, pages: int = 100) -> dict[str, Any]:
     """Return ticks and pages, ours and bare, with more and more findings waiting.
 
     Args:

@@ -391,3 +391,15 @@ def test_the_sensor_reads_owners_from_the_newest_read_and_keeps_its_cursor(swarm
         assert json.loads(again)["number"] == 2
     (proposal,) = swarm.proposals()
     assert proposal.owner_id == "member-1"
+
+
+def test_staff_take_a_draft_on_from_there(swarm):
+    """Somebody submits it, somebody approves it; the swarm itself had no part in either."""
+    swarm.find(stalled())
+    swarm.tick()
+    (draft,) = swarm.proposals()
+    gateway = swarm.governed.gateway
+    assert gateway.submit(ANA, draft.proposal_id).state is ProposalState.PENDING_APPROVAL
+    approved = gateway.approve(BEN, draft.proposal_id, WHY, input_hash=draft.input_hash)
+    assert approved.state is ProposalState.APPROVED
+    assert swarm.tick().emitted == []

@@ -273,3 +273,20 @@ def test_whoever_acts_for_the_requester_is_on_the_same_side():
     assert decide(operation, actor, capability, facts).is_allowed
     on_behalf = replace(actor, owner_id="u_requester")
     assert decide(operation, on_behalf, capability, facts).code == "SELF_APPROVAL"
+
+
+@pytest.mark.parametrize("actor", DIMENSIONS["actor"])
+@pytest.mark.parametrize("operation", ["submit", "edit"])
+def test_staff_submit_what_our_own_processes_drafted_and_nobody_else_does(operation, actor):
+    """A swarm makes drafts; staff ask for their approval. What it says, nobody but itself may edit."""
+    good = GOOD | OPERATIONS[operation][0] | {"actor": actor, "requester": "staff"}
+    asked, who, capability, facts = question(operation, good)
+    drafted = replace(
+        facts.proposal,
+        requester_id="system:swarm_operations",
+        requester_kind="system",
+        requester_principal_id="system:swarm_operations",
+    )
+    decision = decide(asked, who, capability, replace(facts, proposal=drafted))
+    is_staff = who.kind == "staff" and "staff" in who.roles
+    assert decision.is_allowed is (operation == "submit" and is_staff), decision
