@@ -38,6 +38,7 @@ class Bank:
         self._studio = studio
         self._till = till
         self._trouble: _Trouble | None = None
+        self._mending: list[str] = []  # payouts that ended a trouble: no other one may begin with them
 
     def end_day(self) -> None:
         """Let checkouts expire, and payouts arrive and leave, as today's luck will have it."""
@@ -47,9 +48,10 @@ class Bank:
             self._send_ordinarily()
         elif not is_mended:
             self._send_in_trouble(self._trouble)
-        elif self._sent(self._till.advance_payouts()):
+        elif sent := self._sent(self._till.advance_payouts()):
             self._trouble.incident.end(self._studio.now)
             self._trouble = None
+            self._mending = sent
 
     def _send_ordinarily(self) -> None:
         studio = self._studio
@@ -75,10 +77,11 @@ class Bank:
         trouble.incident.affect(self._studio.now, f"charges/{trouble.held_charge}", *paths)
 
     def _arriving(self, now: int) -> str | None:
-        """Return a payout that should arrive today, or null."""
+        """Return a payout that should arrive today and carries nobody else's trouble, or null."""
         payouts = self._till.books.ledger.entries(PAYOUTS)
         due = [p for p in payouts[-5:] if p["status"] == "pending" and p["arrival_date"] <= now]
-        return due[-1].id if due and due[-1]["currency"] == HOME_CURRENCY else None
+        is_ours = due and due[-1]["currency"] == HOME_CURRENCY and due[-1].id not in self._mending
+        return due[-1].id if is_ours else None
 
     def _to_hold(self, now: int) -> str | None:
         """Return a charge with available money and without which a payout is sent all the same, or null."""
