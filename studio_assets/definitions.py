@@ -37,6 +37,7 @@ from sensors.run_failures import build_run_failure_sensor
 from sensors.swarms.sensors import build_swarm_sensors
 from studio_assets.checks.cloud_truth import build_cloud_truth_checks
 from studio_assets.checks.devices import build_findings_checks
+from studio_assets.checks.finance import build_finance_checks
 from studio_assets.checks.governance import build_governance_checks
 from studio_assets.checks.marketing import build_drafts_checks
 from studio_assets.checks.operations import build_recommendation_checks
@@ -44,6 +45,7 @@ from studio_assets.checks.studio_state import build_snapshot_checks
 from studio_assets.cloud_truth.assets import build_cloud_truth
 from studio_assets.devices.assets import build_devices
 from studio_assets.execution.job import execution_job
+from studio_assets.finance.assets import build_finance
 from studio_assets.governance.assets import build_governance
 from studio_assets.governance.signing import checkpoint_job
 from studio_assets.jobs import build_governance_job, build_snapshot_job, retention_job
@@ -107,6 +109,7 @@ def build_defs(
             build_operations(settings),
             *build_recommendations(settings),
             build_marketing(settings),
+            build_finance(settings),
             build_governance(settings),
         ],
         asset_checks=[
@@ -115,6 +118,7 @@ def build_defs(
             build_findings_checks(settings),
             build_recommendation_checks(settings),
             build_drafts_checks(settings),
+            build_finance_checks(settings),
             build_governance_checks(settings),
         ],
         jobs=[

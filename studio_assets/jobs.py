@@ -18,7 +18,15 @@ from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.rows import Completeness
 from resources.settings import Settings
-from studio_assets.keys import CLOUD_TRUTH, GOVERNED, MARKETING, OPERATIONS, STUDIO_STATE, governance_key
+from studio_assets.keys import (
+    CLOUD_TRUTH,
+    FINANCE,
+    GOVERNED,
+    MARKETING,
+    OPERATIONS,
+    STUDIO_STATE,
+    governance_key,
+)
 
 SNAPSHOT_JOB = "snapshot_job"
 RETENTION_JOB = "retention_job"
@@ -36,7 +44,7 @@ def build_snapshot_job(settings: Settings) -> UnresolvedAssetJobDefinition:
     """Return the main job: cloud truth, StudioState, findings and their checks, of one studio-local day."""
     return dg.define_asset_job(
         SNAPSHOT_JOB,
-        selection=dg.AssetSelection.groups(CLOUD_TRUTH, STUDIO_STATE, OPERATIONS, MARKETING),
+        selection=dg.AssetSelection.groups(CLOUD_TRUTH, STUDIO_STATE, OPERATIONS, FINANCE, MARKETING),
         description="Reads the studio's cloud and devices and derives StudioState of one studio-local day.",
         tags={"studio/id": settings.studio_id},
     )

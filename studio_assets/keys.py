@@ -9,6 +9,7 @@ CLOUD_TRUTH = "cloud_truth"
 STUDIO_STATE = "studio_state"
 OPERATIONS = "operations"
 MARKETING = "marketing"
+FINANCE = "finance"
 GOVERNANCE = "governance"
 EXECUTION = "execution"
 PROPOSALS = "proposals"
@@ -19,6 +20,8 @@ DEVICE_FINDINGS = "device_findings"
 DRAFTS = "drafts"
 RECOMMENDATIONS = "recommendations"
 ANOMALIES = "anomalies"
+RECONCILIATION_FLAGS = "reconciliation_flags"
+WEEKLY_SUMMARY = "weekly_summary"
 
 
 def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:
@@ -39,6 +42,11 @@ def devices_key(studio_id: str, connector_id: str) -> dg.AssetKey:
 def operations_key(studio_id: str, thing: str) -> dg.AssetKey:
     """Return the key of ``device_findings``, ``recommendations`` or ``anomalies``."""
     return dg.AssetKey([studio_id, OPERATIONS, thing])
+
+
+def finance_key(studio_id: str, thing: str) -> dg.AssetKey:
+    """Return the key of ``reconciliation_flags`` or ``weekly_summary``."""
+    return dg.AssetKey([studio_id, FINANCE, thing])
 
 
 def marketing_key(studio_id: str, thing: str) -> dg.AssetKey:

@@ -40,6 +40,7 @@ def test_the_assets_are_these(repository):
         "teststudio/cloud_truth/connector_health",
         *(f"teststudio/studio_state/{name}" for name in ("snapshot", "diff", "drift")),
         *(f"teststudio/operations/{name}" for name in ("device_findings", "recommendations", "anomalies")),
+        *(f"teststudio/finance/{name}" for name in ("reconciliation_flags", "weekly_summary")),
         "teststudio/marketing/drafts",
         *(f"teststudio/governance/{name}" for name in ("proposals", "audit_log")),
     }
@@ -64,6 +65,10 @@ def test_the_checks_are_these(repository):
             (asset, name)
             for asset in ("recommendations", "anomalies")
             for name in (*of_findings, "confidence_is_in_range")
+        ),
+        *(
+            ("reconciliation_flags", name)
+            for name in (*of_findings, "confidence_is_in_range", "differences_are_explained")
         ),
         *(("drafts", name) for name in RULES_IN_WORDS),
         *(("snapshot", name) for name in of_snapshot),

@@ -1,0 +1,224 @@
+"""``finance/*``: the reconciliation of today's whole snapshot as findings, and the weekly summary.
+
+Only today's snapshot opens or resolves a flag; a past day touches none, for Stripe tells the present only.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any, Final
+
+import dagster as dg
+import pyarrow as pa
+
+from resources.clock import Clock
+from resources.findings import StoredFinding
+from resources.postgres.findings import Findings
+from resources.postgres.history import History
+from resources.raw_store import RawStore
+from resources.rows import SourceRead
+from resources.settings import Settings
+from studio_assets.automation import on_new_content
+from studio_assets.contracts import catalog
+from studio_assets.contracts.arrow import arrow_schema
+from studio_assets.devices.assets import RETRY, is_today, spec_of
+from studio_assets.finance.conserve import Conservation
+from studio_assets.finance.flags import DEPARTMENT, DETECTOR, flags
+from studio_assets.finance.reconcile import reconcile
+from studio_assets.finance.tables import SOURCES
+from studio_assets.finance.weekly import Week, chart, dollars, summarise, trend
+from studio_assets.keys import FINANCE, RECONCILIATION_FLAGS, WEEKLY_SUMMARY, finance_key, studio_state_key
+from studio_assets.run_book import CheckOutcome, RunBook
+from studio_assets.studio_state.inputs import newest_reads, open_tables, usable_reads
+from studio_assets.studio_state.snapshot import IncompleteSourcesError, as_of_reads, instant_text
+
+RECONCILIATION_VERSION: Final = "reconciliation-1"
+WEEKLY_VERSION: Final = "weekly-summary-1"
+CONSERVATION: Final = "differences_are_explained"
+CONSERVATION_SENTENCE: Final = (
+    "What Stripe holds and what the portal calls paid differ by exactly the sum of the named explanations."
+)
+_COLUMNS: Final = {name: arrow_schema(catalog.collection(name)).names for name in SOURCES}
+
+
+def build_finance(settings: Settings) -> dg.AssetsDefinition:
+    """Return the assets ``reconciliation_flags`` and ``weekly_summary`` of a studio."""
+    flags_key = finance_key(settings.studio_id, RECONCILIATION_FLAGS)
+    weekly_key = finance_key(settings.studio_id, WEEKLY_SUMMARY)
+    common: dict[str, Any] = {
+        "view": "analytics.findings",
+        "group_name": FINANCE,
+        "kinds": {"postgres", "duckdb"},
+        "automation_condition": on_new_content(),
+    }
+    snapshot = studio_state_key(settings.studio_id, "snapshot")
+    specs = [
+        spec_of(
+            settings,
+            flags_key,
+            deps=[snapshot],
+            description="One row per way in which orders and Stripe's money disagree, as it is now. Opened "
+            "and resolved by today's whole snapshot alone; docs/finance.md says what each class means.",
+            code_version=RECONCILIATION_VERSION,
+            **common,
+        ),
+        spec_of(
+            settings,
+            weekly_key,
+            deps=[flags_key],
+            description="Twelve weeks of money: taken, refunded, disputed, fees, paid out, at odds.",
+            code_version=WEEKLY_VERSION,
+            **common,
+        ),
+    ]
+    checks = [dg.AssetCheckSpec(CONSERVATION, asset=flags_key, description=CONSERVATION_SENTENCE)]
+
+    @dg.multi_asset(name="reconcile_money", specs=specs, check_specs=checks, retry_policy=RETRY)
+    def reconcile_money(  # noqa: PLR0917 - Dagster hands resources in by parameter name
+        context: dg.AssetExecutionContext,
+        findings: dg.ResourceParam[Findings],
+        history: dg.ResourceParam[History],
+        raw: dg.ResourceParam[RawStore],
+        clock: dg.ResourceParam[Clock],
+        run_book: dg.ResourceParam[RunBook],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        day, run_id = date.fromisoformat(context.partition_key), context.op_execution_context.run_id
+        if not is_today(day, clock, settings):
+            past: dict[str, Any] = {"origin": "A past day touches no finding"}
+            unasked = dg.AssetCheckResult(
+                asset_key=flags_key, check_name=CONSERVATION, passed=True, description="A past day."
+            )
+            version = dg.DataVersion(f"past-{day}")
+            yield dg.MaterializeResult(
+                asset_key=flags_key, metadata=past, data_version=version, check_results=[unasked]
+            )
+            yield dg.MaterializeResult(asset_key=weekly_key, metadata=past, data_version=version)
+            return
+        with run_book.timed("reconcile"):
+            reads, tables, revision = _todays(settings, history, raw, clock, day, run_id)
+            as_of = as_of_reads(reads.values())
+            found = reconcile(tables, as_of=as_of, timezone=settings.timezone)
+            evidence = {name: f"{revision}.{str(reads[name].content_hash)[:16]}" for name in SOURCES}
+            applied = findings.apply(
+                *(DEPARTMENT, DETECTOR, flags(found.discrepancies, evidence)),
+                at=as_of,
+                run_id=run_id,
+                code_version=RECONCILIATION_VERSION,
+            )
+            weeks = summarise(tables, found.discrepancies, as_of=as_of, timezone=settings.timezone)
+        kept = [one for one in findings.open(DEPARTMENT) if one.finding.detector == DETECTOR]
+        error = found.conservation.error_cents
+        run_book.checks.append(
+            CheckOutcome(f"{FINANCE}/{RECONCILIATION_FLAGS}", CONSERVATION, error == 0, False)
+        )
+        origin: dict[str, Any] = {
+            "origin": f"Derived from cloud: snapshot {revision}",
+            "as_of": dg.MetadataValue.timestamp(as_of),
+        }
+        yield dg.MaterializeResult(
+            asset_key=flags_key,
+            data_version=_version([(one.finding_id, one.content_hash) for one in kept]),
+            metadata={
+                **origin,
+                "dagster/row_count": len(kept),
+                "opened": applied.opened,
+                "changed": applied.changed,
+                "resolved": applied.resolved,
+                "conservation_error_cents": error,
+                "differences": _parts(found.conservation),
+                **({"findings": dg.MetadataValue.table([_record(one) for one in kept])} if kept else {}),
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    asset_key=flags_key,
+                    check_name=CONSERVATION,
+                    passed=error == 0,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=CONSERVATION_SENTENCE if error == 0 else f"{error} cents are not explained.",
+                    metadata={"error_cents": error},
+                )
+            ],
+        )
+        yield dg.MaterializeResult(
+            asset_key=weekly_key,
+            data_version=_version(weeks),
+            metadata={
+                **origin,
+                "dagster/row_count": len(weeks),
+                "weeks": dg.MetadataValue.table([_week(week) for week in weeks]),
+                "chart": dg.MetadataValue.md(chart(weeks)),
+                "trend": trend(weeks),
+            },
+        )
+
+    return reconcile_money
+
+
+def _todays(  # noqa: PLR0917 - the doors of one step, in one order everywhere
+    settings: Settings, history: History, raw: RawStore, clock: Clock, day: date, run_id: str
+) -> tuple[Mapping[str, SourceRead], dict[str, pa.Table], str]:
+    """Return today's reads, their rows, and the revision of the snapshot that rests on them."""
+    snapshot = history.current_snapshot(day)
+    if snapshot is None:
+        raise dg.Failure(f"There is no snapshot of {day} yet; no finding was changed.", allow_retries=False)
+    try:
+        reads = usable_reads(
+            newest_reads(history, day, run_id),
+            day,
+            now=clock.now(),
+            timezone=settings.timezone,
+            stale_minutes=settings.snapshot_stale_minutes,
+        )
+        return reads, open_tables(reads, raw, _COLUMNS), f"{day}.{snapshot.revision}"
+    except IncompleteSourcesError as error:
+        raise dg.Failure(f"{error} No finding was opened or resolved.", allow_retries=False) from error
+
+
+def _parts(conservation: Conservation) -> dg.TableMetadataValue:
+    rows = [("all", currency, cents, "") for currency, cents in sorted(conservation.differences.items())]
+    rows += [(part.name, part.currency, part.cents, str(part.rows)) for part in conservation.parts]
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {"explanation": name, "currency": currency, "amount": dollars(cents), "rows": count}
+            )
+            for name, currency, cents, count in rows
+        ]
+        or [dg.TableRecord({"explanation": "all", "currency": "usd", "amount": "0.00", "rows": ""})]
+    )
+
+
+def _week(week: Week) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "week of": week.monday.isoformat() + ("" if week.is_whole else " (so far)"),
+            "taken": dollars(week.taken),
+            "refunded": dollars(week.refunded),
+            "disputed": dollars(week.disputed),
+            "fees": dollars(week.fees),
+            "kept": dollars(week.kept),
+            "paid out": dollars(week.paid_out),
+            "flags": week.flagged,
+            "at odds": dollars(week.flagged_cents),
+        }
+    )
+
+
+def _record(one: StoredFinding) -> dg.TableRecord:
+    finding = one.finding
+    has_money = finding.expected_cents is not None and finding.observed_cents is not None
+    return dg.TableRecord(
+        {
+            "subject": finding.subject_id,
+            "class": finding.kind,
+            "severity": finding.severity.value,
+            "since": instant_text(finding.since) if finding.since else "",
+            "expected": dollars(finding.expected_cents or 0) if has_money else "",
+            "observed": dollars(finding.observed_cents or 0) if has_money else "",
+            "next step": finding.next_step,
+        }
+    )
+
+
+def _version(said: object) -> dg.DataVersion:
+    return dg.DataVersion(hashlib.sha256(repr(said).encode()).hexdigest())
