@@ -32,6 +32,7 @@ class Limits:
         longest_shelved_open_days: Shelved work no firing took, whatever else was fired; work in a kiln.
         loaded_open_days: Work that came out of a kiln and was not made ready.
         pickup_days: Finished work nobody fetched, days on the clock.
+        pickup_open_days: On how many of those days, at least, somebody could have come.
         fee_warning_days: How long before storage fees begin.
         grace_hours: Free storage after a load became ready; the portal's policy.
         past_window_open_days: After the last day a member hoped for.
@@ -55,9 +56,10 @@ class Limits:
     longest_shelved_open_days: int = 21
     loaded_open_days: int = 6
     pickup_days: int = 14
+    pickup_open_days: int = 9
     fee_warning_days: int = 3
     grace_hours: int = 462
-    past_window_open_days: int = 2
+    past_window_open_days: int = 3
     new_request_days: int = 3
     triaged_request_open_days: int = 8
     unpaid_days: int = 3

@@ -112,15 +112,20 @@ def _stalled(case: Case, row: dict[str, Any], limit: str) -> Finding:
 
 def overdue_pickups(case: Case) -> Iterator[Finding]:
     """Find finished work, reserved or not, that nobody has fetched for too long."""
-    limit = case.days_ago(case.limits.pickup_days)
     reserved = reserved_batches(case)
     for row in batch_states(case):
-        if row["stage"] == READY and row["updated_at"] < limit and row["document_id"] not in reserved:
+        is_ready = row["stage"] == READY and row["document_id"] not in reserved
+        if is_ready and _is_overdue(case, row["updated_at"]):
             capability = NOTE if row["owner_uid"] else None
             yield _overdue(case, "batch", row["document_id"], row["updated_at"], capability)
     for row in _kept(case):
-        if row["ready_for_pickup_at"] < limit:
+        if _is_overdue(case, row["ready_for_pickup_at"]):
             yield _overdue(case, "reservation", row["document_id"], row["ready_for_pickup_at"], None)
+
+
+def _is_overdue(case: Case, since: datetime) -> bool:
+    limits = case.limits
+    return since < case.days_ago(limits.pickup_days) and case.open_days_since(since) > limits.pickup_open_days
 
 
 def _overdue(
