@@ -75,6 +75,29 @@ _EVENT: Final = "LEFT JOIN studio.audit_events AS e ON e.studio_id = r.studio_id
 
 _DETAIL: Final = "(e.payload::jsonb -> 'details' ->> '{}')"
 
+# Of a person's word on swarms and on what they made: table, its subject, and the subject's kind in the log.
+_WORDS: Final = (
+    ("swarm_controls", "department", "swarm"),
+    ("finding_dispositions", "finding_id", "finding"),
+    ("draft_reviews", "draft_id", "draft"),
+    ("triage_decisions", "report_id", "triage"),
+)
+_WORDS_AGREE: Final = "".join(
+    f"""
+    UNION ALL
+    SELECT r.{subject}, 'no event is about its row in {table}'
+    FROM studio.{table} AS r {_EVENT}
+        AND e.subject_kind = '{kind}' AND e.subject_id = r.{subject} AND e.actor_id = r.by
+    WHERE r.studio_id = :studio AND e.seq IS NULL
+    UNION ALL
+    SELECT e.subject_id, 'its event ' || e.seq || ' has no row in {table}'
+    FROM studio.audit_events AS e
+    LEFT JOIN studio.{table} AS r ON r.studio_id = e.studio_id AND r.audit_seq = e.seq
+    WHERE e.studio_id = :studio AND e.subject_kind = '{kind}' AND r.audit_seq IS NULL
+        AND split_part(e.name, ':', 3) <> 'emitted'"""  # noqa: S608 - made of our own words
+    for table, subject, kind in _WORDS
+)
+
 ROWS_AND_EVENTS_AGREE: Final = f"""
 SELECT subject, what FROM (
     SELECT r.proposal_id AS subject, 'its row does not say what its event says' AS what
@@ -148,6 +171,7 @@ SELECT subject, what FROM (
     FROM studio.audit_events AS e
     LEFT JOIN studio.kill_switch_changes AS r ON r.studio_id = e.studio_id AND r.audit_seq = e.seq
     WHERE e.studio_id = :studio AND e.subject_kind = 'kill_switch' AND r.audit_seq IS NULL
+    {_WORDS_AGREE}
 ) AS found
 """  # noqa: S608 - made of our own words
 

@@ -403,3 +403,19 @@ def test_staff_take_a_draft_on_from_there(swarm):
     approved = gateway.approve(BEN, draft.proposal_id, WHY, input_hash=draft.input_hash)
     assert approved.state is ProposalState.APPROVED
     assert swarm.tick().emitted == []
+
+
+def test_a_word_without_its_event_is_seen_and_a_tick_is_no_word(swarm):
+    """What was said by nobody turns the check red; the events of ticks and of words keep it green."""
+    swarm.find(stalled())
+    swarm.tick()
+    gateway = swarm.governed.gateway
+    gateway.mark_finding(ANA, stalled().finding_id, 1, Verdict.USEFUL, "It was looked at.")
+    gateway.pause_swarm(ANA, "operations", "The rules are being mended.")
+    assert swarm.governed.observe() == set()
+    forge = "UPDATE studio.{} SET by = %(by)s"
+    for table in ("swarm_controls", "finding_dispositions"):
+        swarm.governed.plant(table, forge.format(table), by="somebody")
+        assert swarm.governed.observe() == {"rows_and_events_agree"}
+        swarm.governed.plant(table, forge.format(table), by="ana")
+    assert swarm.governed.observe() == set()
