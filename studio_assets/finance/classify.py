@@ -66,10 +66,14 @@ own as (select * from money where place = 1 and not is_foreign),
 crowd as (select signup, count(*) as checkouts, count(*) filter (state = 'pending') as payable,
                  list(id order by id) as checkout_ids, max(id) as last_id
           from case_sale where signup is not null group by signup having count(*) > 1),
-twin as (select s.domain, s.id, min(o.id) as twin_id from case_sale s join sale o
-            on o.domain = s.domain and o.id <> s.id
-           and (o.intent = s.intent or (o.session = s.session and o.session is not null))
-         group by all),
+twin as (
+    select domain, id, min(twin_id) as twin_id from (
+        select s.domain, s.id, o.id as twin_id from case_sale s join sale o
+            on o.intent = s.intent and o.domain = s.domain where o.id <> s.id
+        union all
+        select s.domain, s.id, o.id from case_sale s join sale o
+            on o.session = s.session and o.domain = s.domain where o.id <> s.id
+    ) group by domain, id),
 raw as (
     select s.*, {tax} as tax, p.id as own_id, p.amount as own, p.currency as own_currency,
            p.created as own_created, p.given_back as own_back, p.withdrawn as own_withdrawn, p.entry,
