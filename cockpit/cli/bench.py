@@ -18,7 +18,7 @@ from cockpit.home import CHECKOUT
 BENCHMARKS = CHECKOUT / "tests" / "benchmarks"
 
 
-@click.command(short_help="Measure: read, snapshot, startup, gateway, audit, gateway-model, connectors.")
+@click.command(short_help="Measure, beside raw limits; without a name it says what there is.")
 @JSON_OPTION
 @click.argument("name", required=False)
 @click.option("--steps", type=click.IntRange(min=1), help="How long, for benchmarks that play steps.")

@@ -197,7 +197,7 @@ CLASSES: Final[Mapping[Kind, DiscrepancyClass]] = {
     ),
     Kind.LEDGER_MISMATCH: DiscrepancyClass(
         _MEDIUM,
-        "A payment has no entry in Stripe's ledger, or one of another sum.",
+        "A payment has no entry in Stripe's ledger.",
         "Ask Stripe; until then do not count on this money.",
         confidence=0.9,
     ),
