@@ -155,7 +155,7 @@ FINDINGS = Table(
         *("studio_id", "department", "detector", "finding_id", "revision"),
         postgresql_include=["state", "content_hash", "subject_id", "since", "observed_at"],
     ),
-    Index("findings_of_department", "studio_id", "department", "number"),
+    Index("findings_of_department", "department", "number", "studio_id"),
     Index(
         "findings_open",
         *("studio_id", "department", "finding_id", "revision"),

@@ -83,7 +83,7 @@ MARKETING_DRAFTS = Table(
         "status", Text, "draft, needs_review, approved_for_publish or rejected; the last two by people."
     ),
     described("subject", ForeignText, "Subject or headline; null where the channel has none.", null=True),
-    described("body", ForeignText, "The words."),
+    described("body", ForeignText, "The words of the draft."),
     described(
         "facts", JSONB, "What each claim rests on: facts with their rows and values; no personal data."
     ),

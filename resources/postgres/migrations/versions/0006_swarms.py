@@ -127,7 +127,7 @@ _INDEXES = (
     "marketing_drafts_by_time ON studio.marketing_drafts (studio_id, at)",
     "finding_dispositions_by_time ON studio.finding_dispositions (studio_id, at)",
     # What a swarm asks at every tick: what is new for its department, and what it has proposed already.
-    "findings_of_department ON studio.findings (studio_id, department, number)",
+    "findings_of_department ON studio.findings (department, number, studio_id)",
     "proposals_by_dedupe ON studio.proposals (studio_id, dedupe_key) WHERE dedupe_key IS NOT NULL",
 )
 
