@@ -1,4 +1,7 @@
-"""Findings become draft proposals, each once, and only while nothing holds the swarm."""
+"""Findings become draft proposals, each once, and only while nothing holds the swarm.
+
+Over 400 lines because every hold and every interruption is tried on the same small studio.
+"""
 
 import json
 from contextlib import contextmanager, suppress

@@ -1,4 +1,7 @@
-"""Findings: what is open is what the detector last found, however often and in whatever way it was told."""
+"""Findings: what is open is what the detector last found, however often and in whatever way it was told.
+
+Over 400 lines because the sequences, cuts and races are all held to the one list of what is open.
+"""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,8 @@
 """Crashes at every named point, and answers to commits that never came: one effect, no gap, no person.
 
 Here the process dies and the ledger in memory keeps only what was committed. The same points are used with
-real processes and connections against PostgreSQL.
+real processes and connections against PostgreSQL. Over 400 lines because each verb needs its own way to the
+point at which it dies.
 """
 
 import contextlib
