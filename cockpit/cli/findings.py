@@ -12,6 +12,7 @@ from cockpit import words
 from cockpit.cli.desk_words import visible
 from cockpit.cli.identity_option import acting
 from cockpit.cli.options import print_json, shared
+from cockpit.cli.proposal_outcome import show_proposal
 from cockpit.desk import Desk, open_desk
 from cockpit.errors import CockpitError
 from policies.actors import Actor
@@ -19,9 +20,17 @@ from policies.marks import FindingMark, Verdict
 from resources.findings import FindingState, StoredFinding
 from resources.postgres.findings import Findings
 from resources.postgres.swarms import Swarms
+from sensors.swarms.candidates import Why, candidate_of
+from sensors.swarms.spec import SWARMS
 from studio_assets.doors import live_findings, live_swarms
 
 _LEAST_OF_AN_ID: Final = 8
+_NOT_PROPOSED: Final = {
+    Why.RESOLVED: "It is no longer so.",
+    Why.NO_CAPABILITY: "Nothing that Studio OS could do would mend it.",
+    Why.NOT_OF_SWARM: "What it asks for cannot be proposed from a finding.",
+    Why.DOES_NOT_FIT: "What it asks for does not fit what it is about.",
+}
 
 
 @click.group(short_help="See what is not as it should be, and say what a finding was worth.")
@@ -121,6 +130,49 @@ def mark_(
         print_json(mark_told(made))
     else:
         print(f"{made.finding_id} revision {made.revision} is marked {made.verdict}.")
+    return 0
+
+
+@findings.command(short_help="Ask for what would mend one.")
+@shared
+@acting
+@click.argument("finding_id")
+@click.option("--rationale", help="Why this should be done (default: what was found and why).")
+@click.option("--owner", help="The member whose things it touches, where the capability asks for one.")
+@click.option("--draft", "is_draft", is_flag=True, help="Do not ask for approval yet.")
+def propose(
+    *,
+    home: Path | None,
+    is_json: bool,
+    actor: Actor,
+    finding_id: str,
+    rationale: str | None,
+    owner: str | None,
+    is_draft: bool,
+) -> int:
+    """Propose what would mend a finding, with its evidence. What was proposed about it already is shown."""
+    with _open(home, actor) as (desk, kept, _):
+        seen = _found(kept, finding_id)
+        spec = next((each for each in SWARMS if each.department == seen.finding.department), None)
+        wanted = Why.NOT_OF_SWARM if spec is None else candidate_of(spec, seen, by_person=True)
+        if isinstance(wanted, Why):
+            raise CockpitError(
+                f"{_NOT_PROPOSED[wanted]} Nothing was proposed.",
+                f"Do this instead: {visible(seen.finding.next_step)}",
+                exit_code=1,
+            )
+        made = desk.gateway.propose(
+            actor,
+            wanted.capability_id,
+            wanted.input,
+            rationale or wanted.rationale,
+            owner_id=owner,
+            dedupe_key=wanted.dedupe_key,
+            evidence=wanted.evidence,
+            predicted_effects=wanted.predicted_effects,
+            is_draft=is_draft,
+        )
+        show_proposal(desk, made, is_json=is_json)
     return 0
 
 

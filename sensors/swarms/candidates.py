@@ -46,10 +46,15 @@ class ProposalCandidate:
     dedupe_key: str
 
 
-def candidate_of(spec: SwarmSpec, stored: StoredFinding) -> ProposalCandidate | Why:
-    """Return what would be proposed about a finding as it is now, or why nothing is."""
+def candidate_of(
+    spec: SwarmSpec, stored: StoredFinding, *, by_person: bool = False
+) -> ProposalCandidate | Why:
+    """Return what would be proposed about a finding as it is now, or why nothing is.
+
+    A person may propose also what is too mild or too unsure for a swarm.
+    """
     finding = stored.finding
-    why = _held_back(spec, stored)
+    why = _held_back(spec, stored, by_person=by_person)
     if why is not None:
         return why
     capability_id = str(finding.capability_id)
@@ -69,13 +74,16 @@ def candidate_of(spec: SwarmSpec, stored: StoredFinding) -> ProposalCandidate | 
     )
 
 
-def _held_back(spec: SwarmSpec, stored: StoredFinding) -> Why | None:
+def _held_back(spec: SwarmSpec, stored: StoredFinding, *, by_person: bool) -> Why | None:
     finding, order = stored.finding, list(Severity)
     checks = (
         (stored.state is not FindingState.OPEN, Why.RESOLVED),
         (finding.capability_id is None, Why.NO_CAPABILITY),
         (finding.capability_id not in spec.makers, Why.NOT_OF_SWARM),
-        (order.index(finding.severity) < order.index(spec.least_severity), Why.TOO_MILD),
-        (finding.confidence < spec.least_confidence, Why.TOO_UNSURE),
+        (
+            not by_person and order.index(finding.severity) < order.index(spec.least_severity),
+            Why.TOO_MILD,
+        ),
+        (not by_person and finding.confidence < spec.least_confidence, Why.TOO_UNSURE),
     )
     return next((why for is_so, why in checks if is_so), None)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from resources.findings import StoredFinding
+from studio_assets.finance.classes import correction_cents
 
 Maker = Callable[[StoredFinding], Mapping[str, Any] | None]
 """Makes an input; null when the capability does not fit the finding."""
@@ -22,11 +23,14 @@ def batch_note(stored: StoredFinding) -> Mapping[str, Any] | None:
 
 
 def adjustment(stored: StoredFinding) -> Mapping[str, Any] | None:
-    """Return the input of a correction by what is missing; null without two amounts that differ."""
+    """Return the input of a correction that makes an order agree with Stripe; null without two amounts.
+
+    Positive: the order counts too little as paid. Amounts that do not differ need no correction.
+    """
     finding = stored.finding
     if finding.expected_cents is None or finding.observed_cents is None or finding.currency != "usd":
         return None
-    cents = finding.expected_cents - finding.observed_cents
+    cents = correction_cents(finding.kind, finding.expected_cents, finding.observed_cents)
     if cents == 0 or abs(cents) > _MOST_CENTS:
         return None
     memo = f"{said(stored)} {finding.next_step}"

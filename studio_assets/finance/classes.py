@@ -242,6 +242,20 @@ CLASSES: Final[Mapping[Kind, DiscrepancyClass]] = {
 }
 
 
+_COUNTED_AS_GIVEN_BACK: Final = frozenset({Kind.REFUND_MISSING, Kind.PARTIAL_REFUND, Kind.REFUND_UNRECORDED})
+
+
+def correction_cents(kind: str, expected: int, observed: int) -> int:
+    """Return what to add to the sum an order counts as paid, so that it is what Stripe holds for it.
+
+    Args:
+        kind: Name of the class; of a class unknown here the amounts are taken as money that came in.
+        expected: Of the flag, in minor units.
+        observed: Of the flag: money that came in, or for the classes of refunds, money that went back.
+    """
+    return expected - observed if kind in _COUNTED_AS_GIVEN_BACK else observed - expected
+
+
 def hidden_by(kind: Kind) -> frozenset[Kind]:
     """Return the classes that keep a class from being told on the same sale."""
     return frozenset(other for other, told in CLASSES.items() if kind in told.hides)

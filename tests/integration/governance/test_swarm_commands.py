@@ -104,6 +104,20 @@ def test_a_pause_is_given_shown_and_ended(ask, swarm):
     assert operations["lastEmittedAt"] is not None
 
 
+def test_a_person_turns_a_flag_into_a_proposal_once(ask, swarm):
+    """Also one that the swarm has drafted; who is no staff cannot, and what nothing mends is not proposed."""
+    flag = missing().finding_id
+    assert ask("findings", "propose", flag, actor=MEMBER)[0] == 1
+    code, told = ask("findings", "propose", flag, "--rationale", "Read the receipt, it is so.")
+    assert (code, told["capabilityId"], told["state"]) == (0, missing().capability_id, "pending_approval")
+    assert (told["input"]["flagId"], told["input"]["adjustmentCents"]) == (flag, -250)
+    assert [link["findingId"] for link in told["evidence"]] == [flag]
+    assert ask("findings", "propose", flag)[1]["id"] == told["id"]
+    swarm.find(stalled(1, capability_id=None))
+    code, words = ask("findings", "propose", stalled(1).finding_id, is_json=False)
+    assert (code, words) == (1, "")
+
+
 def test_who_is_no_staff_sees_nothing_and_changes_nothing(ask, swarm):
     finding_id = stalled(1).finding_id
     swarm_actor = replace(MEMBER, kind=ActorKind.SYSTEM, actor_id="system:swarm_operations")

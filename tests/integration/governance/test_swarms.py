@@ -182,7 +182,7 @@ def test_money_becomes_a_correction_to_the_cent(swarm):
     swarm.find(missing(), detector="reconciliation", department="finance")
     assert len(swarm.tick().emitted) == 1
     (proposal,) = swarm.proposals()
-    assert (proposal.input["adjustmentCents"], proposal.input["currency"]) == (250, "usd")
+    assert (proposal.input["adjustmentCents"], proposal.input["currency"]) == (-250, "usd")
     assert proposal.input["flagId"] == proposal.dedupe_key
 
 

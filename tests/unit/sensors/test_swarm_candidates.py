@@ -74,8 +74,11 @@ def test_what_is_not_proposed_says_why(spec, finding, why):
     assert candidate_of(spec, finding) is why
 
 
-def test_the_amount_is_what_is_missing():
-    assert candidate_of(FINANCE, money()).input["adjustmentCents"] == -200
+def test_a_correction_makes_the_order_agree_with_stripe():
+    """More money came in than the order says: it rises. More went back than it says: it falls."""
+    assert candidate_of(FINANCE, money()).input["adjustmentCents"] == 200
+    refund = money(kind="refund_unrecorded", expected_cents=0, observed_cents=500)
+    assert candidate_of(FINANCE, refund).input["adjustmentCents"] == -500
 
 
 def test_no_swarm_may_ask_for_what_is_too_dangerous_for_it():

@@ -1,10 +1,14 @@
 """Flags are findings: stable, with money in whole cents, with evidence that names rows, and no customer."""
 
+from collections.abc import Callable, Sequence
+from functools import cache
+
 import pytest
 
 from resources.findings import Finding
-from studio_assets.finance.classes import ADJUST
+from studio_assets.finance.classes import ADJUST, CLASSES, Kind, correction_cents
 from studio_assets.finance.flags import flags
+from studio_assets.finance.reconcile import Discrepancy
 from tests.unit.studio_assets.finance.ledgers import AS_OF, DAY, Books, with_tax
 from tests.unit.studio_assets.finance.test_reconcile import BENT, books
 
@@ -13,11 +17,18 @@ def flagged(made: Books, **hashes: str) -> list[Finding]:
     return flags(made.reconcile().discrepancies, hashes)
 
 
-@pytest.mark.parametrize("bend", [bend for bend, _, _ in BENT], ids=[bend.__name__ for bend, _, _ in BENT])
-def test_every_class_becomes_a_finding_whose_evidence_is_there(bend):
+@cache
+def bent(bend: Callable[[Books], None]) -> tuple[Books, Sequence[Discrepancy]]:
+    """Return books with one error, and what the reconciliation says of them; worked out once."""
     made = books()
     bend(made)
-    for finding in flagged(made):
+    return made, made.reconcile().discrepancies
+
+
+@pytest.mark.parametrize("bend", [bend for bend, _, _ in BENT], ids=[bend.__name__ for bend, _, _ in BENT])
+def test_every_class_becomes_a_finding_whose_evidence_is_there(bend):
+    made, found = bent(bend)
+    for finding in flags(found, {}):
         assert finding.department == "finance"
         assert finding.detector == "reconciliation"
         assert 0 < finding.confidence <= 1
@@ -60,3 +71,26 @@ def test_the_same_books_give_the_same_identities_and_words():
     for bend, _, _ in BENT[1:4]:
         bend(made)
     assert flagged(made) == flagged(made)
+
+
+@pytest.mark.parametrize("bend", [bend for bend, _, _ in BENT], ids=[bend.__name__ for bend, _, _ in BENT])
+def test_a_correction_makes_the_order_count_what_stripe_holds(bend):
+    """Whatever class proposes a sum: what the order counts as paid, with tax, plus that sum, is Stripe's."""
+    made, found = bent(bend)
+    for one in found:
+        is_sum = one.expected_cents is not None and one.observed_cents is not None
+        if not (CLASSES[one.kind].is_adjustable and is_sum):
+            continue
+        counted, held = counted_and_held(made, one.subject)
+        untaxed = one.kind in {Kind.ORDER_WITHOUT_CHARGE, Kind.DUPLICATE_ORDER}  # nothing says it was taxed
+        counted = 4000 if untaxed else counted
+        assert counted + correction_cents(one.kind, one.expected_cents, one.observed_cents) == held
+
+
+def counted_and_held(made: Books, name: str) -> tuple[int, int]:
+    """Return what the order counts as paid, with tax, and what Stripe took for it less what it gave back."""
+    order = made.rows["materials_orders"][name]
+    charge = made.rows["charges"].get(f"ch_{name}")
+    back = sum(row["amount_cents"] for row in made.rows["refunds"].values())
+    held = charge["amount_captured_cents"] - back if charge is not None else 0
+    return with_tax(order["total_cents"]) if order["payment_status"] == "paid" else 0, held
