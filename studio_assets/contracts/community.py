@@ -1,6 +1,6 @@
 """Contracts of what people ask and report: moderation, agent requests, support, lending (Firestore)."""
 
-from studio_assets.contracts.model import Collection
+from studio_assets.contracts.model import Collection, Column, Kind, PersonalData
 from studio_assets.contracts.vocabulary import (
     CREATED_AT,
     ONE_L_CANCELLED,
@@ -55,8 +55,23 @@ COMMUNITY_REPORTS = Collection(
     change_column="updated_at",
     notes=(
         "Reporters choose the severity; count high only among open and triaged reports.",
-        "The note, the target and the reporter are never read.",
+        "The reporter is never read; the note and the target only in memory, and only of open reports.",
         "change_column: every staff action and appeal outcome sets updatedAt; reports are never deleted.",
+    ),
+    in_memory=(
+        Column(
+            "note",
+            "note",
+            Kind.TEXT,
+            "What the reporter wrote, for a triage suggestion; its hash alone is kept.",
+            personal_data=PersonalData.FREE_TEXT,
+        ),
+        Column(
+            "target_id",
+            "targetRef.id",
+            Kind.TEXT,
+            "Which content is reported, for counting reports of one; only a hash is kept.",
+        ),
     ),
 )
 

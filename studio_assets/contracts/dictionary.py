@@ -23,7 +23,7 @@ This page is generated from the contracts, the counters and the database's comme
 
 Everything is derived from cloud. Instants are UTC; a date is a studio-local day; money is whole cents with
 its currency beside it. Names, addresses, contacts and free text never leave their source; member ids are
-pseudonyms.
+pseudonyms. Where a detector needs what is not kept, it is read in memory, and stands below a source's columns.
 
 - [Sources](#sources): what is read from Firestore and Stripe, kept as Parquet, one file per read
 - [Counters](#counters): the numbers of StudioState
@@ -67,6 +67,10 @@ def _collection(contract: Collection) -> str:
     lines += [f"- {note}" for note in contract.notes]
     lines += [""] if contract.notes else []
     lines += _table(("Column", "Source field", "Type", "Meaning"), map(_column, contract.columns))
+    if contract.in_memory:
+        lines += ["", "Read in memory by a detector, never kept or told:", ""]
+        rows = ((f"`{column.path}`", column.meaning) for column in contract.in_memory)
+        lines += _table(("Source field", "What for"), rows)
     return "\n".join([*lines, ""])
 
 

@@ -23,10 +23,11 @@ class Kind(StrEnum):
 
 
 class PersonalData(StrEnum):
-    """Personal-data class of a column. Only the first two may stand in a contract."""
+    """Personal-data class of a column. Only the first two may be kept."""
 
     NONE = "none"
     PSEUDONYM = "pseudonym"
+    FREE_TEXT = "free_text"  # written by people; only among what is read in memory
 
 
 class Case(StrEnum):
@@ -80,6 +81,8 @@ class Collection:
         path: Name in the source (``kilnFirings``, ``payment_intents``).
         grain: "One row per …".
         columns: The only fields that are requested and kept. ``document_id`` is added to every row.
+        in_memory: Fields one detector reads in memory besides. Neither they nor anything that repeats them
+            is kept or told: no file, table, metadata or log; only a classification and a hash of them is.
         change_column: Column that every writer of a kept column touches, or null where the contract knows a
             writer that does not; without one the collection is always read whole.
         notes: Traps a reader of the data must know.
@@ -94,6 +97,7 @@ class Collection:
     change_column: str | None = None
     notes: tuple[str, ...] = ()
     documentation: str = ""
+    in_memory: tuple[Column, ...] = ()
 
     @property
     def field_paths(self) -> tuple[str, ...]:

@@ -49,3 +49,17 @@ def test_member_ids_are_marked_as_pseudonyms(contract):
     for column in contract.columns:
         is_member = column.path.rpartition(".")[2] in {"uid", "ownerUid", "borrowerUid"}
         assert (column.personal_data is PersonalData.PSEUDONYM) == is_member
+
+
+def test_what_people_wrote_is_read_in_memory_at_most():
+    """Free text is no column of any contract: it cannot come into a file or a table with the rest."""
+    kept = {column.path for contract in ALL for column in contract.columns}
+    in_memory = [column for contract in ALL for column in contract.in_memory]
+    assert [column.path for column in in_memory] == ["note", "targetRef.id"]
+    assert not kept & {column.path for column in in_memory}
+    assert not [
+        column
+        for contract in ALL
+        for column in contract.columns
+        if column.personal_data is PersonalData.FREE_TEXT
+    ]
