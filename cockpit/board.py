@@ -33,7 +33,7 @@ class PlainBoard:
             phase, line = running.life.phase, describe_line(running)
             said_phase, said, said_at = self._said.get(running.name, (Phase.WAITING, "", 0.0))
             is_due = phase is not said_phase or now - said_at >= SECONDS_BETWEEN_DETAILS
-            if phase is not Phase.WAITING and line != said and is_due:
+            if (phase is not Phase.WAITING or running.problem) and line != said and is_due:
                 self._said[running.name] = (phase, line, now)
                 self.say(line)
 

@@ -181,6 +181,8 @@ def all_parts(house: House, *, is_once: bool) -> list[Part]:
             after=["snapshot"],
             is_service=False,
             start_limit_seconds=24 * 3600.0,
+            # It keeps what is done day by day, so a failure after minutes of work is no repeated one.
+            stable_seconds=600.0,
         )
     return [*parts, last]
 

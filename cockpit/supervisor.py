@@ -29,6 +29,8 @@ PROBE_SECONDS: Final = 0.25
 STATUS_SECONDS: Final = 0.5
 STOP_PATIENCE_SECONDS: Final = 15.0
 
+_TROUBLED: Final = frozenset({Phase.WAITING, Phase.PAUSING, Phase.FAILED})
+
 Watcher = Callable[[Sequence["Running"]], None]
 
 
@@ -45,6 +47,8 @@ class Running:
     is_ready: bool = False
     problem: str = ""
     ready_after: float | None = None
+    needs: "list[Running]" = field(default_factory=list)
+    needs_were_started: int = 0
     last_lines: list[str] = field(default_factory=list)
 
     @property
@@ -57,13 +61,27 @@ class Running:
         """Whether what this part gives to others is there."""
         return self.life.phase in {Phase.READY, Phase.DONE}
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it has come up and has not ended since, noticed or not."""
+        return self.has_come_up and (self.child is None or self.child.poll() is None)
+
+    @property
+    def was_let_down(self) -> bool:
+        """Whether something it needs is away, or was started again since this part was started."""
+        return self.starts_of_needs() != self.needs_were_started or not all(n.is_there for n in self.needs)
+
+    def starts_of_needs(self) -> int:
+        """Return how often all that it needs was started, ever."""
+        return sum(need.life.starts for need in self.needs)
+
     def describe(self) -> dict[str, Any]:
         """Return what a person is told about this part; never an environment."""
         return {
             "name": self.name,
             "label": self.part.label,
             "phase": str(self.life.phase),
-            "detail": self.problem if self.life.phase in {Phase.PAUSING, Phase.FAILED} else self.part.detail,
+            "detail": self.problem if self.life.phase in _TROUBLED else self.part.detail,
             "pid": self.child.pid if self.child else None,
             "restarts": self.life.restarts,
             "seconds": self.ready_after,
@@ -93,7 +111,12 @@ class Supervisor:
         self.started = time.monotonic()
         self.stop_signal: int | None = None
         self.refusal: CockpitError | None = None
-        self.running = [Running(part, Lifecycle(part.is_service, part.start_limit_seconds)) for part in parts]
+        self.running = [
+            Running(part, Lifecycle(part.is_service, part.start_limit_seconds, part.stable_seconds))
+            for part in parts
+        ]
+        for running in self.running:
+            running.needs = self._needs_of(running.part)
 
     def run(self, until: Callable[[Sequence[Running]], bool]) -> None:
         """Run until ``until`` holds, a signal asks to stop, or a part refuses for good (``refusal``).
@@ -146,22 +169,33 @@ class Supervisor:
             self._probe(running, now)
         phase = running.life.phase
         action = running.life.advance(
-            now, may_start=self._may_start(running.part), exit_code=exit_code, is_ready=running.is_ready
+            now,
+            may_start=self._may_start(running),
+            exit_code=exit_code,
+            is_ready=running.is_ready,
+            was_let_down=running.was_let_down,
         )
         if running.life.phase is not phase:
             self._tell(running, now, exit_code)
         if action is Action.START:
             running.part.reset()
             running.problem = ""
+            running.needs_were_started = running.starts_of_needs()
             running.preparing = self._workers.submit(running.part.prepare)
         elif action is Action.KILL and running.child:
             running.problem = f"was not ready within {running.life.start_limit_seconds:.0f} s"
             running.child.kill_family()
 
-    def _may_start(self, part: Part) -> bool:
-        others = [other for other in self.running if other.name in part.needs or other.name in part.after]
-        return all(
-            other.has_come_up or (other.name in part.after and other.life.failures > 0) for other in others
+    def _needs_of(self, part: Part) -> list[Running]:
+        """Return what a part needs, and what that needs: a step that is done says nothing of its server."""
+        direct = [other for other in self.running if other.name in part.needs]
+        further = [each for other in direct for each in self._needs_of(other.part)]
+        return list({each.name: each for each in [*direct, *further]}.values())
+
+    def _may_start(self, running: Running) -> bool:
+        first = [other for other in self.running if other.name in running.part.after]
+        return all(need.is_there for need in running.needs) and all(
+            other.has_come_up or other.life.failures > 0 for other in first
         )
 
     def _finish_preparing(self, running: Running, now: float) -> None:
@@ -232,6 +266,9 @@ class Supervisor:
             running.problem = ""
             if running.ready_after is None:
                 running.ready_after = round(now - self.started, 2)
+        if life.phase is Phase.WAITING:
+            away = [need.part.label for need in running.needs if not need.is_there]
+            running.problem = f"until this is back: {', '.join(away)}" if away else ""
         log = self._log.warning if life.phase in {Phase.PAUSING, Phase.FAILED} else self._log.info
         log(
             f"part:{running.name}:{life.phase}",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from cockpit.lifecycle import STABLE_SECONDS
 from cockpit.processes import Command
 
 
@@ -16,6 +17,7 @@ class Part(Protocol):
         after: Names of the steps that should have had their turn first, whether or not they succeeded.
         is_service: A service runs on; a step ends, and 0 means it succeeded.
         start_limit_seconds: After this long without being ready, or without ending, it counts as failed.
+        stable_seconds: After having worked this long, earlier failures of it are forgotten.
         detail: What it is doing, in a few words; shown in its status line.
     """
 
@@ -25,6 +27,7 @@ class Part(Protocol):
     after: Sequence[str]
     is_service: bool
     start_limit_seconds: float
+    stable_seconds: float
     detail: str
 
     def reset(self) -> None:
@@ -55,6 +58,7 @@ class BasePart:
     after: Sequence[str] = ()
     is_service = True
     start_limit_seconds = 120.0
+    stable_seconds = STABLE_SECONDS
     detail = ""
 
     def reset(self) -> None:

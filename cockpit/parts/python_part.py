@@ -1,6 +1,7 @@
 """Parts that run one of our own modules, or one of Dagster's, on this Python."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -29,6 +30,8 @@ class PythonPart(BasePart):
         is_service: Whether it runs on.
         ready_line: A service is ready once it said a line with this in it; empty means at once.
         start_limit_seconds: After this long without being ready, or without ending, it has failed.
+        stable_seconds: After having worked this long, earlier failures are forgotten; null means that of a
+            service, and never for a step: one that always fails late must give up, too.
     """
 
     def __init__(
@@ -43,8 +46,11 @@ class PythonPart(BasePart):
         is_service: bool = True,
         ready_line: str = "",
         start_limit_seconds: float = 120.0,
+        stable_seconds: float | None = None,
     ) -> None:
         self.name, self.label, self.is_service = name, label, is_service
+        if stable_seconds is not None or not is_service:
+            self.stable_seconds = math.inf if stable_seconds is None else stable_seconds
         self.needs, self.after = needs, after
         self.start_limit_seconds = start_limit_seconds
         self._argv, self._environment, self._ready_line = argv, environment, ready_line

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from concurrent.futures import wait
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from resources.errors import SourceUnreadableError
 from resources.stripe.gateway import ListStats
-from resources.stripe.guard import KeyRefusedError
+from resources.stripe.guard import KeyRefusedError, ReadOnlyTransport
 from resources.stripe.live import LivePaymentSource, live_payment_source
 from twins.stripe.access import READER_KEY
 from twins.stripe.faults import FaultAction
@@ -208,8 +209,6 @@ def test_where_auto_paging_would_call_a_cut_list_whole(calm):
 )
 def test_a_refused_key_is_told_apart(calm, key, words):
     """Missing permission and unknown key: both final, each with its remedy, neither with the key in it."""
-    from resources.stripe.guard import ReadOnlyTransport
-
     client = stripe.StripeClient(
         key, http_client=ReadOnlyTransport(calm.base_url), base_addresses={"api": calm.base_url}
     )
@@ -272,16 +271,49 @@ def test_a_caller_that_stops_early_leaves_nothing_running(calm):
     _wait_for_readers()
 
 
-def test_windows_hide_latency(calm):
-    """With 100 ms an answer, eight windows are clearly faster than one."""
-    calm.faults.latency_seconds = 0.1
-    seconds = {}
-    for concurrency in (1, 8):
-        started = time.monotonic()
-        assert len(_read(_source(calm, concurrency=concurrency))) == len(_expected(calm, "charges"))
-        seconds[concurrency] = time.monotonic() - started
-    assert seconds[1] > 1.5
-    assert seconds[1] / seconds[8] > 1.5
+class _LockStep:
+    """Lets one request through each time the reader has begun all it wants to have under way and waits."""
+
+    def __init__(self):
+        self._send, self._wait = ReadOnlyTransport.request, wait
+        self._changed = threading.Condition()
+        self._wanted = self._held = self.most = 0
+        self._gave_up = False
+
+    def wait(self, running, **options):
+        with self._changed:
+            self._wanted = len(running)
+            self._changed.notify_all()
+        return self._wait(running, **options)
+
+    def request(self, *arguments, **options):
+        with self._changed:
+            self._held += 1
+            self._changed.notify_all()
+            self._gave_up |= not self._changed.wait_for(self._may_pass, timeout=20)
+            self.most = max(self.most, self._held)
+            self._held -= 1
+            self._wanted = 0
+        return self._send(*arguments, **options)
+
+    def _may_pass(self):
+        return self._gave_up or self._held == self._wanted
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 8])
+def test_windows_hide_latency(calm, monkeypatch, concurrency):
+    """While answers do not come, as many requests as allowed are under way at once, and never one more."""
+    step = _LockStep()
+    monkeypatch.setattr("resources.stripe.pages.PAGE_SIZE", 10)  # so that there is enough to ask for
+    monkeypatch.setattr("resources.stripe.live.wait", step.wait)
+
+    def request(transport, *arguments, **options):
+        return step.request(transport, *arguments, **options)
+
+    monkeypatch.setattr(ReadOnlyTransport, "request", request)
+    found = _read(_source(calm, concurrency=concurrency))
+    assert {record["id"] for record in found} == _expected(calm, "charges")
+    assert step.most == concurrency
 
 
 def test_reading_never_writes(calm):

@@ -20,8 +20,10 @@ def service():
     return Lifecycle(is_service=True, start_limit_seconds=30)
 
 
-def step(life, now, *, may_start=True, exit_code=None, is_ready=False):
-    return life.advance(now, may_start=may_start, exit_code=exit_code, is_ready=is_ready)
+def step(life, now, *, may_start=True, exit_code=None, is_ready=False, was_let_down=False):
+    return life.advance(
+        now, may_start=may_start, exit_code=exit_code, is_ready=is_ready, was_let_down=was_let_down
+    )
 
 
 def test_a_part_waits_for_what_it_needs():
@@ -117,6 +119,51 @@ def test_a_step_gives_up_after_its_attempts():
             starts += 1
     assert starts == STEP_ATTEMPTS
     assert life.phase is Phase.FAILED
+
+
+@pytest.mark.parametrize("is_service", [True, False])
+def test_an_end_while_what_it_needs_is_away_is_no_failure_and_starts_when_that_is_back(is_service):
+    """However often: nothing is counted, nothing is started meanwhile, and then it starts at once."""
+    life = Lifecycle(is_service=is_service, start_limit_seconds=30)
+    for number in range(3 * STEP_ATTEMPTS):
+        now = 100.0 * number
+        assert step(life, now) is Action.START
+        step(life, now + 1, exit_code=1, was_let_down=True)
+        assert (life.phase, life.failures) == (Phase.WAITING, 0)
+        assert step(life, now + 90, may_start=False, was_let_down=True) is Action.NOTHING
+    assert step(life, now + 91) is Action.START
+
+
+def test_a_step_that_gave_up_tries_again_with_all_its_attempts_when_what_it_needs_was_away():
+    """What failed it may have been that, even when it was noticed late."""
+    life = Lifecycle(is_service=False, start_limit_seconds=30)
+    now = failed(life, 0.0)
+    assert step(life, now + 1000) is Action.NOTHING
+    assert step(life, now + 1001, may_start=False, was_let_down=True) is Action.NOTHING
+    assert step(life, now + 1002, was_let_down=True) is Action.START
+    failed(life, now + 1002)
+
+
+def failed(life, now):
+    """Fail a step until it gives up; return when that is. It takes every attempt."""
+    starts = life.starts
+    while life.phase is not Phase.FAILED:
+        now += 0.1
+        step(life, now, exit_code=1 if life.phase is Phase.STARTING else None)
+    assert life.starts - starts in {STEP_ATTEMPTS, STEP_ATTEMPTS - 1}  # one may have begun before
+    assert life.failures == STEP_ATTEMPTS
+    return now
+
+
+@pytest.mark.parametrize(("seconds", "failures"), [(599.9, 2), (600.0, 1)])
+def test_a_step_that_worked_long_enough_begins_to_count_anew(seconds, failures):
+    """Just under and on the time it is given."""
+    life = Lifecycle(is_service=False, start_limit_seconds=1e6, stable_seconds=600)
+    step(life, 0)
+    step(life, 0, exit_code=1)
+    step(life, 1)
+    step(life, 1 + seconds, exit_code=1)
+    assert life.failures == failures
 
 
 def test_a_part_that_cannot_even_start_pauses():

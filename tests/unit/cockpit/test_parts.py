@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import socket
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def test_a_pretend_robot_gets_an_address_that_nobody_listens_on():
 def _address():
     argv = list(TwinsPart(WORLD, nothing, told={}, writer_file=WRITER, session_file=SESSION).command().argv)
     return argv[argv.index("--robot-address") + 1]
+
+
+def test_a_step_that_fails_late_gives_up_too_unless_it_says_otherwise():
+    """Else a snapshot that fails after minutes would be tried for ever."""
+    step = PythonPart("snapshot", "Snapshot", ["x"], nothing, is_service=False)
+    filler = PythonPart("history", "History", ["x"], nothing, is_service=False, stable_seconds=600)
+    service = PythonPart("web", "Web pages", ["x"], nothing)
+    assert (step.stable_seconds, filler.stable_seconds, service.stable_seconds) == (math.inf, 600, 60)
 
 
 def test_plain_lines_tell_every_change_of_phase_once():

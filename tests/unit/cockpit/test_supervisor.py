@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from cockpit.home import open_home, read_json, write_json
-from cockpit.lifecycle import Phase
+from cockpit.lifecycle import STEP_ATTEMPTS, Phase
 from cockpit.parts.part import BasePart
-from cockpit.processes import MARK, Command, Registry, relatives
+from cockpit.processes import MARK, Command, Registry, relatives, wait_for_end
 from cockpit.supervisor import Supervisor
 from policies.redaction import Redactor
 
@@ -131,6 +131,43 @@ def test_a_killed_part_is_started_again_and_there_is_never_a_second_copy(home, s
     assert supervisor.running[0].child.pid != killed
     assert (part.starts, max(counts)) == (2, 1)
     assert supervisor.running[0].life.restarts == 1
+
+
+def test_a_part_waits_for_what_it_needs_to_come_back_and_nothing_counts_against_it(home, supervise, tmp_path):
+    """The history needs a step that is done, and through it the database: killed, held back, then let in."""
+    gate = tmp_path / "gate"
+    gate.touch()
+    wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)\n"
+    database = Program("database", wait + SLEEPER, home)
+    migrations = Program("migrations", "", home, needs=("database",), is_service=False)
+    history = Program("history", "import time; time.sleep(60)", home, needs=("migrations",), is_service=False)
+    supervisor = supervise(history, migrations, database)
+    told, _, server = supervisor.running
+    supervisor.run(within(20, lambda _: told.child is not None))
+    gate.unlink()
+    for running in (server, told):
+        os.kill(running.child.pid, signal.SIGKILL)
+        assert wait_for_end(running.child.pid, seconds=20)
+    supervisor.run(within(20, lambda _: server.life.phase is Phase.STARTING and server.child is not None))
+    assert (told.life.phase, told.life.failures, told.child) == (Phase.WAITING, 0, None)
+    assert told.describe()["detail"] == "until this is back: database"
+    gate.touch()
+    supervisor.run(within(20, lambda _: told.child is not None))
+    assert (server.life.phase, history.starts, migrations.starts) == (Phase.READY, 2, 1)
+
+
+def test_a_step_that_gave_up_starts_again_after_the_database_did(home, supervise, monkeypatch):
+    """Not for ever failed because of what happened to something else."""
+    monkeypatch.setattr("cockpit.lifecycle.FIRST_PAUSE_SECONDS", 0.01)
+    database = Program("database", SLEEPER, home)
+    history = Program("history", "import sys; sys.exit(1)", home, needs=("database",), is_service=False)
+    supervisor = supervise(database, history)
+    server, told = supervisor.running
+    supervisor.run(within(20, lambda _: told.life.phase is Phase.FAILED))
+    assert history.starts == STEP_ATTEMPTS
+    os.kill(server.child.pid, signal.SIGKILL)
+    supervisor.run(within(20, lambda _: history.starts == 2 * STEP_ATTEMPTS))
+    assert history.starts == 2 * STEP_ATTEMPTS
 
 
 def test_what_a_part_started_does_not_outlive_it(home, supervise):
