@@ -12,15 +12,15 @@ def test_every_kind_of_money_trouble_of_the_world_is_expected():
 
 
 def test_a_calm_month_has_no_flag_and_no_lost_cent():
-    scored, error, rows = evaluate_year(3, 30, has_incidents=False)
-    assert (scored.right, scored.excused, scored.false_kinds.total()) == (0, 0, 0)
-    assert error == 0
-    assert rows > 100
+    year = evaluate_year(3, 30, has_incidents=False)
+    assert (year.score.right, year.score.excused, year.score.false_kinds.total()) == (0, 0, 0)
+    assert year.error_cents == 0
+    assert 100 < year.rows < year.rows_looked_at
 
 
 def test_two_months_with_incidents_are_told_by_name():
-    scored, error, _ = evaluate_year(11, 60)
-    said = scored.to_json()
-    assert error == 0
+    year = evaluate_year(11, 60)
+    said = year.score.to_json()
+    assert year.error_cents == 0
     assert said["recall"] == 1
     assert sum(each["misclassified"] for each in said["classes"].values()) == 0
