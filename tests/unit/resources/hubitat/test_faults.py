@@ -17,6 +17,7 @@ from twins.hubitat.faults import FAULTS
 from twins.hubitat.server import APP_ID
 
 DEADLINE = 0.6
+SLACK = 2.0  # far from the half minute a hang costs, however busy the machine
 SILENCE_DEADLINE = 0.25  # where nothing could come in time, however busy the machine
 EXPECTED = {
     "timeout": Fault.TIMEOUT,
@@ -60,7 +61,7 @@ def test_every_fault_has_its_name_within_the_deadline(hub, connector, kind):
     hub.fail(kind, seconds=5 if kind == "late" else 0.05)
     error, seconds = _read(connector, _patience(kind))
     assert error.fault is EXPECTED[kind]
-    assert seconds < _patience(kind) + 0.5
+    assert seconds < _patience(kind) + SLACK
     hub.clear()
     assert len(connector.read(5).devices) == 6  # recovery needs nobody
 
@@ -102,7 +103,7 @@ def test_headers_that_drip_do_not_outlive_the_deadline():
         stop.set()
         thread.join()
     assert error.fault is Fault.TIMEOUT
-    assert seconds < DEADLINE + 0.3
+    assert seconds < DEADLINE + SLACK
 
 
 def test_trouble_with_the_mode_does_not_cost_the_devices(hub, connector):
@@ -162,16 +163,16 @@ def test_health_says_what_is_wrong(hub, connector):
 
 def test_all_requests_of_a_read_share_one_deadline(hub, connector):
     """A slow list and a silent mode together cost what the read was given, not one share each."""
-    release, answer = threading.Event(), hub.answer
+    release, answer, deadline = threading.Event(), hub.answer, 3.0
 
     def late(path):
-        release.wait(0.7 * DEADLINE if path == "devices/all" else 30)
+        release.wait(0.8 * deadline if path == "devices/all" else 30)
         return answer(path)
 
     hub.answer = late
     started = time.monotonic()
-    reading = connector.read(DEADLINE)
+    reading = connector.read(deadline)
     seconds = time.monotonic() - started
     release.set()
-    assert seconds < DEADLINE + 0.25
+    assert seconds < 1.5 * deadline  # a share each would cost 1.8
     assert (reading.worked_around, len(reading.devices)) == ((Fault.TIMEOUT,), 6)

