@@ -30,12 +30,14 @@ class World:
         first_day: First studio-local day of the history, ISO.
         seed: Of the pretend studio; 0 for real sources.
         size: Of the pretend studio; empty for real sources.
+        is_calm: Whether nothing in the pretend studio needs attention.
     """
 
     sources: str
     first_day: str
     seed: int = 0
     size: str = ""
+    is_calm: bool = False
 
     @property
     def has_twins(self) -> bool:
@@ -51,6 +53,7 @@ class Wish:
     seed: int | None = None
     size: str | None = None
     no_twins: bool = False
+    is_calm: bool | None = None
 
 
 def source_problems(settings: Settings, wish: Wish) -> list[str]:
@@ -91,14 +94,16 @@ def settle(home: Home, settings: Settings, wish: Wish, today: date) -> World:
         "sources": REAL if is_real(settings, wish) else TWINS,
         "seed": wish.seed,
         "size": wish.size,
+        "is_calm": wish.is_calm,
         "first_day": str(settings.history_start) if settings.history_start else None,
     }
     for name, value in wanted.items():
         has = getattr(kept, name)
         if value is not None and value != has:
+            what = name.removeprefix("is_").replace("_", " ")
             raise CockpitError(
-                f"This home holds the history of another studio ({name.replace('_', ' ')} {has},"
-                f" not {value}); nothing was changed.",
+                f"This home holds the history of another studio ({what} {has}, not {value});"
+                " nothing was changed.",
                 "Start it as before, or choose another --home.",
             )
     return kept
@@ -113,6 +118,7 @@ def _first(settings: Settings, wish: Wish, today: date) -> World:
         str(first),
         DEFAULT_SEED if wish.seed is None else wish.seed,
         DEFAULT_SIZE if wish.size is None else wish.size,
+        is_calm=bool(wish.is_calm),
     )
 
 
@@ -126,4 +132,10 @@ def _read(file: Path) -> World | None:
                 "Move the home away and start again: its history is rebuilt from the cloud.",
             )
         return None
-    return World(str(said["sources"]), str(said["first_day"]), int(said["seed"]), str(said["size"]))
+    return World(
+        str(said["sources"]),
+        str(said["first_day"]),
+        int(said["seed"]),
+        str(said["size"]),
+        is_calm=bool(said.get("is_calm", False)),  # homes of before there was a choice
+    )

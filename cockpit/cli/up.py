@@ -35,6 +35,7 @@ LARGEST_SIZE = 1_000_000  # documents
 @click.option("--days", type=click.IntRange(0, 3650), help="Days of history to simulate (default: 60).")
 @click.option("--seed", type=int, help="Which pretend studio (default: 1).")
 @click.option("--size", help="How big: small, medium, large or a number of documents (default: small).")
+@click.option("--calm", "is_calm", is_flag=True, help="Pretend a studio in which nothing needs attention.")
 @click.option("--once", "is_once", is_flag=True, help="Stop after today's snapshot, its checks and one tick.")
 def up(
     *,
@@ -45,6 +46,7 @@ def up(
     days: int | None,
     seed: int | None,
     size: str | None,
+    is_calm: bool,
     is_once: bool,
 ) -> int:
     """Start everything: database, sources, Dagster and the pages, and keep today's state up to date.
@@ -61,7 +63,7 @@ def up(
         # What a killed instance left may still sit on the port.
         Registry(place).clear_leftovers()
         refuse_taken_port(settings.host, settings.port)
-        house = open_house(place, settings, Wish(days, seed, size, no_twins))
+        house = open_house(place, settings, Wish(days, seed, size, no_twins, is_calm or None))
         return _run(house, is_once=is_once, is_json=is_json)
     finally:
         lock.release()

@@ -46,6 +46,8 @@ class TwinsPart(PythonPart):
             "--hubitat-port", str(hub), "--roborock-port", str(robots), "--roborock-broker-port", str(broker),
             "--roborock-session", str(session_file), "--robot-address", _free_robot_address(),
         ]  # fmt: skip
+        if world.is_calm:
+            argv.append("--no-incidents")
         super().__init__("twins", "Pretend studio", argv, environment, start_limit_seconds=900.0)
         self._told = told
         self._has_caught_up = False

@@ -49,6 +49,13 @@ def test_progress_becomes_the_detail(line, detail):
     assert part.detail == detail
 
 
+@pytest.mark.parametrize("is_calm", [False, True])
+def test_only_a_calm_studio_is_pretended_without_incidents(is_calm):
+    world = World("twins", "2026-09-22", 1, "small", is_calm)
+    part = TwinsPart(world, nothing, told={}, writer_file=WRITER, session_file=SESSION)
+    assert ("--no-incidents" in part.command().argv) is is_calm
+
+
 def test_twins_tell_their_addresses_and_are_ready_when_the_world_has_caught_up():
     told = {}
     part = TwinsPart(WORLD, nothing, told=told, writer_file=WRITER, session_file=SESSION)

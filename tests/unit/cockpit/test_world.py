@@ -43,6 +43,7 @@ def test_a_later_start_continues_the_same_studio(home):
         ({}, Wish(seed=2)),
         ({}, Wish(size="large")),
         ({}, Wish(no_twins=True)),
+        ({}, Wish(is_calm=True)),
         (REAL, Wish()),
         ({"STUDIO_HISTORY_START": "2026-01-01"}, Wish()),
     ],
@@ -54,6 +55,19 @@ def test_another_studio_on_the_same_home_is_refused(home, environment, wish):
     with pytest.raises(CockpitError, match="another studio"):
         settle(home, load_settings(environment), wish, TODAY)
     assert (home.path / "world.json").read_text() == kept
+
+
+def test_a_home_of_before_calm_studios_existed_goes_on(home):
+    """Its file does not say; it was never calm."""
+    (home.path / "world.json").write_text(
+        '{"sources": "twins", "first_day": "2026-09-22", "seed": 1, "size": "small"}'
+    )
+    assert not settle(home, load_settings({}), Wish(), TODAY).is_calm
+
+
+def test_a_calm_studio_stays_calm(home):
+    assert settle(home, load_settings({}), Wish(is_calm=True), TODAY).is_calm
+    assert settle(home, load_settings({}), Wish(), TODAY).is_calm
 
 
 def test_a_damaged_file_is_refused_rather_than_replaced(home):
