@@ -35,7 +35,9 @@ _SHARED: Final = frozenset(
 )
 
 
-def reconcile_all(looks: Sequence[Look], *, timezone: str, threads: int = 1) -> list[Reconciliation]:
+def reconcile_all(
+    looks: Sequence[Look], *, timezone: str, threads: int = 1, is_thorough: bool = False
+) -> list[Reconciliation]:
     """Return the reconciliation of every look, in their order.
 
     Args:
@@ -43,6 +45,7 @@ def reconcile_all(looks: Sequence[Look], *, timezone: str, threads: int = 1) -> 
             the time zone must not change its clocks between them.
         timezone: The studio's time zone.
         threads: For the join engine.
+        is_thorough: As for ``reconcile``.
 
     Raises:
         ValueError: when the instants do not lie whole days apart, or there are too many looks.
@@ -60,7 +63,7 @@ def reconcile_all(looks: Sequence[Look], *, timezone: str, threads: int = 1) -> 
         )
         for name in SOURCES
     }
-    found = reconcile(together, as_of=at, timezone=timezone, threads=threads)
+    found = reconcile(together, as_of=at, timezone=timezone, threads=threads, is_thorough=is_thorough)
     return [_of_look(found, number, move) for number, move in enumerate(moves)]
 
 

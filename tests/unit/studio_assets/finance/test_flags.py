@@ -1,34 +1,22 @@
 """Flags are findings: stable, with money in whole cents, with evidence that names rows, and no customer."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
-
 import pytest
 
 from resources.findings import Finding
 from studio_assets.finance.classes import ADJUST, CLASSES, Kind, correction_cents
 from studio_assets.finance.flags import flags
-from studio_assets.finance.reconcile import Discrepancy
 from tests.unit.studio_assets.finance.ledgers import AS_OF, DAY, Books, with_tax
-from tests.unit.studio_assets.finance.test_reconcile import BENT, books
+from tests.unit.studio_assets.finance.test_reconcile import BENT, bent, books
 
 
 def flagged(made: Books, **hashes: str) -> list[Finding]:
     return flags(made.reconcile().discrepancies, hashes)
 
 
-@cache
-def bent(bend: Callable[[Books], None]) -> tuple[Books, Sequence[Discrepancy]]:
-    """Return books with one error, and what the reconciliation says of them; worked out once."""
-    made = books()
-    bend(made)
-    return made, made.reconcile().discrepancies
-
-
 @pytest.mark.parametrize("bend", [bend for bend, _, _ in BENT], ids=[bend.__name__ for bend, _, _ in BENT])
 def test_every_class_becomes_a_finding_whose_evidence_is_there(bend):
-    made, found = bent(bend)
-    for finding in flags(found, {}):
+    made, found, _ = bent()[bend.__name__]
+    for finding in flags(found.discrepancies, {}):
         assert finding.department == "finance"
         assert finding.detector == "reconciliation"
         assert 0 < finding.confidence <= 1
@@ -76,8 +64,8 @@ def test_the_same_books_give_the_same_identities_and_words():
 @pytest.mark.parametrize("bend", [bend for bend, _, _ in BENT], ids=[bend.__name__ for bend, _, _ in BENT])
 def test_a_correction_makes_the_order_count_what_stripe_holds(bend):
     """Whatever class proposes a sum: what the order counts as paid, with tax, plus that sum, is Stripe's."""
-    made, found = bent(bend)
-    for one in found:
+    made, found, _ = bent()[bend.__name__]
+    for one in found.discrepancies:
         is_sum = one.expected_cents is not None and one.observed_cents is not None
         if not (CLASSES[one.kind].is_adjustable and is_sum):
             continue
