@@ -18,6 +18,7 @@ GOVERNED = (PROPOSALS, AUDIT_LOG)
 CONNECTOR_HEALTH = "connector_health"
 DEVICE_FINDINGS = "device_findings"
 DRAFTS = "drafts"
+OCCASIONS = "occasions"
 RECOMMENDATIONS = "recommendations"
 ANOMALIES = "anomalies"
 RECONCILIATION_FLAGS = "reconciliation_flags"
@@ -50,7 +51,7 @@ def finance_key(studio_id: str, thing: str) -> dg.AssetKey:
 
 
 def marketing_key(studio_id: str, thing: str) -> dg.AssetKey:
-    """Return the key of ``drafts``."""
+    """Return the key of ``drafts`` or ``occasions``."""
     return dg.AssetKey([studio_id, MARKETING, thing])
 
 

@@ -17,6 +17,7 @@ from resources.postgres.transactions import kept
 # "STDR": held while the newest revisions of a studio's drafts are compared and new ones kept.
 DRAFTS_LOCK: Final = 0x5354_4452
 _NEW: Final = "draft"
+_APPROVED: Final = "approved_for_publish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,15 @@ class Drafts:
             query = query.where(newest.c.at >= since)
         if status is not None:
             query = query.where(newest.c.status == status)
+        return self._read(query)
+
+    def approved(self, *, since: datetime) -> list[StoredDraft]:
+        """Return the newest approved revision of every draft approved since then, also where newer ones are.
+
+        It is what may have been published, whatever was drafted after it.
+        """
+        columns = MARKETING_DRAFTS.c
+        query = self._newest(None).where(columns.status == _APPROVED, columns.at >= since)
         return self._read(query)
 
     def revisions(self, draft_id: str) -> list[StoredDraft]:

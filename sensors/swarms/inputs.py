@@ -5,11 +5,26 @@ from typing import Any, Final
 
 from resources.findings import StoredFinding
 from studio_assets.finance.classes import correction_cents
+from studio_assets.marketing.occasions import (
+    CALLED_OFF,
+    CLOSED_KILN,
+    DRAFTS_ASSET,
+    MOVED,
+    REMINDER,
+    UNDERSOLD,
+)
 
 Maker = Callable[[StoredFinding], Mapping[str, Any] | None]
 """Makes an input; null when the capability does not fit the finding."""
 
 _LONGEST_WORDS: Final = 500
+_OCCASIONS: Final = {
+    UNDERSOLD: "invitation",
+    CALLED_OFF: "cancellation",
+    CLOSED_KILN: "schedule",
+    MOVED: "correction",
+    REMINDER: "reminder",
+}
 _MOST_CENTS: Final = 1_000_000  # of one adjustment, as the registry has it; more is for people to split
 
 
@@ -39,6 +54,22 @@ def adjustment(stored: StoredFinding) -> Mapping[str, Any] | None:
         "adjustmentCents": cents,
         "currency": finding.currency,
         "memo": memo[:_LONGEST_WORDS],
+    }
+
+
+def announcement(stored: StoredFinding) -> Mapping[str, Any] | None:
+    """Return the input of something to be told, with its draft where there is one; null for other kinds."""
+    finding = stored.finding
+    occasion = _OCCASIONS.get(finding.kind)
+    if occasion is None:
+        return None
+    texts = [link.row for link in finding.evidence if link.asset == DRAFTS_ASSET and link.row is not None]
+    note = f"{said(stored)} {finding.next_step}"
+    return {
+        "occasion": occasion,
+        "subjectId": finding.subject_id,
+        **({"draftId": texts[0]} if texts else {}),
+        "note": note[:_LONGEST_WORDS],
     }
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from policies.actors import Actor, system_actor
 from resources.findings import Severity
-from sensors.swarms.inputs import Maker, adjustment, batch_note
+from sensors.swarms.inputs import Maker, adjustment, announcement, batch_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,13 @@ SWARMS: Final[tuple[SwarmSpec, ...]] = (
         "finance",
         owner="Finance Ops",
         makers=MappingProxyType({"finance.reconciliation.adjust": adjustment}),
+    ),
+    SwarmSpec(
+        "marketing",
+        owner="Marketing",
+        makers=MappingProxyType({"website.announcement.publish": announcement}),
+        throttle=Throttle(5, timedelta(days=1)),
+        least_severity=Severity.MEDIUM,
     ),
 )
 """Every swarm there is."""

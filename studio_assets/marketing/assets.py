@@ -1,10 +1,11 @@
-"""``marketing/drafts``: what could be told of the studio today, drafted from its full snapshot.
+"""``marketing/*``: what could be told of the studio today, as drafts, and what wants telling, as findings.
 
-Only today is drafted, and only from a snapshot whose rows are the ones just read. Nothing is published.
+Only today is looked at, and only in a snapshot whose rows are the ones just read. Nothing is published.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -12,14 +13,25 @@ import dagster as dg
 import pyarrow as pa
 
 from resources.clock import Clock
+from resources.findings import Applied, Finding
 from resources.postgres.drafts import Drafts, NewDraft, StoredDraft
+from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.rows import SourceRead
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
-from studio_assets.devices.assets import RETRY, is_today
-from studio_assets.keys import DRAFTS, MARKETING, marketing_key, studio_state_key
+from studio_assets.devices.assets import OWNERS, RETRY, is_today, spec_of
+from studio_assets.keys import (
+    DRAFTS,
+    MARKETING,
+    OCCASIONS,
+    OPERATIONS,
+    RECOMMENDATIONS,
+    marketing_key,
+    operations_key,
+    studio_state_key,
+)
 from studio_assets.marketing.channels import Channel
 from studio_assets.marketing.drafts import (
     DRAFTS_VERSION,
@@ -31,20 +43,24 @@ from studio_assets.marketing.drafts import (
     write_drafts,
 )
 from studio_assets.marketing.facts import COLUMNS, FactSheet, NotPublishableError, basis_of, fact_sheet
+from studio_assets.marketing.occasions import DEPARTMENT, DETECTOR, Occasion, Said, find_occasions
 from studio_assets.partitions import studio_days
 from studio_assets.studio_state.inputs import newest_reads, usable_reads
 from studio_assets.studio_state.snapshot import IncompleteSourcesError, as_of_reads, instant_text
 
-OWNERS: Final = ("team:studio-operations",)
+OCCASIONS_VERSION: Final = "occasions-1"
 REMEMBERED: Final = timedelta(days=30)
 """How far back a new draft must not repeat an earlier one."""
 _REJECTED: Final = "rejected"
+_WAITING: Final = "needs_review"
 
 
 def build_marketing(settings: Settings) -> dg.AssetsDefinition:
-    """Return the asset of a studio's marketing drafts."""
+    """Return the assets of a studio's marketing: its drafts, and the occasions that want a word."""
+    drafts_key = marketing_key(settings.studio_id, DRAFTS)
+    occasions_key = marketing_key(settings.studio_id, OCCASIONS)
     spec = dg.AssetSpec(
-        marketing_key(settings.studio_id, DRAFTS),
+        drafts_key,
         deps=[studio_state_key(settings.studio_id, "snapshot")],
         description="**Derived from cloud.** One row per draft and revision. Every number, date and price in "
         "it traces to a fact of today's full snapshot; people review it, and nothing is published from here.",
@@ -60,37 +76,56 @@ def build_marketing(settings: Settings) -> dg.AssetsDefinition:
         metadata={"dagster/table_name": "studio.marketing_drafts"},
     )
 
-    @dg.multi_asset(name="write_drafts", specs=[spec], retry_policy=RETRY)
-    def draft(
+    occasions_spec = spec_of(
+        settings,
+        occasions_key,
+        deps=[drafts_key, operations_key(settings.studio_id, RECOMMENDATIONS)],
+        description="One row per thing of the studio's plans that people should hear of: an event hardly "
+        "booked or called off, firings in a closed kiln, an approved text that is not so any more. Opened "
+        "and resolved by today's whole snapshot alone.",
+        view="analytics.findings",
+        group_name=MARKETING,
+        code_version=OCCASIONS_VERSION,
+        kinds={"postgres"},
+        automation_condition=on_new_content(),
+    )
+
+    @dg.multi_asset(name="write_drafts", specs=[spec, occasions_spec], retry_policy=RETRY)
+    def draft(  # noqa: PLR0917 - Dagster hands resources in by parameter name
         context: dg.AssetExecutionContext,
         drafts: dg.ResourceParam[Drafts],
+        findings: dg.ResourceParam[Findings],
         history: dg.ResourceParam[History],
         raw: dg.ResourceParam[RawStore],
         clock: dg.ResourceParam[Clock],
-    ) -> dg.MaterializeResult[Any]:
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         day, run_id = date.fromisoformat(context.partition_key), context.op_execution_context.run_id
-        written, kept, as_of = Written(), list[StoredDraft](), clock.now()
-        sheet: FactSheet | None = None
+        written, kept, as_of, applied = Written(), list[StoredDraft](), clock.now(), Applied()
+        today: _Today | None = None
         if is_today(day, clock, settings):
-            sheet = _todays_facts(settings, history, raw, clock, day, run_id)
-        if sheet is not None:
-            as_of = sheet.basis.as_of
+            today = _todays_facts(settings, history, raw, clock, day, run_id)
+        if today is not None:
+            as_of = today.sheet.basis.as_of
             recent = drafts.newest(since=clock.now() - REMEMBERED)
-            written = write_drafts(sheet, [_earlier(one) for one in recent])
+            written = write_drafts(today.sheet, [_earlier(one) for one in recent])
             kept = drafts.keep(
                 [new_draft(one) for one in written.drafts],
                 snapshot_date=day,
-                snapshot_revision=sheet.basis.revision,
+                snapshot_revision=today.sheet.basis.revision,
                 at=clock.now(),
                 run_id=run_id,
                 code_version=DRAFTS_VERSION,
             )
         standing = drafts.newest(since=clock.now() - REMEMBERED)
-        return dg.MaterializeResult(
-            data_version=_version(standing),
+        told: dict[str, Any] = {
+            "origin": f"Derived from cloud: the snapshot of {day}",
+            "as_of": dg.MetadataValue.timestamp(as_of),
+        }
+        yield dg.MaterializeResult(
+            asset_key=drafts_key,
+            data_version=_version([(one.draft.draft_id, one.draft.content_hash) for one in standing]),
             metadata={
-                "origin": f"Derived from cloud: the snapshot of {day}",
-                "as_of": dg.MetadataValue.timestamp(as_of),
+                **told,
                 "dagster/row_count": len(standing),
                 "drafted": len(kept),
                 "unchanged": len(written.unchanged),
@@ -99,8 +134,56 @@ def build_marketing(settings: Settings) -> dg.AssetsDefinition:
                 **({"drafts": dg.MetadataValue.table(_records(standing))} if standing else {}),
             },
         )
+        if today is not None:
+            applied = findings.apply(
+                *(DEPARTMENT, DETECTOR, _occasions(today, drafts, standing, findings)),
+                at=as_of,
+                run_id=run_id,
+                code_version=OCCASIONS_VERSION,
+            )
+        opened = findings.open(DEPARTMENT)
+        yield dg.MaterializeResult(
+            asset_key=occasions_key,
+            data_version=_version([(one.finding_id, one.content_hash) for one in opened]),
+            metadata={
+                **told,
+                "dagster/row_count": len(opened),
+                "opened": applied.opened,
+                "changed": applied.changed,
+                "resolved": applied.resolved,
+            },
+        )
 
     return draft
+
+
+@dataclass(frozen=True, slots=True)
+class _Today:
+    """What may be said today, and the rows it was read from."""
+
+    sheet: FactSheet
+    tables: Mapping[str, pa.Table]
+
+
+def _occasions(
+    today: _Today, drafts: Drafts, standing: Sequence[StoredDraft], findings: Findings
+) -> list[Finding]:
+    """Return the occasions of today, with what is drafted, approved and waiting as it stands now."""
+    approved = drafts.approved(since=today.sheet.basis.as_of - REMEMBERED)
+    return find_occasions(
+        Occasion(
+            today.tables,
+            today.sheet,
+            approved=[_said(one) for one in approved],
+            waiting=[_said(one) for one in standing if one.status == _WAITING],
+            drafted={one.draft.draft_id: one.revision for one in standing if one.status != _REJECTED},
+            found=findings.open(OPERATIONS),
+        )
+    )
+
+
+def _said(stored: StoredDraft) -> Said:
+    return Said(stored.draft.draft_id, stored.revision, facts_of(stored.draft.facts), stored.at)
 
 
 def new_draft(draft: Draft) -> NewDraft:
@@ -132,7 +215,7 @@ def _earlier(stored: StoredDraft) -> Earlier:
 
 def _todays_facts(  # noqa: PLR0917 - the doors of one step, in one order everywhere
     settings: Settings, history: History, raw: RawStore, clock: Clock, day: date, run_id: str
-) -> FactSheet | None:
+) -> _Today | None:
     """Return what may be said today; null when another run has read later, whose drafts these would not be.
 
     Raises ``dg.Failure`` when the snapshot is not there, not full or not fresh.
@@ -155,9 +238,8 @@ def _todays_facts(  # noqa: PLR0917 - the doors of one step, in one order everyw
         )
         if any(reads[name].content_hash != basis.source_hashes[name] for name in COLUMNS):
             return None
-        return fact_sheet(
-            {name: _table(reads[name], columns, raw) for name, columns in COLUMNS.items()}, basis
-        )
+        tables = {name: _table(reads[name], columns, raw) for name, columns in COLUMNS.items()}
+        return _Today(fact_sheet(tables, basis), tables)
     except IncompleteSourcesError as error:
         raise dg.Failure(f"{error} Nothing was drafted.", allow_retries=False) from error
     except NotPublishableError as error:
@@ -189,6 +271,5 @@ def _records(standing: Sequence[StoredDraft]) -> list[dg.TableRecord]:
     ]
 
 
-def _version(standing: Sequence[StoredDraft]) -> dg.DataVersion:
-    said = repr(sorted((one.draft.draft_id, one.draft.content_hash) for one in standing))
-    return dg.DataVersion(hashlib.sha256(said.encode()).hexdigest())
+def _version(said: Sequence[tuple[str, str]]) -> dg.DataVersion:
+    return dg.DataVersion(hashlib.sha256(repr(sorted(said)).encode()).hexdigest())

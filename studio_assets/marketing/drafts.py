@@ -15,7 +15,7 @@ import orjson
 
 from studio_assets.marketing.channels import LIMITS, Channel
 from studio_assets.marketing.checker import BODY, SUBJECT, Checked, Mention, Sentence, problems
-from studio_assets.marketing.facts import Fact, FactSheet, Kind, Row
+from studio_assets.marketing.facts import Basis, Fact, FactSheet, Kind, Row
 from studio_assets.marketing.provider import DraftProvider, ProviderRefusedError, offers_of, sentences_of
 from studio_assets.marketing.similarity import THRESHOLD, closest
 from studio_assets.marketing.templating import (
@@ -123,6 +123,12 @@ class _Plan:
 def draft_id(channel: Channel, topic: str) -> str:
     """Return ``drf_`` and 20 hex digits that follow from channel and topic."""
     return "drf_" + hashlib.sha256(f"{channel}\x00{topic}".encode()).hexdigest()[:20]
+
+
+def week_topic(basis: Basis) -> str:
+    """Return the topic of what is told week by week: ``week:<year>-W<number>``, by the studio's calendar."""
+    year, week, _ = basis.as_of.astimezone(ZoneInfo(basis.timezone)).date().isocalendar()
+    return f"week:{year}-W{week:02}"
 
 
 def write_drafts(
@@ -240,8 +246,7 @@ def _of(  # noqa: PLR0917 - as the fields stand
 def _plans(sheet: FactSheet) -> Iterator[_Plan]:
     """Yield what there is to tell: the next events and firings of this week, and each event with places."""
     as_of, everything = sheet.basis.as_of, sheet.by_id()
-    year, week, _ = as_of.astimezone(ZoneInfo(sheet.basis.timezone)).date().isocalendar()
-    topic = f"week:{year}-W{week:02}"
+    topic = week_topic(sheet.basis)
     is_open = [row for row in sheet.events if not _is_full(row)]
     events = [row for row in is_open if row.starts_at <= as_of + SOON][:MOST_EVENTS]
     firings = [row for row in sheet.firings if row.starts_at <= as_of + FIRINGS_AHEAD][:MOST_FIRINGS]

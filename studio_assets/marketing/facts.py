@@ -30,7 +30,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("document_id", "title", "status", "start_at", "end_at", "capacity", "price_cents", "currency"),
         *("ticketed_count", "offered_count", "checked_in_count"),
     ),
-    "event_signups": ("event_id", "status"),
+    "event_signups": ("event_id", "status", "created_at"),
     "kiln_firings": ("document_id", "kiln_id", "cycle_type", "status", "start_at", "end_at", "unloaded_at"),
     "kilns": ("document_id", "name", "status"),
 }

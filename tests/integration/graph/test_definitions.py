@@ -41,7 +41,7 @@ def test_the_assets_are_these(repository):
         *(f"teststudio/studio_state/{name}" for name in ("snapshot", "diff", "drift")),
         *(f"teststudio/operations/{name}" for name in ("device_findings", "recommendations", "anomalies")),
         *(f"teststudio/finance/{name}" for name in ("reconciliation_flags", "weekly_summary")),
-        "teststudio/marketing/drafts",
+        *(f"teststudio/marketing/{name}" for name in ("drafts", "occasions")),
         *(f"teststudio/governance/{name}" for name in ("proposals", "audit_log")),
     }
 
@@ -99,7 +99,7 @@ def test_jobs_schedules_sensors_and_resources_are_these(repository):
     assert {sensor.name for sensor in repository.sensor_defs} == {
         *("automation_sensor", "freshness_sensor", "run_failure_sensor", "red_checks_sensor"),
         *("execution_sensor", "recovery_sensor", "expiry_sensor"),
-        *("operations_swarm_sensor", "finance_swarm_sensor"),
+        *("operations_swarm_sensor", "finance_swarm_sensor", "marketing_swarm_sensor"),
     }
     assert set(repository.get_top_level_resources()) == {
         *("documents", "payments", "history", "raw", "clock", "settings", "run_book"),

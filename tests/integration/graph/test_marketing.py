@@ -47,8 +47,20 @@ def _promotion(drafts):
 
 
 def test_drafts_follow_from_todays_snapshot_and_every_check_holds(studio, drafts):
+    """And what wants telling is a finding, beside them: an event that was called off, and has a guest."""
+    ahead = studio.clock.now() + timedelta(days=5)
+    studio.put("events", "e9", title="Glaze evening", status="cancelled", startAt=ahead)
+    studio.put("eventSignups", "s90", eventId="e9", status="ticketed", uid="member9")
     run = studio.run()
     assert run.success, run.errors
+    (found,) = (one.finding for one in studio.doors.findings.open("marketing"))
+    assert (found.kind, found.subject_id, found.observed) == ("event_called_off", "e9", 1)
+    (link,) = found.evidence
+    assert (link.asset, link.revision, link.row) == (
+        "cloud_truth/events",
+        f"{studio.day}.{run.revision}",
+        "e9",
+    )
     held = {check.check for check in run.checks if check.asset == "marketing/drafts" and check.holds}
     assert held == set(RULES_IN_WORDS)
     kept = drafts.newest()

@@ -7,12 +7,14 @@ import pytest
 
 from policies.inputs import validate_input
 from policies.registry import default_registry
-from resources.findings import Finding, FindingState, Severity, StoredFinding
+from resources.findings import Finding, FindingEvidence, FindingState, Severity, StoredFinding
 from sensors.swarms.candidates import ProposalCandidate, Why, candidate_of
 from sensors.swarms.spec import SWARMS, QuietHours
 
 NOON = datetime(2026, 3, 1, 19, tzinfo=UTC)
-OPERATIONS, FINANCE = SWARMS
+OCCASIONS = ("event_called_off", "firing_in_closed_kiln", "announced_facts_moved", "pickup_reminder")
+BY_NAME = {spec.department: spec for spec in SWARMS}
+OPERATIONS, FINANCE, MARKETING = (BY_NAME[name] for name in ("operations", "finance", "marketing"))
 
 
 def stored(state=FindingState.OPEN, **changes):
@@ -45,7 +47,26 @@ def money(**changes):
     return stored(**(values | changes))
 
 
-@pytest.mark.parametrize(("spec", "finding"), [(OPERATIONS, stored()), (FINANCE, money())])
+def occasion(kind="undersold_event", **changes):
+    values = {
+        "department": "marketing",
+        "detector": "occasions",
+        "kind": kind,
+        "subject_kind": "event",
+        "capability_id": "website.announcement.publish",
+        "evidence": (
+            FindingEvidence("marketing/drafts", "2", "drf_" + "0a" * 10),
+            FindingEvidence("cloud_truth/events", "2026-03-01.2", "event-1"),
+        ),
+    }
+    return stored(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("spec", "finding"),
+    [(OPERATIONS, stored()), (FINANCE, money()), (MARKETING, occasion())]
+    + [(MARKETING, occasion(kind, evidence=())) for kind in OCCASIONS],
+)
 def test_every_input_is_one_the_capability_takes(spec, finding):
     """However long the detector's words are; the key is the finding's id whatever the revision."""
     made = candidate_of(spec, finding)
@@ -67,6 +88,8 @@ def test_every_input_is_one_the_capability_takes(spec, finding):
         (FINANCE, money(observed_cents=500), Why.DOES_NOT_FIT),
         (FINANCE, money(observed_cents=None), Why.DOES_NOT_FIT),
         (FINANCE, money(currency="eur"), Why.DOES_NOT_FIT),
+        (MARKETING, occasion("review_missed", capability_id=None), Why.NO_CAPABILITY),
+        (MARKETING, occasion("unheard_of"), Why.DOES_NOT_FIT),
         (FINANCE, money(observed_cents=1_000_501), Why.DOES_NOT_FIT),
     ],
 )

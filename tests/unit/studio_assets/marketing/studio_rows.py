@@ -48,7 +48,7 @@ def firing(name: str, in_days: float = 1, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-_INSTANTS = {"start_at", "end_at", "unloaded_at"}
+_INSTANTS = {"start_at", "end_at", "unloaded_at", "created_at"}
 _NUMBERS = {"capacity", "price_cents", "ticketed_count", "offered_count", "checked_in_count"}
 
 
