@@ -10,9 +10,10 @@ from functools import lru_cache
 
 import holidays
 
-from resources.clock import day_start, local_date
+from resources.clock import day_end, day_start, local_date
 
 LONGEST_CLOSURE_DAYS = 60
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,7 @@ class StudioCalendar:
 
     def is_open(self, day: date) -> bool:
         """Return whether somebody is in the studio on a day."""
-        if any(closure.holds(day) for closure in self.closures):
-            return False
-        return not self.country or day not in _public_holidays(self.country, self.subdivision, day.year)
+        return _is_open(self.country, self.subdivision, self.closures, day)
 
     def next_open(self, day: date) -> date:
         """Return the first open day on or after a day."""
@@ -61,14 +60,23 @@ class StudioCalendar:
 
     def open_days(self, since: datetime, until: datetime) -> float:
         """Return how many days lie between two instants, closed days left out; parts of a day count."""
-        total, at = 0.0, since
-        while at < until:
-            day = local_date(at, self.timezone)
-            ends = min(until, day_start(day + timedelta(days=1), self.timezone))
-            if self.is_open(day):
-                total += (ends - at) / timedelta(days=1)
-            at = ends
+        if since >= until:
+            return 0.0
+        first, last = local_date(since, self.timezone), local_date(until, self.timezone)
+        if first == last:
+            return (until - since) / DAY if self.is_open(first) else 0.0
+        between = (first + timedelta(days=ahead) for ahead in range(1, (last - first).days))
+        total = float(sum(map(self.is_open, between)))
+        if self.is_open(first):
+            total += (day_end(first, self.timezone) - since) / DAY
+        if self.is_open(last):
+            total += (until - day_start(last, self.timezone)) / DAY
         return total
+
+    def closed_days(self, until: datetime, days: int) -> int:
+        """Return how many of so many days were closed, the day of an instant and those before it."""
+        last = local_date(until, self.timezone)
+        return sum(not self.is_open(last - timedelta(days=back)) for back in range(days))
 
     def after_open_days(self, since: datetime, days: int) -> datetime:
         """Return the end of the ``days``-th open day after the day of an instant."""
@@ -76,6 +84,13 @@ class StudioCalendar:
         for _ in range(days):
             day = self.next_open(day + timedelta(days=1))
         return day_start(day + timedelta(days=1), self.timezone)
+
+
+@lru_cache(maxsize=4096)
+def _is_open(country: str, subdivision: str, closures: tuple[Closure, ...], day: date) -> bool:
+    if any(closure.holds(day) for closure in closures):
+        return False
+    return not country or day not in _public_holidays(country, subdivision, day.year)
 
 
 @lru_cache(maxsize=64)

@@ -36,6 +36,7 @@ class Limits:
         fee_warning_days: How long before storage fees begin.
         grace_hours: Free storage after a load became ready; the portal's policy.
         past_window_open_days: After the last day a member hoped for.
+        window_days: Of how many days up to that one closed days are given back after it.
         new_request_days: A request nobody looked at, open days.
         triaged_request_open_days: A request looked at and not taken on.
         unpaid_days: After check-in to an event without payment, days on the clock.
@@ -60,6 +61,7 @@ class Limits:
     fee_warning_days: int = 3
     grace_hours: int = 462
     past_window_open_days: int = 3
+    window_days: int = 7
     new_request_days: int = 3
     triaged_request_open_days: int = 8
     unpaid_days: int = 3

@@ -43,6 +43,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "reservations": (
             *("status", "load_status", "firing_type", "estimated_half_shelves", "linked_batch_id"),
             *("preferred_window_latest_date", "assigned_station_id", "pickup_window_status"),
+            "pickup_window_confirmed_end",
             *("ready_for_pickup_at", "is_archived", "arrived_at", "created_at"),
         ),
         "kilns": ("name", "type", "status", "updated_at"),

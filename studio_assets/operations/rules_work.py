@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -111,16 +112,17 @@ def _stalled(case: Case, row: dict[str, Any], limit: str) -> Finding:
 
 
 def overdue_pickups(case: Case) -> Iterator[Finding]:
-    """Find finished work, reserved or not, that nobody has fetched for too long."""
+    """Find finished work, reserved or not, that nobody has fetched for too long, nor agreed to fetch."""
     reserved = reserved_batches(case)
     for row in batch_states(case):
         is_ready = row["stage"] == READY and row["document_id"] not in reserved
         if is_ready and _is_overdue(case, row["updated_at"]):
-            capability = NOTE if row["owner_uid"] else None
-            yield _overdue(case, "batch", row["document_id"], row["updated_at"], capability)
-    for row in _kept(case):
-        if _is_overdue(case, row["ready_for_pickup_at"]):
-            yield _overdue(case, "reservation", row["document_id"], row["ready_for_pickup_at"], None)
+            work = _Work("batch", row["document_id"], NOTE if row["owner_uid"] else None)
+            yield _overdue(case, work, row["updated_at"])
+    for row, work in _kept(case):
+        is_agreed = _agreed_until(case, row) is not None
+        if not is_agreed and _is_overdue(case, row["ready_for_pickup_at"]):
+            yield _overdue(case, work, row["ready_for_pickup_at"])
 
 
 def _is_overdue(case: Case, since: datetime) -> bool:
@@ -128,12 +130,9 @@ def _is_overdue(case: Case, since: datetime) -> bool:
     return since < case.days_ago(limits.pickup_days) and case.open_days_since(since) > limits.pickup_open_days
 
 
-def _overdue(
-    case: Case, subject_kind: str, document_id: str, since: datetime, capability_id: str | None
-) -> Finding:
-    collection = "batches" if subject_kind == "batch" else "reservations"
+def _overdue(case: Case, work: "_Work", since: datetime) -> Finding:
     return finding(
-        *(PICKUPS, "overdue_pickup", subject_kind, document_id),
+        *(PICKUPS, "overdue_pickup", work.kind, work.document_id),
         severity=Severity.MEDIUM,
         confidence=0.95,
         since=since + timedelta(days=case.limits.pickup_days),
@@ -141,8 +140,8 @@ def _overdue(
         observed=f"ready since {case.day_text(since)}",
         cause="The member has not come, or the pickup was not noted.",
         step="Look on the shelf; then write to the member, or note the pickup.",
-        evidence=case.evidence(f"{collection}/{document_id}"),
-        capability_id=capability_id,
+        evidence=case.evidence(*work.rows),
+        capability_id=work.capability_id,
     )
 
 
@@ -150,12 +149,15 @@ def storage_fees(case: Case) -> Iterator[Finding]:
     """Find work on which storage fees are about to begin: the last days to fetch it free of charge."""
     grace = timedelta(hours=case.limits.grace_hours)
     warning = timedelta(days=case.limits.fee_warning_days)
-    for row in _kept(case):
+    for row, work in _kept(case):
         begins = row["ready_for_pickup_at"] + grace
         if not begins - warning <= case.moment.as_of < begins:
             continue
+        agreed = _agreed_until(case, row)
+        if agreed is not None and case.moment.as_of < agreed <= begins:
+            continue
         yield finding(
-            *(FEES, "storage_fee_due", "reservation", row["document_id"]),
+            *(FEES, "storage_fee_due", work.kind, work.document_id),
             severity=Severity.MEDIUM,
             confidence=1.0,
             since=begins - warning,
@@ -163,18 +165,57 @@ def storage_fees(case: Case) -> Iterator[Finding]:
             observed=f"ready since {case.day_text(row['ready_for_pickup_at'])}",
             cause="Nobody has fetched it in the free time; the portal charges by itself from then on.",
             step="Call the member before the first fee.",
-            evidence=case.evidence(f"reservations/{row['document_id']}"),
+            evidence=case.evidence(*work.rows),
+            capability_id=work.capability_id,
         )
 
 
-def _kept(case: Case) -> list[dict[str, Any]]:
-    """Return reservations whose load is finished and on the shelf."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Finished work as findings name it: its batch, to which a note can be added, else its reservation."""
+
+    kind: str
+    document_id: str
+    capability_id: str | None
+    reservation_id: str | None = None
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Return the rows that show it."""
+        collection = "batches" if self.kind == "batch" else "reservations"
+        reserved = (f"reservations/{self.reservation_id}",) if self.reservation_id else ()
+        return (f"{collection}/{self.document_id}", *reserved)
+
+
+def _kept(case: Case) -> Iterator[tuple[dict[str, Any], _Work]]:
+    """Yield the reservations whose load is finished and on the shelf, and the work as findings name it."""
     table = case.tables["reservations"]
-    return rows_of(
+    rows = rows_of(
         table,
         masks.all_of(_is_open(table), masks.is_set(table, "ready_for_pickup_at")),
-        "ready_for_pickup_at",
+        *("ready_for_pickup_at", "linked_batch_id", "pickup_window_status", "pickup_window_confirmed_end"),
     )
+    owned = {row["document_id"] for row in batch_states(case) if row["owner_uid"]} if rows else set()
+    told = set[str]()
+    for row in sorted(rows, key=lambda row: (row["ready_for_pickup_at"], row["document_id"])):
+        batch_id, reservation_id = row["linked_batch_id"], row["document_id"]
+        if batch_id in owned and batch_id not in told:
+            told.add(batch_id)
+            yield row, _Work("batch", batch_id, NOTE, reservation_id)
+        else:
+            yield row, _Work("reservation", reservation_id, None)
+
+
+def _agreed_until(case: Case, row: dict[str, Any]) -> datetime | None:
+    """Return the end of the agreed pickup window; null when there is none, or it has passed unused.
+
+    A window has passed when the studio was open for a whole day after it: until then somebody may come late,
+    or the visit may not have been noted yet.
+    """
+    ends: datetime | None = row["pickup_window_confirmed_end"]
+    if ends is None or (row["pickup_window_status"] or "").lower() != "confirmed":
+        return None
+    return ends if case.moment.as_of < case.calendar.after_open_days(ends, 1) else None
 
 
 def _is_open(table: pa.Table) -> pa.Array:
@@ -186,8 +227,11 @@ def _is_open(table: pa.Table) -> pa.Array:
 
 
 def reservations_past_window(case: Case) -> Iterator[Finding]:
-    """Find reservations whose work has not come, though the last day the member hoped for is over."""
-    table, days = case.tables["reservations"], case.limits.past_window_open_days
+    """Find reservations whose work has not come, though the last day the member hoped for is over.
+
+    Days of the window on which nobody could come are given back after it.
+    """
+    table, limits = case.tables["reservations"], case.limits
     waiting = masks.all_of(
         _is_open(table),
         masks.not_(masks.is_set(table, "arrived_at")),
@@ -197,7 +241,8 @@ def reservations_past_window(case: Case) -> Iterator[Finding]:
     )
     for row in rows_of(table, waiting, "preferred_window_latest_date", "status"):
         latest = row["preferred_window_latest_date"]
-        if case.moment.as_of < case.calendar.after_open_days(latest, days):
+        lost = case.calendar.closed_days(latest, limits.window_days)
+        if case.moment.as_of < case.calendar.after_open_days(latest, limits.past_window_open_days + lost):
             continue
         yield finding(
             *(RESERVATIONS, "reservation_past_window", "reservation", row["document_id"]),

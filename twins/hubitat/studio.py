@@ -13,7 +13,12 @@ from typing import Final
 from twins.hubitat.devices import PIN_CANARY, TwinDevice, Value
 from twins.world import almanac
 from twins.world.chance import Dice
-from twins.world.device_troubles import BATTERY_LOW, SENSOR_SILENT, DeviceTroubles
+from twins.world.device_troubles import (
+    BATTERY_LOW,
+    KILN_ROOM_TEMPERATURE,
+    SENSOR_SILENT,
+    DeviceTroubles,
+)
 
 KILN_AIR, BACK_DOOR, VENT, LOCK, GLAZE_MOTION, LEAK, KILN_DOOR, THROWING_AIR = (
     str(number) for number in range(11, 19)
@@ -23,6 +28,9 @@ BATTERY_DAYS: Final = 400
 
 FULL_PCT, CHANGED_AT_PCT, LOW_PCT = 100, 40, 18
 """A healthy battery never shows less than the second; one in trouble begins at the third."""
+
+HOT_FAHRENHEIT: Final = 118
+"""Of a kiln room whose vent does not draw, and a little more by day: above 50 degrees Celsius."""
 
 _ZERO: Final = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -60,6 +68,8 @@ def live(device: TwinDevice, instant: datetime, seed: int, troubles: DeviceTroub
     said = dict(life.says(seed, at))
     if life.has_battery:
         said["battery"] = _battery(device, at, seed, troubles)
+    if (_path(device), KILN_ROOM_TEMPERATURE) in troubles.at(at):
+        said["temperature"] = round(HOT_FAHRENHEIT + float(said["temperature"] or 0) / 10, 1)
     device.quiet_for = instant - at
     device.attributes |= {name: (device.attributes[name][0], value) for name, value in said.items()}
 

@@ -9,7 +9,8 @@ import os
 import random
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 
 from twins.roborock.robots import PORT, FakeRobot
@@ -95,10 +96,14 @@ def studio_robots(address: str) -> list[FakeRobot]:
 
 def start_of(duid: str, instant: datetime) -> datetime:
     """Return when a robot begins to clean on the (UTC) day of an instant."""
-    midnight = datetime.combine(instant.astimezone(UTC).date(), time(), UTC)
-    chance = random.Random(f"{duid} {midnight.date()}")
+    return _start_on(duid, instant.astimezone(UTC).date())
+
+
+@lru_cache(maxsize=4096)
+def _start_on(duid: str, day: date) -> datetime:
+    chance = random.Random(f"{duid} {day}")
     # Early afternoon in UTC: early morning at the studio, before anybody throws.
-    return midnight + timedelta(hours=12, minutes=chance.randrange(120))
+    return datetime.combine(day, time(12), UTC) + timedelta(minutes=chance.randrange(120))
 
 
 def live(robot: FakeRobot, instant: datetime, error: int = 0) -> None:

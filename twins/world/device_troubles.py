@@ -1,4 +1,4 @@
-"""Labelled incidents of devices: a vacuum in trouble, a battery that runs out, a sensor that falls silent.
+"""Labelled incidents of devices: a robot in trouble, a low battery, a silent sensor, a kiln room too hot.
 
 Drawn from the seed alone, one of each kind a week, so that a restart changes nothing. They are no documents,
 and so no part of the plan: the pretend hub and robots ask what is wrong at an instant, and live it.
@@ -16,6 +16,7 @@ from twins.world.incidents import FIRST_INCIDENT_DAY, Label
 from twins.world.settings import WorldSettings
 
 VACUUM_ERROR, BATTERY_LOW, SENSOR_SILENT = "vacuum_error", "battery_low", "sensor_silent"
+KILN_ROOM_TEMPERATURE = "kiln_room_temperature"
 LONGEST: Final = timedelta(days=10)
 
 
@@ -24,7 +25,7 @@ class DeviceTrouble:
     """One thing that is wrong with one device.
 
     Attributes:
-        kind: ``vacuum_error``, ``battery_low`` or ``sensor_silent``.
+        kind: ``vacuum_error``, ``battery_low``, ``sensor_silent`` or ``kiln_room_temperature``.
         device: ``hubitat/devices/<id>`` or ``roborock/devices/<id>``.
         opens_at: First instant of it; for a silent sensor, after its last word.
         closes_at: When somebody put it right.
@@ -60,6 +61,14 @@ KINDS: Final = (
     ),
     _Kind(BATTERY_LOW, (120, 216), 0, 24, "a sensor's battery is nearly empty for days", _SENSORS),
     _Kind(SENSOR_SILENT, (24, 72), 0, 24, "a sensor has stopped to report", _SENSORS),
+    _Kind(
+        KILN_ROOM_TEMPERATURE,
+        (6, 20),
+        9,
+        18,
+        "the vent does not draw, and the kiln room is far too warm",
+        (("hubitat/devices/11", (0,)),),
+    ),
 )
 
 

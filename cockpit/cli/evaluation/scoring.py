@@ -50,12 +50,22 @@ class Rule:
     Attributes:
         kinds: The detector's words that name it rightly.
         due_after: How long the data must have shown it before it has to be found: the detector's own limit.
+        due_at: The same for limits that are no fixed time, such as open days: from an incident's start to the
+            instant from which it has to be found. The later of the two counts.
         is_by_case: Whether each case counts, and not the incident as a whole.
     """
 
     kinds: frozenset[str]
     due_after: timedelta = timedelta(0)
     is_by_case: bool = False
+    due_at: Callable[[datetime], datetime] | None = None
+
+    def is_due(self, started_at: datetime, stood_until: datetime, slack: timedelta) -> bool:
+        """Return whether what stood from one instant to another has to be found, with a look to spare."""
+        due = started_at + self.due_after
+        if self.due_at is not None:
+            due = max(due, self.due_at(started_at))
+        return due + slack <= stood_until
 
 
 @dataclass(slots=True)
@@ -240,7 +250,7 @@ def _events(label: Label, rule: Rule | None, until: datetime, slack: timedelta) 
             started_at,
             explains_until,
             rule.kinds if rule else frozenset(),
-            is_due=rule is not None and started_at + rule.due_after + slack <= stood_until,
+            is_due=rule is not None and rule.is_due(started_at, stood_until, slack),
         )
 
 

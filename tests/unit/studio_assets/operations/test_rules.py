@@ -106,14 +106,60 @@ def test_a_batch_without_an_owner_is_no_proposal(case_of):
 
 
 def test_work_nobody_fetched_is_found_once(case_of):
-    """A batch that came with a reservation is told of by the reservation."""
+    """A reservation says since when its work waits; the batch is named, where there is one to note at."""
     ready = ago(days=15)
     rows = {"batches": [batch(state="READY_FOR_PICKUP", updated_at=ready)]}
     assert found(case_of(**rows), "overdue_pickups") == [("overdue_pickup", "b1")]
     rows["reservations"] = [reservation(linked_batch_id="b1", ready_for_pickup_at=ready)]
-    assert found(case_of(**rows), "overdue_pickups") == [("overdue_pickup", "r1")]
+    (one,) = find_all(case_of(**rows))["overdue_pickups"]
+    assert (one.subject_kind, one.subject_id) == ("batch", "b1")
+    assert one.capability_id == "firestore.ops_note.append"
+    assert [link.row for link in one.evidence] == ["b1", "r1"]
+    rows["batches"][0]["owner_uid"] = None
+    (one,) = find_all(case_of(**rows))["overdue_pickups"]
+    assert (one.subject_kind, one.subject_id, one.capability_id) == ("reservation", "r1", None)
     rows["reservations"][0]["pickup_window_status"] = "completed"
     assert found(case_of(**rows), "overdue_pickups") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "ends", "is_found"),
+    [
+        ("confirmed", AS_OF + timedelta(days=2), False),  # she comes the day after tomorrow
+        ("confirmed", ago(hours=8), False),  # today's window: the visit may not be noted yet
+        ("confirmed", ago(days=2, hours=8), True),
+        ("missed", ago(hours=8), True),
+        ("requested", AS_OF + timedelta(days=2), True),  # nobody agreed to that
+        ("confirmed", None, True),
+    ],
+)
+def test_work_with_an_agreed_pickup_is_not_overdue_until_that_passed(case_of, status, ends, is_found):
+    """Neither is a fee announced on work that will be fetched before it begins."""
+    row = reservation(
+        ready_for_pickup_at=ago(days=17), pickup_window_status=status, pickup_window_confirmed_end=ends
+    )
+    case = case_of(reservations=[row])
+    assert bool(found(case, "overdue_pickups")) is is_found
+    if ends is None or ends < AS_OF:
+        assert found(case, "storage_fees") == [("storage_fee_due", "r1")]
+    elif status == "confirmed":
+        assert found(case, "storage_fees") == []
+
+
+def test_an_agreed_pickup_in_closed_days_waits_for_open_ones(case_of):
+    """The window ended as the studio closed over the turn of the year: nobody could be let in since."""
+    ends = datetime(2025, 12, 23, 20, tzinfo=UTC)
+    row = reservation(
+        ready_for_pickup_at=datetime(2025, 12, 8, 18, tzinfo=UTC),
+        pickup_window_status="confirmed",
+        pickup_window_confirmed_end=ends,
+    )
+
+    def at(day):
+        return found(case_of(datetime(2026, 1, day, 7, tzinfo=UTC), reservations=[row]), "overdue_pickups")
+
+    assert at(2) == []
+    assert at(3) == [("overdue_pickup", "r1")]
 
 
 def test_fees_are_announced_before_they_begin(case_of):
@@ -136,6 +182,17 @@ def test_a_reservation_is_past_its_window_two_open_days_later(case_of):
     assert found(case_of(reservations=[row | {"status": "CANCELLED"}]), "reservations_past_window") == []
     fresh = reservation(preferred_window_latest_date=ago(days=1))
     assert found(case_of(reservations=[fresh]), "reservations_past_window") == []
+
+
+def test_closed_days_of_a_window_are_given_back_after_it(case_of):
+    """The last week of the window lay in the closure over the turn of the year: seven open days more."""
+    row = reservation(preferred_window_latest_date=datetime(2026, 1, 1, 18, tzinfo=UTC))
+
+    def at(day):
+        case = case_of(datetime(2026, 1, day, 7, tzinfo=UTC), reservations=[row])
+        return len(found(case, "reservations_past_window"))
+
+    assert (at(5), at(11), at(12)) == (0, 0, 1)
 
 
 def test_a_kiln_is_idle_when_firings_are_called_off_while_work_waits(case_of):
