@@ -2,17 +2,28 @@
 
 Its import costs seconds and hundreds of megabytes, so processes that check nothing never pay for it. Results
 carry counts only: an unexpected value may be something a member wrote.
+
+Asked in the usual way (context, batch, suite, validate) the library works out for every batch again which
+metrics each expectation needs, and that is nearly all of its cost. A suite of ours is prepared once per
+process instead: its expectations, their metrics and the order to compute them in. A batch is then only
+computed and judged, by the same metrics and the same expectations.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
-from studio_assets.checks.rules import Check, Rule
+from studio_assets.checks.rules import Rule
+
+COUNTS = "BOOLEAN_ONLY"
+"""Result format of a suite that counts what is unexpected and looks at no value."""
+ROWS = "COMPLETE"
+"""Result format of a suite that also says which rows."""
+ONLY_BATCH = "rows"
 
 
 @dataclass(slots=True)
@@ -28,75 +39,153 @@ class Outcome:
         return not self.broken
 
 
-@cache
-def _engine() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # old habits of its own imports, not ours
-        import great_expectations as gx  # noqa: PLC0415 - seconds of import, paid only by the step that checks
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one rule went over the rows of a table.
 
-    context = gx.get_context(mode="ephemeral")
-    quiet: Any = {"globally": False, "metric_calculations": False}
-    context.variables.progress_bars = quiet
-    asset = context.data_sources.add_pandas("reads").add_dataframe_asset("rows")
-    return asset.add_batch_definition_whole_dataframe("all")
+    Attributes:
+        rule: Which.
+        holds: Whether enough rows keep it; false also when it could not be evaluated.
+        unexpected: Rows that do not keep it, or null when it could not be evaluated.
+        seen: Rows there are.
+        where: Of every such row the column asked for; empty unless one was asked for.
+    """
+
+    rule: Rule
+    holds: bool
+    unexpected: int | None
+    seen: int
+    where: tuple[str, ...] = ()
 
 
 def import_engine() -> None:
     """Import Great Expectations now, so that its cost can be told from the cost of checking."""
-    _engine()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # old habits of its own imports, not ours
+        import great_expectations  # noqa: F401, PLC0415 - seconds of import, paid only by a step that checks
 
 
-def judge_rows(rows: pa.Table, rules: Sequence[Rule]) -> dict[Check, Outcome]:
-    """Return the outcome of every check the rules belong to, over the rows of one collection.
+def judge_rows(rows: pa.Table, rules: Sequence[Rule]) -> dict[str, Outcome]:
+    """Return the outcome of every check the rules belong to, over the rows of one table.
 
-    A collection without rows has nothing that could break a rule; Great Expectations is not asked.
+    Any table will do, and any rules with expectations about the values of one column. A table without rows
+    has nothing that could break a rule; Great Expectations is not asked.
+
+    Args:
+        rows: At least the columns the rules name.
+        rules: What must hold. Suites are kept by their rules, so no rule may hold a value of the day.
     """
-    outcomes: dict[Check, Outcome] = {}
-    if not rows.num_rows:
-        for rule in rules:
-            outcomes.setdefault(rule.check, Outcome()).rules += 1
-        return outcomes
-    for rule, result in _results(rows, rules, {"result_format": "BASIC"}):
-        outcome = outcomes.setdefault(rule.check, Outcome())
-        outcome.rules += 1
-        if not result.success:
-            outcome.broken.append(f"{_described(rule)}: {_extent(result)}")
+    outcomes: dict[str, Outcome] = {rule.check: Outcome() for rule in rules}
+    for rule in rules:
+        outcomes[rule.check].rules += 1
+    if rows.num_rows:
+        for verdict in judge(rows, rules):
+            if not verdict.holds:
+                outcomes[verdict.rule.check].broken.append(f"{_described(verdict.rule)}: {_extent(verdict)}")
     return outcomes
 
 
-def judge_facts(facts: pa.Table, rules: Sequence[Rule]) -> dict[str, dict[Check, Outcome]]:
-    """Return collection -> check -> outcome, over one row of facts per collection (column ``name``)."""
+def judge_facts(facts: pa.Table, rules: Sequence[Rule]) -> dict[str, dict[str, Outcome]]:
+    """Return name -> check -> outcome, over one row of facts per thing (column ``name``)."""
     names: list[str] = facts.column("name").to_pylist()
-    outcomes: dict[str, dict[Check, Outcome]] = {name: {} for name in names}
-    wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": ["name"]}
-    for rule, result in _results(facts, rules, wanted):
-        broken = {row["name"] for row in result.result.get("unexpected_index_list") or ()}
-        if not result.success and not broken:  # the rule itself failed: no collection can be said to hold
-            broken = set(names)
+    outcomes: dict[str, dict[str, Outcome]] = {name: {} for name in names}
+    broken: dict[Rule, set[str]] = {}
+    failed = [verdict.rule for verdict in judge(facts, rules) if not verdict.holds]
+    if failed:
+        for verdict in judge(facts, failed, name_of="name"):
+            # A rule that failed by itself: nothing can be said to hold.
+            broken[verdict.rule] = set(verdict.where) or set(names)
+    for rule in rules:
         for name in names:
             outcome = outcomes[name].setdefault(rule.check, Outcome())
             outcome.rules += 1
-            if name in broken:
+            if name in broken.get(rule, ()):
                 outcome.broken.append(_described(rule))
     return outcomes
 
 
-def _results(rows: pa.Table, rules: Sequence[Rule], result_format: dict[str, Any]) -> list[tuple[Rule, Any]]:
-    engine = _engine()
-    import great_expectations as gx  # noqa: PLC0415 - as above, and only after its warnings were silenced
-    from great_expectations.expectations.registry import get_expectation_impl  # noqa: PLC0415 - as above
+def judge(rows: pa.Table, rules: Iterable[Rule], *, name_of: str | None = None) -> list[Verdict]:
+    """Return how each rule went, in the order of the rules.
 
-    suite = gx.ExpectationSuite(
-        "rules",
-        expectations=[
-            get_expectation_impl(rule.expectation)(**rule.arguments, meta={"rule": number})
-            for number, rule in enumerate(rules)
-        ],
-    )
-    batch = engine.get_batch(batch_parameters={"dataframe": rows.to_pandas()})
-    # Great Expectations groups results by column, so the number says which rule a result belongs to.
-    found = batch.validate(suite, result_format=result_format).results
-    return [(rules[result.expectation_config.meta["rule"]], result) for result in found]
+    Args:
+        rows: At least one.
+        rules: What must hold of them.
+        name_of: A column whose value is given for every row that does not keep a rule; costs more.
+    """
+    return _suite(tuple(rules), name_of).judge(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Suite:
+    """Rules with their expectations, the metrics each needs by name, and the graph that orders metrics."""
+
+    rules: tuple[Rule, ...]
+    expectations: tuple[Any, ...]
+    needs: tuple[Mapping[str, Any], ...]
+    edges: list[Any]
+    asked: Mapping[str, Any]
+    name_of: str | None
+
+    def judge(self, rows: pa.Table) -> list[Verdict]:
+        from great_expectations.execution_engine import pandas_execution_engine  # noqa: PLC0415 - as above
+        from great_expectations.validator.validation_graph import ValidationGraph  # noqa: PLC0415 - as above
+
+        frames = {ONLY_BATCH: rows.to_pandas()}
+        engine = pandas_execution_engine.PandasExecutionEngine(batch_data_dict=frames)
+        graph = ValidationGraph(execution_engine=engine, edges=self.edges)
+        # What cannot be computed is absent, and a rule that needs it does not hold.
+        metrics, _ = graph.resolve(runtime_configuration=dict(self.asked), show_progress_bars=False)
+        return [
+            self._verdict(rule, expectation, needs, metrics, engine, rows.num_rows)
+            for rule, expectation, needs in zip(self.rules, self.expectations, self.needs, strict=True)
+        ]
+
+    def _verdict(  # noqa: PLR0917 - the parts of one comparison, used once
+        self,
+        rule: Rule,
+        expectation: Any,
+        needs: Mapping[str, Any],
+        metrics: Mapping[Any, Any],
+        engine: Any,
+        seen: int,
+    ) -> Verdict:
+        if any(metric.id not in metrics for metric in needs.values()):
+            return Verdict(rule, holds=False, unexpected=None, seen=seen)
+        found = {name: metrics[metric.id] for name, metric in needs.items()}
+        result = expectation._validate(  # noqa: SLF001 - what expectations, also people's own, implement
+            metrics=found, runtime_configuration=dict(self.asked), execution_engine=engine
+        )
+        where = result["result"].get("unexpected_index_list") or () if self.name_of else ()
+        return Verdict(
+            rule,
+            holds=bool(result["success"]),
+            unexpected=int(found[f"{expectation.map_metric}.unexpected_count"]),
+            seen=seen,
+            where=tuple(str(row[self.name_of]) for row in where),
+        )
+
+
+@cache
+def _suite(rules: tuple[Rule, ...], name_of: str | None) -> _Suite:
+    import_engine()
+    from great_expectations.execution_engine import pandas_execution_engine  # noqa: PLC0415 - as above
+    from great_expectations.expectations.registry import get_expectation_impl  # noqa: PLC0415 - as above
+    from great_expectations.validator.validation_graph import ValidationGraph  # noqa: PLC0415 - as above
+
+    wanted: dict[str, Any] = {"result_format": COUNTS}
+    if name_of is not None:
+        wanted = {"result_format": ROWS, "unexpected_index_column_names": [name_of]}
+    asked = {"result_format": wanted}
+    engine = pandas_execution_engine.PandasExecutionEngine()
+    graph = ValidationGraph(execution_engine=engine)
+    expectations = tuple(get_expectation_impl(rule.expectation)(**rule.arguments) for rule in rules)
+    needs = []
+    for expectation in expectations:
+        found = expectation.get_validation_dependencies(execution_engine=engine, runtime_configuration=asked)
+        needs.append(found.metric_configurations)
+        for metric in found.metric_configurations.values():
+            graph.build_metric_dependency_graph(metric_configuration=metric, runtime_configuration=asked)
+    return _Suite(rules, expectations, tuple(needs), graph.edges, asked, name_of)
 
 
 def _described(rule: Rule) -> str:
@@ -104,8 +193,7 @@ def _described(rule: Rule) -> str:
     return f"{rule.arguments.get('column', 'table')} should {words}"
 
 
-def _extent(result: Any) -> str:
-    if result.exception_info and result.exception_info.get("raised_exception"):
+def _extent(verdict: Verdict) -> str:
+    if verdict.unexpected is None:
         return "the rule could not be evaluated"
-    unexpected, seen = result.result.get("unexpected_count"), result.result.get("element_count")
-    return f"{unexpected} of {seen} rows do not"
+    return f"{verdict.unexpected} of {verdict.seen} rows do not"

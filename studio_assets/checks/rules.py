@@ -46,9 +46,9 @@ SENTENCES: Mapping[Check, str] = {
 class Rule:
     """One expectation that belongs to a check; ``arguments`` are Great Expectations' own."""
 
-    check: Check
+    check: str
     expectation: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

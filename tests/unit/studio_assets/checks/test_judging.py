@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from resources.rows import QuarantinedDocument
-from studio_assets.checks.expectations import judge_facts, judge_rows
+from studio_assets.checks.expectations import judge, judge_facts, judge_rows
 from studio_assets.checks.frames import fact_table, facts, has_agreed_columns, witnesses
-from studio_assets.checks.rules import Check, fact_rules, row_rules
+from studio_assets.checks.rules import Check, Rule, fact_rules, row_rules
 from studio_assets.contracts import catalog
 from tests.unit.studio_assets.studio_state.reads import READ_AT, full_read
 from tests.unit.studio_assets.studio_state.tables import table
@@ -147,3 +147,47 @@ def test_large_tables_are_reduced_without_losing_what_breaks_a_range():
     outcome = judge_rows(chosen, row_rules("batches"))[Check.VALUES_ARE_AS_AGREED]
     assert not outcome.holds
     assert re.search(r"estimated_cost_cents should be between: 1 of \d+ rows do not", outcome.broken[0])
+
+
+def test_a_rule_that_cannot_be_evaluated_does_not_hold():
+    """A column that is not there breaks its own rule, in words, and no other."""
+    rules = [
+        Rule("columns", "expect_column_values_to_not_be_null", {"column": "absent"}),
+        Rule("values", "expect_column_values_to_be_between", {"column": "number", "min_value": 0}),
+    ]
+    outcomes = judge_rows(pa.table({"number": [1, 2]}), rules)
+    assert outcomes["columns"].broken == ["absent should not be null: the rule could not be evaluated"]
+    assert outcomes["values"].holds
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("community_reports", [{"status": "free words", "severity": "high"}, {"status": "open"}, {}]),
+        ("refunds", [{"amount_cents": -5, "currency": "USD", "created_at": READ_AT}, {"amount_cents": None}]),
+        ("batches", [{"state": "LOADED", "estimated_cost_cents": -1}, {"is_closed": None}] * 20),
+    ],
+)
+def test_prepared_suites_decide_as_great_expectations_does_when_asked_in_the_usual_way(name, rows):
+    """Context, batch, suite, validate: rule by rule the same answer and the same number of rows."""
+    import great_expectations as gx
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    looked_at, rules = witnesses(name, table(name, rows), lambda _: NO_IDS), row_rules(name)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    asset = context.data_sources.add_pandas("reads").add_dataframe_asset("rows")
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": looked_at.to_pandas()})
+    expectations = [
+        get_expectation_impl(rule.expectation)(**rule.arguments, meta={"rule": number})
+        for number, rule in enumerate(rules)
+    ]
+    usual = {
+        result.expectation_config.meta["rule"]: (result.success, result.result["unexpected_count"])
+        for result in batch.validate(
+            gx.ExpectationSuite("rules", expectations), result_format="BASIC"
+        ).results
+    }
+    ours = {number: (one.holds, one.unexpected) for number, one in enumerate(judge(looked_at, rules))}
+    assert ours == usual
+    assert {holds for holds, _ in ours.values()} == {True, False}
