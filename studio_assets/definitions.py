@@ -20,6 +20,7 @@ from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.postgres.swarms import Swarms
+from resources.postgres.triage import TriageSuggestions
 from resources.raw_store import RawStore
 from resources.settings import Settings, load_settings
 from resources.stripe.gateway import PaymentSource
@@ -42,6 +43,7 @@ from studio_assets.checks.governance import build_governance_checks
 from studio_assets.checks.marketing import build_drafts_checks
 from studio_assets.checks.operations import build_recommendation_checks
 from studio_assets.checks.studio_state import build_snapshot_checks
+from studio_assets.checks.trust_safety import build_trust_safety_checks
 from studio_assets.cloud_truth.assets import build_cloud_truth
 from studio_assets.devices.assets import build_devices
 from studio_assets.execution.job import execution_job
@@ -54,6 +56,7 @@ from studio_assets.operations.assets import build_operations, build_recommendati
 from studio_assets.resources import Overrides, build_resources
 from studio_assets.run_book import RunBook
 from studio_assets.studio_state.assets import build_studio_state
+from studio_assets.trust_safety.assets import build_trust_safety
 
 
 def build_defs(
@@ -75,6 +78,7 @@ def build_defs(
     findings: Findings | None = None,
     drafts: Drafts | None = None,
     swarms: Swarms | None = None,
+    triage_suggestions: TriageSuggestions | None = None,
 ) -> dg.Definitions:
     """Return the definitions of one studio.
 
@@ -96,10 +100,11 @@ def build_defs(
         findings: What detectors found; over the live database by default.
         drafts: What was drafted; over the live database by default.
         swarms: What is kept of swarms; over the live database by default.
+        triage_suggestions: What is suggested for reports; over the live database by default.
     """
     overrides = Overrides(
         *(documents, payments, history, raw, clock, run_book, ledger, governance, gateway, executor, audit),
-        *(devices, device_readings, findings, drafts, swarms),
+        *(devices, device_readings, findings, drafts, swarms, triage_suggestions),
     )
     return dg.Definitions(
         assets=[
@@ -110,6 +115,7 @@ def build_defs(
             *build_recommendations(settings),
             build_marketing(settings),
             build_finance(settings),
+            build_trust_safety(settings),
             build_governance(settings),
         ],
         asset_checks=[
@@ -119,6 +125,7 @@ def build_defs(
             build_recommendation_checks(settings),
             build_drafts_checks(settings),
             build_finance_checks(settings),
+            build_trust_safety_checks(settings),
             build_governance_checks(settings),
         ],
         jobs=[

@@ -20,6 +20,7 @@ from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.postgres.swarms import Swarms
+from resources.postgres.triage import TriageSuggestions
 from resources.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -92,6 +93,16 @@ def live_drafts(settings: Settings) -> Iterator[Drafts]:
     engine = app_engine(_database_url(settings), settings.studio_id)
     try:
         yield Drafts(engine, settings.studio_id)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def live_triage_suggestions(settings: Settings) -> Iterator[TriageSuggestions]:
+    """Give what is suggested for reports and decided on. Raises ``SettingsError`` without a database."""
+    engine = app_engine(_database_url(settings), settings.studio_id)
+    try:
+        yield TriageSuggestions(engine, settings.studio_id)
     finally:
         engine.dispose()
 

@@ -25,6 +25,7 @@ from studio_assets.keys import (
     MARKETING,
     OPERATIONS,
     STUDIO_STATE,
+    TRUST_SAFETY,
     governance_key,
 )
 
@@ -44,7 +45,9 @@ def build_snapshot_job(settings: Settings) -> UnresolvedAssetJobDefinition:
     """Return the main job: cloud truth, StudioState, findings and their checks, of one studio-local day."""
     return dg.define_asset_job(
         SNAPSHOT_JOB,
-        selection=dg.AssetSelection.groups(CLOUD_TRUTH, STUDIO_STATE, OPERATIONS, FINANCE, MARKETING),
+        selection=dg.AssetSelection.groups(
+            *(CLOUD_TRUTH, STUDIO_STATE, OPERATIONS, FINANCE, MARKETING, TRUST_SAFETY)
+        ),
         description="Reads the studio's cloud and devices and derives StudioState of one studio-local day.",
         tags={"studio/id": settings.studio_id},
     )

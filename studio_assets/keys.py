@@ -10,6 +10,7 @@ STUDIO_STATE = "studio_state"
 OPERATIONS = "operations"
 MARKETING = "marketing"
 FINANCE = "finance"
+TRUST_SAFETY = "trust_safety"
 GOVERNANCE = "governance"
 EXECUTION = "execution"
 PROPOSALS = "proposals"
@@ -23,6 +24,8 @@ RECOMMENDATIONS = "recommendations"
 ANOMALIES = "anomalies"
 RECONCILIATION_FLAGS = "reconciliation_flags"
 WEEKLY_SUMMARY = "weekly_summary"
+TRIAGE = "triage"
+REPORT_FINDINGS = "report_findings"
 
 
 def cloud_truth_key(studio_id: str, collection: str) -> dg.AssetKey:
@@ -53,6 +56,11 @@ def finance_key(studio_id: str, thing: str) -> dg.AssetKey:
 def marketing_key(studio_id: str, thing: str) -> dg.AssetKey:
     """Return the key of ``drafts`` or ``occasions``."""
     return dg.AssetKey([studio_id, MARKETING, thing])
+
+
+def trust_safety_key(studio_id: str, thing: str) -> dg.AssetKey:
+    """Return the key of ``triage`` or ``report_findings``."""
+    return dg.AssetKey([studio_id, TRUST_SAFETY, thing])
 
 
 def governance_key(studio_id: str, thing: str) -> dg.AssetKey:

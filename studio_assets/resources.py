@@ -25,6 +25,7 @@ from resources.postgres.findings import Findings
 from resources.postgres.governance import GovernanceReads
 from resources.postgres.history import History
 from resources.postgres.swarms import Swarms
+from resources.postgres.triage import TriageSuggestions
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from resources.stripe.gateway import ListStats, PaymentSource
@@ -39,6 +40,7 @@ from studio_assets.doors import (
     live_history,
     live_ledger,
     live_swarms,
+    live_triage_suggestions,
 )
 from studio_assets.run_book import RunBook
 
@@ -59,6 +61,7 @@ DEVICE_READINGS = "device_readings"
 FINDINGS = "findings"
 DRAFTS = "drafts"
 SWARMS = "swarms"
+TRIAGE_SUGGESTIONS = "triage_suggestions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Overrides:
     findings: Findings | None = None
     drafts: Drafts | None = None
     swarms: Swarms | None = None
+    triage_suggestions: TriageSuggestions | None = None
 
 
 def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.ResourceDefinition]:
@@ -102,6 +106,7 @@ def build_resources(settings: Settings, overrides: Overrides) -> dict[str, dg.Re
         FINDINGS: _door(overrides.findings, lambda: live_findings(settings)),
         DRAFTS: _door(overrides.drafts, lambda: live_drafts(settings)),
         SWARMS: _door(overrides.swarms, lambda: live_swarms(settings)),
+        TRIAGE_SUGGESTIONS: _door(overrides.triage_suggestions, lambda: live_triage_suggestions(settings)),
         EXECUTOR: _door(overrides.executor, lambda: live_gateway(settings, is_executor=True)),
     }
 

@@ -18,6 +18,7 @@ from resources.postgres.device_readings import DeviceReadings
 from resources.postgres.drafts import Drafts
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
+from resources.postgres.triage import TriageSuggestions
 from resources.raw_store import RawStore
 from resources.rows import ReadMode, SnapshotDiff, SourceRead
 from resources.settings import Settings
@@ -45,6 +46,7 @@ class Doors:
     device_readings: DeviceReadings | None = None
     findings: Findings | None = None
     drafts: Drafts | None = None
+    triage_suggestions: TriageSuggestions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ def run_snapshot(
         device_readings=doors.device_readings,
         findings=doors.findings,
         drafts=doors.drafts,
+        triage_suggestions=doors.triage_suggestions,
     )
     result = definitions.resolve_job_def(SNAPSHOT_JOB).execute_in_process(
         instance=instance,

@@ -44,6 +44,21 @@ class StoredSuggestion:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """What a person said a report is about: of which suggestion, and as which event of the audit."""
+
+    report_id: str
+    revision: int
+    category: str
+    severity: str
+    verdict: str
+    by: str
+    reason: str
+    at: datetime
+    audit_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How people decided on reports of one suggested category; the newest decision of each report counts."""
 
@@ -107,6 +122,32 @@ class TriageSuggestions:
         query = select(newest).order_by(desc(newest.c.at), newest.c.report_id)
         with kept(self._engine, "a look at the triage suggestions") as connection:
             return [_stored(row) for row in connection.execute(query).mappings()]
+
+    def revisions(self, report_id: str) -> list[StoredSuggestion]:
+        """Return all that was ever suggested for a report, oldest first."""
+        mine = TRIAGE_SUGGESTIONS.c
+        query = (
+            select(TRIAGE_SUGGESTIONS)
+            .where(mine.studio_id == self.studio_id, mine.report_id == report_id)
+            .order_by(mine.revision)
+        )
+        with kept(self._engine, "a look at the triage suggestions") as connection:
+            return [_stored(row) for row in connection.execute(query).mappings()]
+
+    def decisions(self, report_id: str | None = None) -> list[StoredDecision]:
+        """Return the newest decision on every report, in order of report; or all on one, oldest first."""
+        made = TRIAGE_DECISIONS.c
+        query = select(TRIAGE_DECISIONS).where(made.studio_id == self.studio_id)
+        if report_id is None:
+            query = query.ext(distinct_on(made.report_id)).order_by(made.report_id, desc(made.audit_seq))
+        else:
+            query = query.where(made.report_id == report_id).order_by(made.audit_seq)
+        with kept(self._engine, "a look at the triage decisions") as connection:
+            found = connection.execute(query).mappings()
+            return [
+                StoredDecision(**{name: row[name] for name in StoredDecision.__dataclass_fields__})
+                for row in found
+            ]
 
     def agreement(self) -> list[Agreement]:
         """Return how people decided, per category that had been suggested, in order of category."""

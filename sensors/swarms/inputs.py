@@ -18,6 +18,12 @@ Maker = Callable[[StoredFinding], Mapping[str, Any] | None]
 """Makes an input; null when the capability does not fit the finding."""
 
 _LONGEST_WORDS: Final = 500
+_REPORTS: Final = "cloud_truth/community_reports"
+_REQUESTS: Final = {
+    "report_unseen": "read_now",
+    "reports_gathered": "read_together",
+    "severity_disagreed": "compare_severity",
+}
 _OCCASIONS: Final = {
     UNDERSOLD: "invitation",
     CALLED_OFF: "cancellation",
@@ -71,6 +77,17 @@ def announcement(stored: StoredFinding) -> Mapping[str, Any] | None:
         **({"draftId": texts[0]} if texts else {}),
         "note": note[:_LONGEST_WORDS],
     }
+
+
+def report_review(stored: StoredFinding) -> Mapping[str, Any] | None:
+    """Return the input of a second look at a report; of several the first. Null for what names none."""
+    finding = stored.finding
+    request = _REQUESTS.get(finding.kind)
+    reports = [link.row for link in finding.evidence if link.asset == _REPORTS and link.row is not None]
+    if request is None or not reports:
+        return None
+    note = f"{said(stored)} {finding.likely_cause} {finding.next_step}"
+    return {"reportId": reports[0], "request": request, "note": note[:_LONGEST_WORDS]}
 
 
 def said(stored: StoredFinding) -> str:

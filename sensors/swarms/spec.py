@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from policies.actors import Actor, system_actor
 from resources.findings import Severity
-from sensors.swarms.inputs import Maker, adjustment, announcement, batch_note
+from sensors.swarms.inputs import Maker, adjustment, announcement, batch_note, report_review
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,12 @@ SWARMS: Final[tuple[SwarmSpec, ...]] = (
         owner="Marketing",
         makers=MappingProxyType({"website.announcement.publish": announcement}),
         throttle=Throttle(5, timedelta(days=1)),
+        least_severity=Severity.MEDIUM,
+    ),
+    SwarmSpec(
+        "trust_safety",
+        owner="Trust & Safety",
+        makers=MappingProxyType({"moderation.report.review": report_review}),
         least_severity=Severity.MEDIUM,
     ),
 )

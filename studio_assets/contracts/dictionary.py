@@ -23,7 +23,7 @@ This page is generated from the contracts, the counters and the database's comme
 
 Everything is derived from cloud. Instants are UTC; a date is a studio-local day; money is whole cents with
 its currency beside it. Names, addresses, contacts and free text never leave their source; member ids are
-pseudonyms. Where a detector needs what is not kept, it is read in memory, and stands below a source's columns.
+pseudonyms. What a detector reads in memory only stands below a source's columns.
 
 - [Sources](#sources): what is read from Firestore and Stripe, kept as Parquet, one file per read
 - [Counters](#counters): the numbers of StudioState

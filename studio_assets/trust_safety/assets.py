@@ -1,4 +1,4 @@
-"""``trust_safety/triage``: a suggestion for every open report, for staff to confirm or to change.
+"""``trust_safety/*``: a suggestion for every open report, and what of the reports wants a person's attention.
 
 Only today is looked at, and only beside a full snapshot. A past day touches nothing. What is told of a run is
 counts; the words of reports stay where they are.
@@ -7,147 +7,230 @@ counts; the words of reports stay where they are.
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import dagster as dg
 
 from resources.clock import Clock
 from resources.errors import SourceUnreadableError
+from resources.findings import Applied, StoredFinding
 from resources.firestore.gateway import DocumentSource
+from resources.postgres.findings import Findings
 from resources.postgres.history import History
-from resources.postgres.triage import StoredSuggestion, TriageSuggestions
-from resources.rows import Completeness
+from resources.postgres.triage import Agreement, StoredSuggestion, TriageSuggestions
+from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
-from studio_assets.devices.assets import OWNERS, RETRY, is_today
-from studio_assets.keys import studio_state_key
+from studio_assets.devices.assets import OWNERS, RETRY, is_today, spec_of
+from studio_assets.keys import REPORT_FINDINGS, TRIAGE, TRUST_SAFETY, studio_state_key, trust_safety_key
+from studio_assets.operations.calendar import StudioCalendar
 from studio_assets.partitions import studio_days
-from studio_assets.trust_safety.reasons import CATEGORIES, CODES, SEVERITIES
+from studio_assets.studio_state.inputs import newest_reads, open_tables, usable_reads
+from studio_assets.studio_state.predicates import Moment
+from studio_assets.studio_state.snapshot import IncompleteSourcesError, as_of_reads, instant_text
 from studio_assets.trust_safety.reports import Looked, suggest_for_open
+from studio_assets.trust_safety.rules import COLUMNS, DEPARTMENT, DETECTORS, Reports, find_reports
 from studio_assets.trust_safety.triage import CODE_VERSION, Triage
 
-TRUST_SAFETY: Final = "trust_safety"
-TRIAGE: Final = "triage"
-RULES_IN_WORDS: Final = {
-    "suggestions_are_of_known_words": "Every suggestion is of a known category, severity and reason code.",
-    "abstentions_suggest_nothing": "Where the classifier abstains, neither category nor severity is kept.",
-}
+FINDINGS_VERSION: Final = "report-findings-1"
+_PAST: Final = "A past day touches neither suggestions nor findings"
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What one look changed; empty for a past day."""
+
+    at: datetime
+    looked: Looked = field(default_factory=lambda: Looked((), 0))
+    new: Sequence[StoredSuggestion] = ()
+    applied: Sequence[Applied] = ()
+    classifier: str = CODE_VERSION
+    origin: str = _PAST
 
 
 def build_trust_safety(settings: Settings) -> dg.AssetsDefinition:
-    """Return the asset of a studio's triage suggestions, with its checks."""
-    key = dg.AssetKey([settings.studio_id, TRUST_SAFETY, TRIAGE])
-    spec = dg.AssetSpec(
-        key,
-        deps=[studio_state_key(settings.studio_id, "snapshot")],
-        description="**Derived from cloud.** One row per open report and revision: what it seems about, "
-        "how grave, how sure. Suggestions only; staff confirm or change them. The words are read in memory "
-        "and never kept.",
-        group_name=TRUST_SAFETY,
-        code_version=CODE_VERSION,
-        owners=OWNERS,
-        kinds={"postgres"},
-        partitions_def=studio_days(settings),
-        automation_condition=on_new_content(),
-        freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(minutes=settings.snapshot_stale_minutes)
-        ),
-        metadata={"dagster/table_name": "studio.triage_suggestions"},
-    )
+    """Return the assets ``triage`` and ``report_findings`` of a studio."""
+    triage_key = trust_safety_key(settings.studio_id, TRIAGE)
+    findings_key = trust_safety_key(settings.studio_id, REPORT_FINDINGS)
 
-    @dg.multi_asset(
-        name="suggest_triage",
-        specs=[spec],
-        check_specs=[
-            dg.AssetCheckSpec(name, asset=key, description=said) for name, said in RULES_IN_WORDS.items()
-        ],
-        retry_policy=RETRY,
-    )
-    def suggest(
+    @dg.multi_asset(name="look_at_reports", specs=_specs(settings), retry_policy=RETRY)
+    def look_at_reports(  # noqa: PLR0917 - Dagster hands resources in by parameter name
         context: dg.AssetExecutionContext,
         documents: dg.ResourceParam[DocumentSource],
         triage_suggestions: dg.ResourceParam[TriageSuggestions],
+        findings: dg.ResourceParam[Findings],
         history: dg.ResourceParam[History],
+        raw: dg.ResourceParam[RawStore],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        day, triage = date.fromisoformat(context.partition_key), Triage()
-        looked, new, at = Looked((), 0), list[StoredSuggestion](), clock.now()
+        day, run_id = date.fromisoformat(context.partition_key), context.op_execution_context.run_id
+        done = _Done(clock.now())
         if is_today(day, clock, settings):
-            _require_full_snapshot(history, day)
-            at = documents.read_time()
-            try:
-                looked = suggest_for_open(documents, triage, read_time=at)
-            except SourceUnreadableError as error:
-                raise dg.Failure(
-                    f"Nothing was suggested: {error} What was suggested before is kept.",
-                    allow_retries=error.is_transient,
-                ) from error
-            new = triage_suggestions.keep(
-                looked.suggestions, at=at, run_id=context.op_execution_context.run_id
-            )
-        standing, agreed = triage_suggestions.newest(), triage_suggestions.agreement()
-        decided = sum(one.confirmed + one.edited for one in agreed)
+            reports = todays_reports(settings, history, raw, clock, day, run_id)
+            done = _look(reports, documents, triage_suggestions, findings, run_id)
+        standing = triage_suggestions.newest()
         yield dg.MaterializeResult(
-            data_version=_version(standing),
-            check_results=list(_checked(standing)),
-            metadata={
-                "origin": "Derived from cloud: notes of open reports, read in memory",
-                "as_of": dg.MetadataValue.timestamp(at),
-                "dagster/row_count": len(standing),
-                "classifier": triage.classifier,
-                "looked_at": len(looked.suggestions),
-                "without_note": looked.without_note,
-                "new": len(new),
-                "abstained": sum(one.is_abstained for one in looked.suggestions),
-                "by_category": dg.MetadataValue.json(
-                    dict(Counter(one.category or "none" for one in looked.suggestions))
-                ),
-                "decided": decided,
-                "mismatch_rate": sum(one.edited for one in agreed) / decided if decided else 0.0,
-            },
+            asset_key=triage_key,
+            data_version=_version(sorted(repr(one.suggestion) for one in standing)),
+            metadata=_told_of_suggestions(done, standing, triage_suggestions.agreement()),
+        )
+        kept = findings.open(DEPARTMENT)
+        yield dg.MaterializeResult(
+            asset_key=findings_key,
+            data_version=_version([(one.finding_id, one.content_hash) for one in kept]),
+            metadata=_told_of_findings(done, kept),
         )
 
-    return suggest
+    return look_at_reports
 
 
-def broken_rules(standing: Sequence[StoredSuggestion]) -> dict[str, list[str]]:
-    """Return rule -> ids of the reports whose suggestion breaks it."""
-    broken: dict[str, list[str]] = {name: [] for name in RULES_IN_WORDS}
-    for one in standing:
-        said = one.suggestion
-        if said.is_abstained:
-            if said.category is not None or said.severity is not None:
-                broken["abstentions_suggest_nothing"].append(said.report_id)
-        elif (
-            said.category not in CATEGORIES
-            or said.severity not in SEVERITIES
-            or said.reason_code not in CODES
-        ):
-            broken["suggestions_are_of_known_words"].append(said.report_id)
-    return broken
+def todays_reports(  # noqa: PLR0917 - the doors of one step, in one order everywhere
+    settings: Settings, history: History, raw: RawStore, clock: Clock, day: date, run_id: str
+) -> Reports:
+    """Return today's reports, when every source was read whole and lately and a snapshot rests on it.
 
-
-def _checked(standing: Sequence[StoredSuggestion]) -> Iterator[dg.AssetCheckResult]:
-    for name, reports in broken_rules(standing).items():
-        yield dg.AssetCheckResult(
-            passed=not reports,
-            check_name=name,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"Broken by {', '.join(reports)}" if reports else RULES_IN_WORDS[name],
-            metadata={"broken": len(reports), "suggestions": len(standing)},
-        )
-
-
-def _require_full_snapshot(history: History, day: date) -> None:
+    Raises ``dg.Failure`` otherwise: from half a look nothing is suggested, opened or resolved.
+    """
     snapshot = history.current_snapshot(day)
-    told = None if snapshot is None else snapshot.payload["diagnostics"]["completeness"]
-    if told != Completeness.FULL.value:
-        raise dg.Failure(
-            f"Nothing was suggested: there is no full snapshot of {day} yet.", allow_retries=False
+    if snapshot is None:
+        raise dg.Failure(f"Nothing was suggested: there is no snapshot of {day} yet.", allow_retries=False)
+    try:
+        reads = usable_reads(
+            newest_reads(history, day, run_id),
+            day,
+            now=clock.now(),
+            timezone=settings.timezone,
+            stale_minutes=settings.snapshot_stale_minutes,
         )
+        (table,) = open_tables(reads, raw, COLUMNS).values()
+    except IncompleteSourcesError as error:
+        raise dg.Failure(f"{error} Nothing was suggested or found.", allow_retries=False) from error
+    moment = Moment(as_of_reads(reads.values()), settings.timezone)
+    return Reports(table, moment, f"{day}.{snapshot.revision}", calendar=StudioCalendar(settings.timezone))
 
 
-def _version(standing: Sequence[StoredSuggestion]) -> dg.DataVersion:
-    said = repr(sorted((one.suggestion.report_id, repr(one.suggestion)) for one in standing))
-    return dg.DataVersion(hashlib.sha256(said.encode()).hexdigest())
+def _look(
+    reports: Reports,
+    documents: DocumentSource,
+    suggestions: TriageSuggestions,
+    findings: Findings,
+    run_id: str,
+) -> _Done:
+    """Suggest for what is open now, then bring the findings up to date with it."""
+    triage, at = Triage(), documents.read_time()
+    try:
+        looked = suggest_for_open(documents, triage, read_time=at)
+    except SourceUnreadableError as error:
+        raise dg.Failure(
+            f"Nothing was suggested: {error} What was suggested before is kept.",
+            allow_retries=error.is_transient,
+        ) from error
+    new = suggestions.keep(looked.suggestions, at=at, run_id=run_id)
+    whole = Reports(
+        reports.table,
+        reports.moment,
+        reports.revision,
+        targets=looked.targets,
+        suggestions=suggestions.newest(),
+        decided=frozenset(one.report_id for one in suggestions.decisions()),
+        calendar=reports.calendar,
+    )
+    applied = [
+        findings.apply(
+            *(DEPARTMENT, detector, found),
+            at=reports.moment.as_of,
+            run_id=run_id,
+            code_version=FINDINGS_VERSION,
+        )
+        for detector, found in find_reports(whole).items()
+    ]
+    origin = f"Derived from cloud: snapshot {reports.revision}, and notes of open reports read in memory"
+    return _Done(at, looked, new, applied, triage.classifier, origin)
+
+
+def _specs(settings: Settings) -> list[dg.AssetSpec]:
+    common: dict[str, Any] = {
+        "group_name": TRUST_SAFETY,
+        "kinds": {"postgres"},
+        "automation_condition": on_new_content(),
+    }
+    triage_key = trust_safety_key(settings.studio_id, TRIAGE)
+    return [
+        dg.AssetSpec(
+            triage_key,
+            deps=[studio_state_key(settings.studio_id, "snapshot")],
+            description="**Derived from cloud.** One row per open report and revision: what it seems about, "
+            "how grave, how sure. Suggestions only; staff confirm or change them. The words are read in "
+            "memory and never kept.",
+            code_version=CODE_VERSION,
+            owners=OWNERS,
+            partitions_def=studio_days(settings),
+            freshness_policy=dg.FreshnessPolicy.time_window(
+                fail_window=timedelta(minutes=settings.snapshot_stale_minutes)
+            ),
+            metadata={"dagster/table_name": "studio.triage_suggestions"},
+            **common,
+        ),
+        spec_of(
+            settings,
+            trust_safety_key(settings.studio_id, REPORT_FINDINGS),
+            deps=[triage_key],
+            description="One row per thing about reports that wants a person's attention, by "
+            f"{', '.join(DETECTORS)}. Opened and resolved by today's whole snapshot alone.",
+            view="analytics.findings",
+            code_version=FINDINGS_VERSION,
+            **common,
+        ),
+    ]
+
+
+def _told_of_suggestions(
+    done: _Done, standing: Sequence[StoredSuggestion], agreed: Sequence[Agreement]
+) -> dict[str, Any]:
+    decided = sum(one.confirmed + one.edited for one in agreed)
+    said = done.looked.suggestions
+    return {
+        "origin": done.origin,
+        "as_of": dg.MetadataValue.timestamp(done.at),
+        "dagster/row_count": len(standing),
+        "classifier": done.classifier,
+        "looked_at": len(said),
+        "without_note": done.looked.without_note,
+        "new": len(done.new),
+        "abstained": sum(one.is_abstained for one in said),
+        "by_category": dg.MetadataValue.json(dict(Counter(one.category or "none" for one in said))),
+        "decided": decided,
+        "mismatch_rate": sum(one.edited for one in agreed) / decided if decided else 0.0,
+    }
+
+
+def _told_of_findings(done: _Done, kept: Sequence[StoredFinding]) -> dict[str, Any]:
+    return {
+        "origin": done.origin,
+        "as_of": dg.MetadataValue.timestamp(done.at),
+        "dagster/row_count": len(kept),
+        "opened": sum(one.opened for one in done.applied),
+        "changed": sum(one.changed for one in done.applied),
+        "resolved": sum(one.resolved for one in done.applied),
+        **({"findings": dg.MetadataValue.table([_record(one) for one in kept])} if kept else {}),
+    }
+
+
+def _record(one: StoredFinding) -> dg.TableRecord:
+    finding = one.finding
+    return dg.TableRecord(
+        {
+            "subject": finding.subject_id,
+            "kind": finding.kind,
+            "severity": finding.severity.value,
+            "since": instant_text(finding.since) if finding.since else "",
+            "observed": str(finding.observed),
+            "next step": finding.next_step,
+        }
+    )
+
+
+def _version(said: object) -> dg.DataVersion:
+    return dg.DataVersion(hashlib.sha256(repr(said).encode()).hexdigest())

@@ -17,6 +17,7 @@ from resources.postgres.connector_calls import PostgresCallLog
 from resources.postgres.device_readings import DeviceReadings
 from resources.postgres.drafts import Drafts
 from resources.postgres.findings import Findings
+from resources.postgres.triage import TriageSuggestions
 from twins.hubitat.devices import TwinDevice
 from twins.hubitat.server import APP_ID, TOKEN, HubitatTwin
 from twins.roborock.robots import FakeRobot
@@ -61,6 +62,7 @@ def device_doors(engine, settings, clock, *, failures_to_open=5, open_seconds=60
         "device_readings": DeviceReadings(engine, name),
         "findings": Findings(engine, name),
         "drafts": Drafts(engine, name),
+        "triage_suggestions": TriageSuggestions(engine, name),
     }
 
 

@@ -12,6 +12,7 @@ import yaml
 from resources.settings import Settings
 from studio_assets.checks.marketing import RULES_IN_WORDS
 from studio_assets.checks.rules import BLOCKING, Check, checks_of
+from studio_assets.checks.trust_safety import OF_SUGGESTIONS
 from studio_assets.contracts import catalog
 from studio_assets.definitions import build_defs
 
@@ -42,6 +43,7 @@ def test_the_assets_are_these(repository):
         *(f"teststudio/operations/{name}" for name in ("device_findings", "recommendations", "anomalies")),
         *(f"teststudio/finance/{name}" for name in ("reconciliation_flags", "weekly_summary")),
         *(f"teststudio/marketing/{name}" for name in ("drafts", "occasions")),
+        *(f"teststudio/trust_safety/{name}" for name in ("triage", "report_findings")),
         *(f"teststudio/governance/{name}" for name in ("proposals", "audit_log")),
     }
 
@@ -71,6 +73,8 @@ def test_the_checks_are_these(repository):
             for name in (*of_findings, "confidence_is_in_range", "differences_are_explained")
         ),
         *(("drafts", name) for name in RULES_IN_WORDS),
+        *(("triage", name) for name in OF_SUGGESTIONS),
+        *(("report_findings", name) for name in (*of_findings, "confidence_is_in_range")),
         *(("snapshot", name) for name in of_snapshot),
         *(("proposals", name) for name in of_proposals),
         ("audit_log", "audit_chain_is_intact"),
@@ -100,11 +104,12 @@ def test_jobs_schedules_sensors_and_resources_are_these(repository):
         *("automation_sensor", "freshness_sensor", "run_failure_sensor", "red_checks_sensor"),
         *("execution_sensor", "recovery_sensor", "expiry_sensor"),
         *("operations_swarm_sensor", "finance_swarm_sensor", "marketing_swarm_sensor"),
+        "trust_safety_swarm_sensor",
     }
     assert set(repository.get_top_level_resources()) == {
         *("documents", "payments", "history", "raw", "clock", "settings", "run_book"),
         *("ledger", "governance", "gateway", "executor", "audit"),
-        *("devices", "device_readings", "findings", "drafts", "swarms"),
+        *("devices", "device_readings", "findings", "drafts", "swarms", "triage_suggestions"),
     }
     for sensor in repository.sensor_defs:
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING

@@ -15,6 +15,8 @@ NOON = datetime(2026, 3, 1, 19, tzinfo=UTC)
 OCCASIONS = ("event_called_off", "firing_in_closed_kiln", "announced_facts_moved", "pickup_reminder")
 BY_NAME = {spec.department: spec for spec in SWARMS}
 OPERATIONS, FINANCE, MARKETING = (BY_NAME[name] for name in ("operations", "finance", "marketing"))
+TRUST_SAFETY = BY_NAME["trust_safety"]
+REPORT_KINDS = ("report_unseen", "reports_gathered", "severity_disagreed")
 
 
 def stored(state=FindingState.OPEN, **changes):
@@ -62,10 +64,27 @@ def occasion(kind="undersold_event", **changes):
     return stored(**(values | changes))
 
 
+def report(kind="report_unseen", **changes):
+    values = {
+        "department": "trust_safety",
+        "detector": "reports_unseen",
+        "kind": kind,
+        "subject_kind": "report",
+        "severity": Severity.HIGH,
+        "capability_id": "moderation.report.review",
+        "evidence": (
+            FindingEvidence("cloud_truth/community_reports", "2026-03-01.2", "report-1"),
+            FindingEvidence("trust_safety/triage", "2", "report-1"),
+        ),
+    }
+    return stored(**(values | changes))
+
+
 @pytest.mark.parametrize(
     ("spec", "finding"),
     [(OPERATIONS, stored()), (FINANCE, money()), (MARKETING, occasion())]
-    + [(MARKETING, occasion(kind, evidence=())) for kind in OCCASIONS],
+    + [(MARKETING, occasion(kind, evidence=())) for kind in OCCASIONS]
+    + [(TRUST_SAFETY, report(kind)) for kind in REPORT_KINDS],
 )
 def test_every_input_is_one_the_capability_takes(spec, finding):
     """However long the detector's words are; the key is the finding's id whatever the revision."""
@@ -85,6 +104,9 @@ def test_every_input_is_one_the_capability_takes(spec, finding):
         (OPERATIONS, stored(severity=Severity.LOW), Why.TOO_MILD),
         (OPERATIONS, stored(confidence=0.5), Why.TOO_UNSURE),
         (OPERATIONS, stored(subject_kind="kiln"), Why.DOES_NOT_FIT),
+        (TRUST_SAFETY, report(evidence=()), Why.DOES_NOT_FIT),
+        (TRUST_SAFETY, report("another_kind"), Why.DOES_NOT_FIT),
+        (TRUST_SAFETY, report(capability_id=None), Why.NO_CAPABILITY),
         (FINANCE, money(observed_cents=500), Why.DOES_NOT_FIT),
         (FINANCE, money(observed_cents=None), Why.DOES_NOT_FIT),
         (FINANCE, money(currency="eur"), Why.DOES_NOT_FIT),

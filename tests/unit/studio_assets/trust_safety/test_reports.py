@@ -31,7 +31,7 @@ class Reports:
     def scan(self, query, *, read_time, stats):
         self.asked.append((query, read_time))
         ids = list(NOTES)
-        yield DocumentBatch(ids[:2], [{"note": NOTES[one]} for one in ids[:2]])
+        yield DocumentBatch(ids[:2], [{"note": NOTES[one], "targetRef": {"id": SECRET}} for one in ids[:2]])
         if self.is_broken:
             raise SourceUnreadableError("gone", reason="gone", is_transient=True)
         yield DocumentBatch(ids[2:], [{"note": NOTES[one]} for one in ids[2:]])
@@ -46,15 +46,20 @@ def test_open_reports_get_suggestions_without_their_words():
     assert (found["r1"].category, found["r1"].severity) == ("safety", "high")
     assert (found["r3"].category, found["r3"].reason_code) == (None, "other_language")
     assert (found["r4"].severity, found["r4"].reason_code) == (None, "only_instructions")
-    assert SECRET not in repr([asdict(one) for one in looked.suggestions])
+    assert set(looked.targets) == {"r1", "r2"}
+    assert SECRET not in repr([asdict(one) for one in looked.suggestions]) + repr(looked.targets)
 
 
-def test_only_the_note_of_open_reports_is_asked_for():
-    """Neither the reporter nor the target is read, and nothing of closed reports."""
+def test_only_what_the_contract_lists_of_open_reports_is_asked_for():
+    """Besides the note only which content it is about, and nothing of closed reports."""
     source = Reports()
     suggest_for_open(source, Triage(), read_time=NOON)
     ((query, read_time),) = source.asked
-    assert (query.collection, tuple(query.field_paths), read_time) == ("communityReports", ("note",), NOON)
+    assert (query.collection, tuple(query.field_paths), read_time) == (
+        "communityReports",
+        ("note", "targetRef.id"),
+        NOON,
+    )
     assert [(one.field_path, one.operator, one.value) for one in query.where] == [
         ("status", "in", ["open", "triaged"])
     ]
