@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 MONTHS: Final = (
@@ -53,6 +54,8 @@ _CONTACT: Final = re.compile(
     r"@|://|\bwww\.|\b[\w-]+\.(?:com|net|org|io|co|app|studio|art|shop|info)\b", re.IGNORECASE
 )
 _QUOTE: Final = re.compile(r"[^\W\d_](?:[^\W_]|[ '’&,:()+\-–]){0,78}[!?]?")  # noqa: RUF001 - as people write
+_ODD: Final = re.compile(r"[^A-Za-z\s]")
+_ODD_ASCII: Final = re.compile(r"[0-9$%]")
 _CODE: Final = re.compile(r"\b[A-Za-z]+\d[A-Za-z0-9]*(?:-\d+)?\b")
 
 
@@ -76,12 +79,17 @@ class Claim:
 
 def claims_in(text: str) -> list[Claim]:
     """Return every claim of a text in order; what cannot be read as a known form is ``untraceable``."""
+    return list(_claims(text))
+
+
+@lru_cache(maxsize=4096)  # a text is read when it is drafted, when it is checked, and when it is shown
+def _claims(text: str) -> tuple[Claim, ...]:
     found = [_claim(match) for match in _FORMS.finditer(text)]
     rest = list(text)
     for claim in found:
         rest[claim.start : claim.end] = " " * (claim.end - claim.start)
     found += [Claim("untraceable", what, start, end) for what, start, end in _untraceable("".join(rest))]
-    return sorted(found, key=lambda claim: (claim.start, claim.end))
+    return tuple(sorted(found, key=lambda claim: (claim.start, claim.end)))
 
 
 def unseen(text: str) -> bool:
@@ -131,12 +139,13 @@ def _claim(match: re.Match[str]) -> Claim:
 
 
 def _untraceable(text: str) -> Iterator[tuple[str, int, int]]:
-    for place, letter in enumerate(text):
-        if letter.isalpha() or letter.isspace():
+    for match in (_ODD_ASCII if text.isascii() else _ODD).finditer(text):
+        letter = match[0]
+        if letter.isalpha():
             continue
         # Digits of any script, fractions, Roman numerals, signs of money and shares.
         if unicodedata.category(letter) in {"Nd", "Nl", "No", "Sc"} or letter in "%‰":
-            yield letter, place, place + 1
+            yield letter, *match.span()
     for pattern in (_WORDS, _CAPITALS):
         for match in pattern.finditer(text):
             yield match[0], *match.span()

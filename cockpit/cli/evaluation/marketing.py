@@ -1,61 +1,138 @@
-"""``studio evaluate marketing``: whether drafts say what is true, and whether planted errors are refused.
+"""``studio evaluate marketing``: whether drafts say what is true, and what else marketing promises.
 
 Drafts are written at the end of every simulated day, as the asset writes them. Then each finished text is
 read again and held against the world's own documents, which the writer never saw. Precision is the share of
-drafts whose every claim is true; recall is the share of planted errors that the fact check refuses.
+drafts whose every claim is true; recall is the share of planted errors that the fact check refuses. Beside
+them: sentences with claims and how many of them trace to true facts, drafts made of partial or stale
+snapshots, personal data, drafts too like a recent one, and the occasions that became findings.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
 
+from cockpit.cli.evaluation.marketing_errors import planted
+from cockpit.cli.evaluation.marketing_truth import World
 from cockpit.cli.evaluation.options import seeds_of, year_options
+from cockpit.cli.evaluation.scoring import Rule, Watch, score
+from cockpit.cli.evaluation.scoring import Score as Alerts
 from cockpit.cli.evaluation.year import DAYS_OF_A_YEAR, FIRST_DAY, TIMEZONE, Day, simulate
 from cockpit.cli.options import print_json
-from studio_assets.marketing.checker import BODY, SUBJECT, Mention, is_fit
-from studio_assets.marketing.claims import MONTHS, WEEKDAYS, Claim, claims_in
+from resources.clock import day_end
+from resources.findings import Finding
+from studio_assets.marketing.checker import Mention, Sentence, is_fit
+from studio_assets.marketing.claims import WEEKDAYS, Claim, claims_in, contacts_in
 from studio_assets.marketing.drafts import Draft, Earlier, still_holds, write_drafts
-from studio_assets.marketing.facts import COLUMNS, PUBLIC_COUNTERS, Basis, Fact, FactSheet, fact_sheet
+from studio_assets.marketing.facts import (
+    COLUMNS,
+    PUBLIC_COUNTERS,
+    Basis,
+    FactSheet,
+    NotPublishableError,
+    basis_of,
+    fact_sheet,
+)
+from studio_assets.marketing.occasions import CALLED_OFF, CLOSED_KILN, UNDERSOLD, Occasion, find_occasions
+from studio_assets.marketing.similarity import THRESHOLD, closest
 from studio_assets.marketing.wording import Form
-from twins.world.operations import Document
+from twins.world.people import MARK
 from twins.world.settings import SMALL, WorldSettings
 from twins.world.truth import Truth
 
-_HASH: Final = "0" * 64
 _TABLES: Final = tuple(COLUMNS)
 _REMEMBERED: Final = timedelta(days=30)
-_SEATED: Final = frozenset({"ticketed", "offered", "checked_in"})
-_CLOSED: Final = frozenset({"completed", "cancelled", "canceled"})
+_STALE_MINUTES: Final = 60
+_WORD: Final = re.compile(r"[\w-]+")
+EXPECTED: Final[Mapping[str, Rule]] = {
+    "undersold_event": Rule(frozenset({UNDERSOLD})),
+    "kiln_outage": Rule(frozenset({CLOSED_KILN})),
+}
+"""Kind of incident -> what of marketing rightly names it."""
+_ADDED_UP: Final = (
+    *("days", "drafts", "true_drafts", "claims", "true_claims", "sentences", "traced", "refused", "repeated"),
+    *(
+        "unfit_snapshots",
+        "of_unfit",
+        "personal",
+        "alike",
+        "called_off",
+        "called_off_found",
+        "called_off_false",
+    ),
+)
 
 
 @dataclass(slots=True)
 class Score:
-    """Counts of one or several years."""
+    """Counts of one or several years.
+
+    Attributes:
+        days: Looked at.
+        drafts: Written.
+        true_drafts: Of these, with every claim true.
+        claims: In them.
+        true_claims: Of these, true.
+        sentences: With a number, a date, a time or a name in them.
+        traced: Of these, with every claim a listed fact that is true.
+        refused: Own drafts that the fact check refused.
+        repeated: Withheld, because they could only repeat a recent one.
+        unfit_snapshots: Partial or stale snapshots that were offered.
+        of_unfit: Drafts made of them.
+        personal: Drafts with a contact, or with anything that stands for a member in the world.
+        alike: Drafts too like another of the last 30 days in the same channel.
+        called_off: Events cancelled with guests, ahead.
+        called_off_found: Of these, found as occasions.
+        called_off_false: Occasions that say so of another event.
+        planted: Kind of error -> how many.
+        caught: Of these, refused.
+        by_channel: Channel -> drafts.
+        untrue: Where drafts were not true.
+        alerts: Occasions against labelled incidents.
+    """
 
     days: int = 0
     drafts: int = 0
     true_drafts: int = 0
     claims: int = 0
     true_claims: int = 0
+    sentences: int = 0
+    traced: int = 0
     refused: int = 0
     repeated: int = 0
+    unfit_snapshots: int = 0
+    of_unfit: int = 0
+    personal: int = 0
+    alike: int = 0
+    called_off: int = 0
+    called_off_found: int = 0
+    called_off_false: int = 0
     planted: Counter[str] = field(default_factory=Counter)
     caught: Counter[str] = field(default_factory=Counter)
     by_channel: Counter[str] = field(default_factory=Counter)
     untrue: list[str] = field(default_factory=list)
+    alerts: Alerts = field(default_factory=Alerts)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every promise that has no tolerance is kept."""
+        is_true = self.true_drafts == self.drafts and self.traced == self.sentences
+        is_clean = not (self.of_unfit or self.personal or self.alike or self.called_off_false)
+        return is_true and is_clean and self.caught == self.planted and not self.refused
 
     def add(self, other: "Score") -> None:
         """Add another year."""
-        for name in ("days", "drafts", "true_drafts", "claims", "true_claims", "refused", "repeated"):
+        for name in _ADDED_UP:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for counts in ("planted", "caught", "by_channel"):
             getattr(self, counts).update(getattr(other, counts))
         self.untrue += other.untrue
+        self.alerts.add(other.alerts)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the command prints. Recall and precision of nothing are null."""
@@ -68,7 +145,14 @@ class Score:
             "drafts_true": self.true_drafts,
             "claims": self.claims,
             "claims_true": self.true_claims,
-            "repeated": self.repeated,
+            "sentences": self.sentences,
+            "sentences_traced": self.traced,
+            "unfit_snapshots": self.unfit_snapshots,
+            "drafts_of_unfit_snapshots": self.of_unfit,
+            "drafts_with_personal_data": self.personal,
+            "drafts_too_alike": self.alike,
+            "withheld_as_repeated": self.repeated,
+            "occasions": self._occasions(),
             "by_channel": dict(sorted(self.by_channel.items())),
             "untrue": self.untrue[:20],
             "classes": {
@@ -77,13 +161,24 @@ class Score:
             },
         }
 
+    def _occasions(self) -> dict[str, Any]:
+        told = self.alerts.to_json()
+        called_off = {"injected": self.called_off, "found": self.called_off_found}
+        names = ("recall", "precision", "false_alerts_per_week", "detection_delay_days", "false_by_kind")
+        return {
+            **{name: told[name] for name in names},
+            "classes": told["classes"],
+            CALLED_OFF: {**called_off, "false": self.called_off_false},
+        }
+
 
 @click.command(short_help="Marketing: drafts against the facts they must rest on.")
 @year_options
 def marketing(*, is_json: bool, seed: int, seeds: int, days: int, first_day: date, is_calm: bool) -> int:
     """Print how many drafts of simulated years are true, and how many planted errors are refused.
 
-    Exit code 1 when a draft is not true, a planted error passes, or one of our own drafts is refused.
+    Exit code 1 when a draft is not true, rests on an unfit snapshot, holds personal data or repeats another,
+    when a planted error passes, or one of our own drafts is refused.
     """
     total = Score()
     for each in seeds_of(seed, seeds):
@@ -92,12 +187,13 @@ def marketing(*, is_json: bool, seed: int, seeds: int, days: int, first_day: dat
     if is_json:
         print_json(result)
     else:
-        for name in ("seed", "seeds", "precision", "recall", "drafts", "claims", "by_channel"):
+        for name in (name for name in result if name not in {"classes", "untrue", "occasions"}):
             print(f"{name}: {result[name]}")
         for name, counts in result["classes"].items():
             print(f"  {name}: {counts['found']} of {counts['injected']} refused")
-    is_good = total.true_drafts == total.drafts and total.caught == total.planted and not total.refused
-    return 0 if is_good else 1
+        for name, counts in result["occasions"]["classes"].items():
+            print(f"  {name}: {counts['found']} of {counts['injected']} found")
+    return 0 if total.is_good else 1
 
 
 def evaluate_year(
@@ -107,100 +203,114 @@ def evaluate_year(
     world = WorldSettings(seed, first_day, SMALL, has_incidents=has_incidents)
     year = simulate(seed, days, has_incidents=has_incidents, first_day=first_day, only=_TABLES)
     scored, kept = Score(days=days), dict[str, tuple[datetime, Draft]]()
-    known: _World | None = None
-    for day in year:
+    watch, called_off, until = Watch(), _CalledOff(), day_end(first_day, TIMEZONE)
+    known: World | None = None
+    for number, day in enumerate(year):
         # The truth is told by another part of the twins than the tables; it is walked once, to the end.
-        known = known or _World(Truth(world, day.as_of + timedelta(days=days)))
+        known = known or World(Truth(world, day.as_of + timedelta(days=days)))
+        until = day.as_of
+        scored.of_unfit += _drafts_of_unfit(day, number)
+        scored.unfit_snapshots += 1
         sheet = fact_sheet(day.tables, basis_of_day(day))
-        recent = [_earlier(draft) for at, draft in kept.values() if day.as_of - at <= _REMEMBERED]
-        written = write_drafts(sheet, recent)
+        recent = [draft for at, draft in kept.values() if day.as_of - at <= _REMEMBERED]
+        written = write_drafts(sheet, [_earlier(draft) for draft in recent])
         scored.refused += len(written.refused)
         scored.repeated += len(written.repeated)
         for draft in written.drafts:
             kept[draft.draft_id] = day.as_of, draft
             _judge(draft, known, day, scored)
             _plant(draft, sheet, scored)
+            scored.alike += _is_alike(draft, recent)
+            scored.personal += _is_personal(draft, day)
+        found = find_occasions(Occasion(day.tables, sheet))
+        called_off.look(found, known.called_off(day.as_of))
+        watch.look(day.as_of, [one for one in found if one.kind != CALLED_OFF])
+    called_off.tell(scored)
+    scored.alerts = score(watch.alerts, year.labels, EXPECTED, until=until, days=days)
     return scored
 
 
-def basis_of_day(day: Day) -> Basis:
-    """Return the basis that a full snapshot at the end of a simulated day gives."""
-    counters = {path: day.counters[path] for path in PUBLIC_COUNTERS}
-    return Basis(day.day, 1, day.as_of, TIMEZONE, counters, dict.fromkeys(COLUMNS, _HASH))
+def basis_of_day(day: Day, **changes: Any) -> Basis:
+    """Return the basis that a snapshot at the end of a simulated day gives; full unless changed.
+
+    Raises ``NotPublishableError`` where the asset would.
+    """
+    source = {"completeness": "full", "hash": "0" * 64}
+    payload: dict[str, Any] = {
+        "snapshotDate": day.day.isoformat(),
+        "asOf": day.as_of.isoformat(),
+        "timezone": TIMEZONE,
+        "diagnostics": {"completeness": "full"},
+        "sources": dict.fromkeys(COLUMNS, source),
+        "counts": {path.partition(".")[2]: day.counters[path] for path in PUBLIC_COUNTERS},
+    }
+    return basis_of(payload | changes, 1, now=day.as_of, stale_minutes=_STALE_MINUTES)
+
+
+def _drafts_of_unfit(day: Day, number: int) -> int:
+    """Offer a snapshot that is partial or stale, in turn, and count the drafts that come of it."""
+    partial = {"completeness": "partial", "hash": "0" * 64}
+    whole = {"completeness": "full", "hash": "0" * 64}
+    lacking = sorted(COLUMNS)[number % len(COLUMNS)]
+    unfit: Sequence[Mapping[str, Any]] = (
+        {"diagnostics": {"completeness": "partial"}},
+        {"sources": dict.fromkeys(COLUMNS, whole) | {lacking: partial}},
+        {"sources": {name: whole for name in COLUMNS if name != lacking}},
+        {"asOf": (day.as_of - timedelta(minutes=_STALE_MINUTES + 1)).isoformat()},
+    )
+    try:
+        basis = basis_of_day(day, **unfit[number % len(unfit)])
+    except NotPublishableError:
+        return 0
+    return len(write_drafts(fact_sheet(day.tables, basis)).drafts)
 
 
 def _earlier(draft: Draft) -> Earlier:
     return Earlier(draft.draft_id, draft.channel, draft.variant, draft.body, draft.facts)
 
 
-class _World:
-    """What the world's documents say, recounted without any of the readers or the writer."""
-
-    def __init__(self, truth: Truth) -> None:
-        self._truth = truth
-        self._signups: dict[str, list[str]] = defaultdict(list)
-        self._events: list[str] = []
-        self._firings: list[str] = []
-        for path, document in truth.documents(truth.until).items():
-            collection, _, name = path.partition("/")
-            if "/" in name:
-                continue
-            if collection == "eventSignups":
-                self._signups[str(document.get("eventId"))].append(path)
-            elif collection == "events":
-                self._events.append(path)
-            elif collection == "kilnFirings":
-                self._firings.append(path)
-
-    def value(self, fact: Fact, at: datetime) -> Any:
-        """Return what a fact should say at an instant: a text, a number, or an aware instant; else null."""
-        if fact.name == "counter":
-            return self._counter(fact.row, at)
-        collection = {"events": "events", "kiln_firings": "kilnFirings", "kilns": "kilns"}
-        document = self._document(f"{collection[fact.asset.rpartition('/')[2]]}/{fact.row}", at)
-        if document is None:
-            return None
-        fields = {"title": "title", "start": "startAt", "end": "endAt", "price": "priceCents"}
-        fields |= {"capacity": "capacity", "name": "name", "cycle": "cycleType"}
-        if fact.name == "free_seats":
-            return int(document["capacity"]) - self._seated(fact.row, at)
-        value = document.get(fields[fact.name])
-        return f"{value} firing" if fact.name == "cycle" else value
-
-    def _document(self, path: str, at: datetime) -> Document | None:
-        return self._truth.document(path, at)
-
-    def _seated(self, event: str, at: datetime) -> int:
-        found = (self._document(path, at) for path in self._signups[event])
-        return sum(one is not None and one.get("status") in _SEATED for one in found)
-
-    def _counter(self, path: str, at: datetime) -> int:
-        if path == "counts.eventsUpcoming":
-            events = (self._document(one, at) for one in self._events)
-            return sum(e is not None and e["status"] == "published" and e["startAt"] >= at for e in events)
-        firings = (self._document(one, at) for one in self._firings)
-        return sum(
-            f is not None and f["status"] not in _CLOSED and f.get("unloadedAt") is None and f["endAt"] >= at
-            for f in firings
-        )
+def _is_alike(draft: Draft, recent: Sequence[Draft]) -> bool:
+    others = (one.body for one in recent if one.channel == draft.channel and one.draft_id != draft.draft_id)
+    return closest(draft.body, others) >= THRESHOLD
 
 
-def _judge(draft: Draft, world: _World, day: Day, scored: Score) -> None:
+def _is_personal(draft: Draft, day: Day) -> bool:
+    """Say whether a text holds a contact, a member's id, or the mark of the world's personal data."""
+    text = f"{draft.subject}\n{draft.body}"
+    members = set(day.tables["event_signups"].column("uid").to_pylist())
+    return MARK in text or bool(contacts_in(text)) or not members.isdisjoint(_WORD.findall(text))
+
+
+@dataclass(slots=True)
+class _CalledOff:
+    """Follows the events that were called off, by the world and by what was found."""
+
+    told: set[str] = field(default_factory=set)
+    true: set[str] = field(default_factory=set)
+    false: set[str] = field(default_factory=set)
+
+    def look(self, found: Sequence[Finding], true: frozenset[str]) -> None:
+        """Take one day's occasions, and what is so."""
+        told = {one.subject_id for one in found if one.kind == CALLED_OFF}
+        self.told |= told
+        self.true |= true
+        self.false |= told - true
+
+    def tell(self, scored: Score) -> None:
+        """Count them."""
+        scored.called_off, scored.called_off_found = len(self.true), len(self.true & self.told)
+        scored.called_off_false = len(self.false)
+
+
+def _judge(draft: Draft, world: World, day: Day, scored: Score) -> None:
     """Read a finished draft again and hold every claim of it against the world."""
     true, claims = 0, 0
     for sentence in draft.sentences:
-        text, said = sentence.text, [one for one in sentence.mentions if one.form is not Form.TEXT]
-        for mention in sentence.mentions:
-            fact = draft.facts[mention.fact_id]
-            if mention.form is Form.TEXT:
-                claims += 1
-                is_true = str(fact.value) in text and world.value(fact, day.as_of) == fact.value
-                true += is_true
-                text = text.replace(str(fact.value), "x" * len(str(fact.value)), 1)
-        read = claims_in(text)
-        claims += max(len(read), len(said))
-        for claim, mention in zip(read, said, strict=False):
-            true += _is_true(claim, mention, world.value(draft.facts[mention.fact_id], day.as_of))
+        held, made = _judge_sentence(sentence, draft, world, day.as_of)
+        true += held
+        claims += made
+        scored.sentences += made > 0
+        scored.traced += 0 < made == held
     scored.drafts += 1
     scored.claims += claims
     scored.true_claims += true
@@ -209,6 +319,22 @@ def _judge(draft: Draft, world: _World, day: Day, scored: Score) -> None:
         scored.true_drafts += 1
     else:
         scored.untrue.append(f"{day.day} {draft.template} {draft.topic}")
+
+
+def _judge_sentence(sentence: Sentence, draft: Draft, world: World, at: datetime) -> tuple[int, int]:
+    """Return how many claims of a sentence are true, and how many there are."""
+    true, quoted = 0, 0
+    text, said = sentence.text, [one for one in sentence.mentions if one.form is not Form.TEXT]
+    for mention in sentence.mentions:
+        fact = draft.facts[mention.fact_id]
+        if mention.form is Form.TEXT:
+            quoted += 1
+            true += str(fact.value) in text and world.value(fact, at) == fact.value
+            text = text.replace(str(fact.value), "x" * len(str(fact.value)), 1)
+    read = claims_in(text)
+    for claim, mention in zip(read, said, strict=False):
+        true += _is_true(claim, mention, world.value(draft.facts[mention.fact_id], at))
+    return true, quoted + max(len(read), len(said))
 
 
 def _is_true(claim: Claim, mention: Mention, truth: Any) -> bool:
@@ -225,61 +351,10 @@ def _is_true(claim: Claim, mention: Mention, truth: Any) -> bool:
 def _plant(draft: Draft, sheet: FactSheet, scored: Score) -> None:
     """Put one error of every kind into a draft and see whether it is refused."""
     known = sheet.by_id()
-    for name, planted in _planted(draft):
+    for name, wrong in planted(draft, scored.drafts):
         scored.planted[name] += 1
-        is_refused = not is_fit(planted.checked) or not still_holds(planted.facts, known)
+        is_refused = not is_fit(wrong.checked) or not still_holds(wrong.facts, known)
         scored.caught[name] += is_refused
-
-
-def _planted(draft: Draft) -> Iterator[tuple[str, Draft]]:
-    for place, sentence in enumerate(draft.sentences):
-        for claim in claims_in(sentence.text):
-            for name, words in _other_claims(claim, sentence.text[claim.start : claim.end]):
-                text = sentence.text[: claim.start] + words + sentence.text[claim.end :]
-                yield name, _with_text(draft, place, text)
-    for name, words in (
-        ("unlisted_sentence", "There are 3 places left."),
-        ("unlisted_promise", "It is sold out."),
-        ("relative_day", "See you tomorrow."),
-        ("contact", "Write to studio@example.com."),
-    ):
-        last = len(draft.sentences) - 1
-        yield name, _with_text(draft, last, f"{draft.sentences[last].text} {words}")
-    for fact in draft.facts.values():
-        if isinstance(fact.value, int):
-            moved = {**draft.facts, fact.fact_id: replace(fact, value=fact.value + 1)}
-            yield "fact_moved", replace(draft, facts=moved)
-    if len(draft.facts) > 1:
-        yield "fact_unlisted", replace(draft, facts=dict(list(draft.facts.items())[1:]))
-
-
-def _other_claims(claim: Claim, said: str) -> Iterator[tuple[str, str]]:
-    """Yield kinds of error and the words that say another thing than a claim does."""
-    if claim.form == "count":
-        yield "number", str(claim.value + 1)
-    elif claim.form == "money":
-        yield "price", f"${claim.value // 100 + 1}"
-    elif claim.form == "time":
-        yield "time", said.replace("am", "pm") if said.endswith("am") else said.replace("pm", "am")
-    elif claim.form == "date":
-        day = claim.value[2]
-        yield "weekday", _next_word(said, WEEKDAYS)
-        yield "month", _next_word(said, MONTHS)
-        yield "day_of_month", f"{said.rpartition(' ')[0]} {day - 1 if day > 1 else day + 1}"
-
-
-def _next_word(said: str, words: tuple[str, ...]) -> str:
-    found = next(word for word in words if word in said)
-    return said.replace(found, words[(words.index(found) + 1) % len(words)])
-
-
-def _with_text(draft: Draft, place: int, text: str) -> Draft:
-    sentences = list(draft.sentences)
-    sentences[place] = replace(sentences[place], text=text)
-    parts: Mapping[str, str] = {
-        part: "".join(one.gap + one.text for one in sentences if one.part == part) for part in (SUBJECT, BODY)
-    }
-    return replace(draft, sentences=tuple(sentences), subject=parts[SUBJECT], body=parts[BODY])
 
 
 def _share(part: int, whole: int) -> float | None:
