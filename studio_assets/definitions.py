@@ -50,7 +50,7 @@ from studio_assets.execution.job import execution_job
 from studio_assets.finance.assets import build_finance
 from studio_assets.governance.assets import build_governance
 from studio_assets.governance.signing import checkpoint_job
-from studio_assets.jobs import build_governance_job, build_snapshot_job, retention_job
+from studio_assets.jobs import build_governance_job, build_rebuild_job, build_snapshot_job, retention_job
 from studio_assets.marketing.assets import build_marketing
 from studio_assets.operations.assets import build_operations, build_recommendations
 from studio_assets.resources import Overrides, build_resources
@@ -130,6 +130,7 @@ def build_defs(
         ],
         jobs=[
             build_snapshot_job(settings),
+            build_rebuild_job(settings),
             retention_job,
             execution_job,
             build_governance_job(settings),

@@ -1,4 +1,4 @@
-"""The jobs of a studio: the main one that makes a snapshot, the look at governance, the nightly forgetting.
+"""The jobs of a studio: the snapshot of today, the rebuilding of past days, governance, forgetting.
 
 What carries out approved proposals is in ``execution.job``.
 
@@ -18,18 +18,23 @@ from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.rows import Completeness
 from resources.settings import Settings
+from studio_assets.contracts import catalog
 from studio_assets.keys import (
     CLOUD_TRUTH,
+    CONNECTOR_HEALTH,
     FINANCE,
     GOVERNED,
     MARKETING,
     OPERATIONS,
     STUDIO_STATE,
     TRUST_SAFETY,
+    cloud_truth_key,
     governance_key,
+    studio_state_key,
 )
 
 SNAPSHOT_JOB = "snapshot_job"
+REBUILD_JOB = "rebuild_job"
 RETENTION_JOB = "retention_job"
 OBSERVE_GOVERNANCE_JOB = "observe_governance_job"
 PARTITION_TAG = "dagster/partition"
@@ -53,6 +58,23 @@ def build_snapshot_job(settings: Settings) -> UnresolvedAssetJobDefinition:
     )
 
 
+def build_rebuild_job(settings: Settings) -> UnresolvedAssetJobDefinition:
+    """Return the job that rebuilds a past day: its cloud truth and StudioState, and their checks.
+
+    Findings, drafts and devices tell of the present, so nothing of them is made for a day that is over. How
+    the connectors were is: the snapshot of a day says so, from what was read of them on that day.
+    """
+    studio = settings.studio_id
+    read = [cloud_truth_key(studio, contract.name) for contract in catalog.ALL]
+    derived = [studio_state_key(studio, thing) for thing in ("snapshot", "diff", "drift")]
+    return dg.define_asset_job(
+        REBUILD_JOB,
+        selection=dg.AssetSelection.assets(*read, cloud_truth_key(studio, CONNECTOR_HEALTH), *derived),
+        description="Rebuilds StudioState of a day that is over from what the cloud still knows of its end.",
+        tags={"studio/id": studio},
+    )
+
+
 def build_governance_job(settings: Settings) -> UnresolvedAssetJobDefinition:
     """Return the job that observes proposals and audit log, and judges the standing checks."""
     observed = [governance_key(settings.studio_id, thing) for thing in GOVERNED]
@@ -66,9 +88,10 @@ def build_governance_job(settings: Settings) -> UnresolvedAssetJobDefinition:
 
 @dataclass(frozen=True, slots=True)
 class EndedRun:
-    """A run that is over: its day (null outside of partitions), whether it succeeded, and when it ended."""
+    """A run that is over: its job, its day (null outside of partitions), whether it succeeded, its end."""
 
     run_id: str
+    job: str
     partition: str | None
     is_success: bool
     ended_at: datetime
@@ -77,13 +100,13 @@ class EndedRun:
 def replaced_runs(runs: Iterable[EndedRun], *, now: datetime) -> list[str]:
     """Return the ids of runs that may be forgotten, oldest first.
 
-    The newest success of every day stays for ever: Dagster knows by it that the day is materialized. Other
-    runs stay for ``REPLACED_RUNS_KEPT``.
+    The newest success of every job and day stays for ever: Dagster knows by it what of the day is
+    materialized. Other runs stay for ``REPLACED_RUNS_KEPT``.
     """
     ordered = sorted(runs, key=lambda run: run.ended_at)
-    newest = {run.partition: run.run_id for run in ordered if run.is_success}
-    limit = now - REPLACED_RUNS_KEPT
-    return [run.run_id for run in ordered if run.ended_at < limit and newest.get(run.partition) != run.run_id]
+    newest = {(run.job, run.partition): run.run_id for run in ordered if run.is_success}
+    kept, limit = set(newest.values()), now - REPLACED_RUNS_KEPT
+    return [run.run_id for run in ordered if run.ended_at < limit and run.run_id not in kept]
 
 
 @dg.op
@@ -115,6 +138,7 @@ def _ended_runs(instance: dg.DagsterInstance) -> Sequence[EndedRun]:
     return [
         EndedRun(
             run_id=record.dagster_run.run_id,
+            job=record.dagster_run.job_name,
             partition=record.dagster_run.tags.get(PARTITION_TAG),
             is_success=record.dagster_run.status is dg.DagsterRunStatus.SUCCESS,
             ended_at=record.update_timestamp,

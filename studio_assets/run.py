@@ -1,5 +1,6 @@
-"""Running the main job in this process, for one studio-local day, and saying plainly how it went.
+"""Making the snapshot of one studio-local day in this process, and saying plainly how it went.
 
+Today's is made by the main job. A past day is rebuilt by a smaller one, without what only the present has.
 Used by ``studio snapshot``, by the filler of past days, and by tests. The run is a real one: the given
 instance records it as it does those of the daemon. Nothing is imported until it is needed, so that the cost
 of importing can be told from the cost of the run.
@@ -51,7 +52,7 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRun:
-    """How one run of the main job went.
+    """How one run of the main job, or of the one that rebuilds a past day, went.
 
     Attributes:
         success: Whether every step succeeded; only then is there a ``snapshot``.
@@ -106,7 +107,7 @@ def run_snapshot(
     on_progress: OnProgress | None = None,
     doors: Doors | None = None,
 ) -> SnapshotRun:
-    """Run the main job for one studio-local day in this process.
+    """Run the main job for one studio-local day in this process; for a past day the one that rebuilds it.
 
     Args:
         instance: Where the run is recorded.
@@ -121,11 +122,12 @@ def run_snapshot(
     doors = doors or Doors()
     started = time.perf_counter()
     from studio_assets.definitions import build_defs  # noqa: PLC0415 - timed as the import phase
-    from studio_assets.jobs import SNAPSHOT_JOB  # noqa: PLC0415 - as above
+    from studio_assets.jobs import REBUILD_JOB, SNAPSHOT_JOB  # noqa: PLC0415 - as above
 
     book = RunBook(on_progress=on_progress)
     book.seconds["import"] = time.perf_counter() - started
-    day = snapshot_date or local_date((doors.clock or SystemClock()).now(), settings.timezone)
+    today = local_date((doors.clock or SystemClock()).now(), settings.timezone)
+    day = snapshot_date or today
     definitions = build_defs(
         settings,
         documents=doors.documents,
@@ -140,7 +142,7 @@ def run_snapshot(
         drafts=doors.drafts,
         triage_suggestions=doors.triage_suggestions,
     )
-    result = definitions.resolve_job_def(SNAPSHOT_JOB).execute_in_process(
+    result = definitions.resolve_job_def(REBUILD_JOB if day < today else SNAPSHOT_JOB).execute_in_process(
         instance=instance,
         partition_key=day.isoformat(),
         raise_on_error=False,

@@ -3,7 +3,8 @@
 Its time is pinned a few days before the machine's, so that partitions exist and nothing moves by itself.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from resources.stripe.live import live_payment_source
+from studio_assets.definitions import build_defs
+from studio_assets.jobs import SNAPSHOT_JOB
 from studio_assets.run import Doors, SnapshotRun, run_snapshot
 from tests.integration.graph.pretend_devices import device_doors
 from twins.firestore.clock import TwinClock
@@ -106,6 +109,18 @@ class PretendStudio:
             mode=mode,
             doors=self.doors,
             **more,
+        )
+
+    def run_steps(self, keys: Sequence[dg.AssetKey], day: date | None = None) -> dg.ExecuteInProcessResult:
+        """Run the steps of the main job that make some assets, as people may from Dagster's pages."""
+        given = {field.name: getattr(self.doors, field.name) for field in fields(self.doors)}
+        job = build_defs(self.settings, **given).resolve_job_def(SNAPSHOT_JOB)
+        return job.execute_in_process(
+            instance=self.instance,
+            partition_key=(day or self.day).isoformat(),
+            asset_selection=keys,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
 
     # The cloud

@@ -93,9 +93,9 @@ def test_what_must_hold_blocks_and_the_rest_warns(repository):
 
 
 def test_jobs_schedules_sensors_and_resources_are_these(repository):
-    assert {"snapshot_job", "retention_job", "execution_job", "observe_governance_job"} <= set(
-        repository.job_names
-    )
+    assert {
+        *("snapshot_job", "rebuild_job", "retention_job", "execution_job", "observe_governance_job"),
+    } <= set(repository.job_names)
     assert {schedule.name for schedule in repository.schedule_defs} == {
         *("refresh_schedule", "retention_schedule", "governance_schedule", "governance_full_schedule"),
         "checkpoint_schedule",
@@ -160,6 +160,23 @@ def test_the_main_job_does_not_look_at_governance(repository):
     assert not {name for name in names if "governance" in name}
     observing = {node.name for node in repository.get_job("observe_governance_job").nodes}
     assert observing == {"observe_governance", "check_governance"}
+
+
+def test_rebuilding_a_past_day_makes_only_what_the_past_has(repository):
+    """Its cloud truth, its state and their checks; findings, drafts and devices tell of the present."""
+    job = repository.get_job("rebuild_job")
+    past = {
+        *(f"teststudio/cloud_truth/{name}" for name in (*FIRESTORE, *STRIPE)),
+        "teststudio/cloud_truth/connector_health",
+        *(f"teststudio/studio_state/{name}" for name in ("snapshot", "diff", "drift")),
+    }
+    assert {"/".join(key.path) for key in job.asset_layer.selected_asset_keys} == past
+    checks = {key for key in repository.asset_graph.asset_check_keys if "/".join(key.asset_key.path) in past}
+    assert set(job.asset_layer.asset_graph.asset_check_keys) == checks
+    assert {node.name for node in job.nodes} == {
+        *("read_cloud_truth", "read_devices", "check_cloud_truth"),
+        *("derive_snapshot", "check_snapshot", "compare_snapshots", "measure_drift"),
+    }
 
 
 def test_today_is_a_partition_and_history_begins_where_settings_say(tmp_path):

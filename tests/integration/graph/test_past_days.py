@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from resources.clock import day_end
+from studio_assets.keys import studio_state_key
 from tests.integration.graph.pretend_studio import PHOENIX
 
 pytestmark = pytest.mark.integration
@@ -74,30 +75,10 @@ def test_a_day_that_has_not_begun_is_refused(studio):
 
 def test_reads_of_a_running_day_are_not_taken_for_its_end(studio):
     """A day read at noon only is incomplete when it is over: deriving from those reads alone is refused."""
-    import dagster as dg
-
-    from studio_assets.definitions import build_defs
-    from studio_assets.keys import studio_state_key
-
     studio.run()
     studio.clock.advance(days=1)
-    definitions = build_defs(
-        studio.settings,
-        history=studio.history,
-        raw=studio.raw,
-        clock=studio.clock,
-        documents=studio.documents,
-    )
-    job = definitions.resolve_job_def("snapshot_job")
-    result = job.execute_in_process(
-        instance=studio.instance,
-        partition_key=studio.day.isoformat(),
-        asset_selection=[studio_state_key(studio.settings.studio_id, "snapshot")],
-        raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
+    result = studio.run_steps([studio_state_key(studio.settings.studio_id, "snapshot")])
     assert not result.success
-    assert isinstance(result, dg.ExecuteInProcessResult)
     event = studio.history.events(limit=1)[0]
     assert event.name == "studio_state:snapshot:blocked"
     assert "more than 60 minutes ago" in event.payload["problems"][0]

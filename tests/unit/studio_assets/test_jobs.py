@@ -10,8 +10,8 @@ NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 OLD = NOW - REPLACED_RUNS_KEPT - timedelta(seconds=1)
 
 
-def run(run_id, partition="2026-11-01", *, ended_at=OLD, is_success=True):
-    return EndedRun(run_id, partition, is_success, ended_at)
+def run(run_id, partition="2026-11-01", *, job="snapshot_job", ended_at=OLD, is_success=True):
+    return EndedRun(run_id, job, partition, is_success, ended_at)
 
 
 def test_the_newest_success_of_every_day_stays_for_ever():
@@ -28,6 +28,12 @@ def test_the_newest_success_of_every_day_stays_for_ever():
 def test_failures_are_forgotten_too_and_do_not_replace_a_success():
     runs = [run("good", ended_at=OLD - timedelta(hours=2)), run("bad", is_success=False)]
     assert replaced_runs(runs, now=NOW) == ["bad"]
+
+
+def test_a_day_rebuilt_does_not_replace_what_was_found_on_the_day_itself():
+    """Rebuilding makes less than the day's own run did; forgetting that run would lose the rest."""
+    runs = [run("own", ended_at=OLD - timedelta(hours=2)), run("rebuilt", job="rebuild_job")]
+    assert replaced_runs(runs, now=NOW) == []
 
 
 @pytest.mark.parametrize(("age", "expected"), [(1, ["first"]), (0, []), (-1, [])])
