@@ -7,10 +7,12 @@ Over 400 lines because starting a house costs half a minute and a module is what
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
 import time
+import urllib.request
 
 import psutil
 import pytest
@@ -95,6 +97,28 @@ def test_a_note_goes_from_draft_to_the_cloud_and_back(studio):
         "rollback_requested", "rolling_back", "rolled_back",
     ]  # fmt: skip
     studio.is_audit_good()
+
+
+def test_no_environment_holds_the_writing_credential_and_only_one_part_knows_its_file(studio):
+    """The value lies in one private file; of the parts, only the code server is told where."""
+    house = studio.house
+    file = house.home / "run" / "twin-writer.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    token = json.loads(file.read_text())["twin_token"]
+    told, seen = [], 0
+    for process in house.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            environment, argv = process.environ(), " ".join(process.cmdline())
+            seen += 1
+            assert token not in " ".join(environment.values()) + argv
+            if "STUDIO_WRITE_CREDENTIALS" in environment:
+                told.append(argv)
+    assert seen > 4
+    assert [argv for argv in told if "dagster api grpc" in argv]
+    for argv in told:
+        assert not any(part in argv for part in ("cockpit.web", "dagster._daemon", "twins", "cockpit.work"))
+    for log in (house.home / "logs").iterdir():
+        assert token not in log.read_text(errors="replace")
 
 
 def test_dagster_shows_proposals_and_audit_log_with_their_checks(studio):
@@ -229,7 +253,7 @@ def test_while_the_switch_is_on_nothing_is_written_and_two_people_let_it_go_on(s
         assert studio.approve("ben", wish["id"])["state"] == "approved"
         assert studio.why_not(wish["id"]) == "KILL_SWITCH_ON"
         since = time.time()
-        assert "kill switch is on" in studio.wait_for(lambda: studio.skip_since(since))
+        assert "kill switch is on" in studio.wait_for(lambda: studio.skip_since("execution_sensor", since))
         assert studio.proposal(wish["id"])["state"] == "approved"
         assert studio.runs_of(wish["id"]) == []
         written = studio.cloud.collection(NOTES).where(filter=FieldFilter("proposalId", "==", wish["id"]))
@@ -241,6 +265,8 @@ def test_while_the_switch_is_on_nothing_is_written_and_two_people_let_it_go_on(s
         assert studio.denied("ada", *off) == "ROLE_MISSING"
         code, told = studio.ask("ben", *off)
         assert (code, told["switch"]) == (0, "off")
+        with urllib.request.urlopen(f"http://127.0.0.1:{studio.house.port}/", timeout=60) as page:
+            assert "The kill switch is off." in page.read().decode()
         changes = [name for name in studio.entries_since(head) if not name.endswith(":denied")]
         assert [name.rpartition(":")[2] for name in changes] == [
             "halted", "approval_given", "approved", "resume_requested", "resumed",
@@ -293,7 +319,7 @@ def test_a_quota_is_never_exceeded_and_says_when_it_is_free(studio):
     assert studio.approve("ben", waiting)["state"] == "approved"
     assert studio.why_not(waiting) == "QUOTA_EXCEEDED"
     since = time.time()
-    assert "QUOTA_EXCEEDED" in studio.wait_for(lambda: studio.skip_since(since))
+    assert "QUOTA_EXCEEDED" in studio.wait_for(lambda: studio.skip_since("execution_sensor", since))
     assert studio.runs_of(waiting) == []
     code, told = studio.ask("ada", "proposals", "execute", waiting, "--wait", "0")
     assert (code, 0 < told["decision"]["retryAfterSeconds"] <= 3600) == (1, True)
