@@ -32,6 +32,7 @@ COMMANDS = {
     "findings": ("cockpit.cli.findings", "See what is not as it should be, and say what it was worth."),
     "swarms": ("cockpit.cli.swarms", "See and pause what turns findings into draft proposals."),
     "drafts": ("cockpit.cli.drafts", "Read marketing drafts and take them through review."),
+    "triage": ("cockpit.cli.triage", "See what is suggested for reports; confirm or edit it."),
     "kill-switch": ("cockpit.cli.policies", "Stop all writing outside; resuming takes two people."),
     "exemptions": ("cockpit.cli.policies", "Written permissions to act without approval, for a while."),
     "quotas": ("cockpit.cli.policies", "How often capabilities may be used, and were."),

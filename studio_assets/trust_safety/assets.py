@@ -189,7 +189,8 @@ def _specs(settings: Settings) -> list[dg.AssetSpec]:
 def _told_of_suggestions(
     done: _Done, standing: Sequence[StoredSuggestion], agreed: Sequence[Agreement]
 ) -> dict[str, Any]:
-    decided = sum(one.confirmed + one.edited for one in agreed)
+    suggested = [one for one in agreed if one.category is not None]
+    decided = sum(one.confirmed + one.edited for one in suggested)
     said = done.looked.suggestions
     return {
         "origin": done.origin,
@@ -202,7 +203,7 @@ def _told_of_suggestions(
         "abstained": sum(one.is_abstained for one in said),
         "by_category": dg.MetadataValue.json(dict(Counter(one.category or "none" for one in said))),
         "decided": decided,
-        "mismatch_rate": sum(one.edited for one in agreed) / decided if decided else 0.0,
+        "mismatch_rate": sum(one.edited for one in suggested) / decided if decided else 0.0,
     }
 
 

@@ -3,8 +3,10 @@
 Categories and severities are those of the cloud's own reports, so that both can be compared.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 
@@ -74,6 +76,20 @@ REASONS: Final = (
     Reason("no_complaint", Category.OTHER, Severity.LOW, "Praise, a question, or nothing that is wrong."),
     Reason("other_matter", Category.OTHER, Severity.LOW, "A matter that is not about the content."),
 )
+ABSTENTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "unsure": "What is said is too unlike anything known, or could be about several things.",
+        "other_language": "It is not in English, and nothing else is judged.",
+        "not_readable": "It holds no words.",
+        "too_short": "It says too little.",
+        "only_instructions": "It only tells a machine what to do.",
+    }
+)
+"""Why nothing is suggested, by the reason code of an abstention."""
 CODES: Final = tuple(reason.code for reason in REASONS)
+UNCLEAR: Final = "abstain"
+"""What the model knows besides: texts that a person has to read, whose weight no reason code then gets."""
+LEARNT: Final = (*CODES, UNCLEAR)
+"""What the model's columns stand for."""
 SEVERITIES: Final = tuple(Severity)
 CATEGORIES: Final = tuple(Category)
