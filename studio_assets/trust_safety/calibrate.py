@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from studio_assets.trust_safety.corpus import ABSTAIN, examples
+from studio_assets.trust_safety.corpus import examples
 from studio_assets.trust_safety.features import features
 from studio_assets.trust_safety.model import Model, unpacked
 from studio_assets.trust_safety.reading import read_report
@@ -19,7 +19,8 @@ SEED: Final = 17
 PER_TEMPLATE: Final = 20
 RIGHT_RATIO: Final = 0.95
 """How often a suggestion that is made should be right."""
-LEAST_THRESHOLD: Final = 0.6
+LEAST_THRESHOLD: Final = 0.8
+"""Whatever the calibrating texts say: they are nearer to what was trained on than members' words are."""
 _TEMPERATURES: Final = tuple(step / 20 for step in range(4, 61))
 _OF: Final = {reason.code: reason.category for reason in REASONS}
 
@@ -27,7 +28,7 @@ _OF: Final = {reason.code: reason.category for reason in REASONS}
 @dataclass(frozen=True, slots=True)
 class _Case:
     found: Sequence[int]
-    category: Category
+    category: Category | None
 
 
 def calibrated(data: bytes) -> dict[str, Any]:
@@ -43,26 +44,25 @@ def calibrated(data: bytes) -> dict[str, Any]:
 def _cases() -> list[_Case]:
     found = []
     for example in examples("calibrate", PER_TEMPLATE, SEED):
-        if example.code == ABSTAIN:
-            continue
         words = [word for sentence in read_report(example.text).sentences for word in sentence]
         if words:
-            found.append(_Case(features(words), _OF[example.code]))
+            found.append(_Case(features(words), _OF.get(example.code)))
     return found
 
 
 def category_chances(model: Model, found: Sequence[int]) -> dict[Category, float]:
     """Return the probability of every category for the features of one sentence."""
     chances: dict[Category, float] = dict.fromkeys(Category, 0.0)
-    for reason, chance in zip(REASONS, model.probabilities(found), strict=True):
+    for reason, chance in zip(REASONS, model.probabilities(found)[:-1], strict=True):
         chances[reason.category] += chance
     return chances
 
 
 def _surprise(model: Model, cases: Sequence[_Case]) -> float:
-    return -sum(
-        math.log(max(category_chances(model, case.found)[case.category], 1e-9)) for case in cases
-    ) / len(cases)
+    judged = [(category_chances(model, case.found), case.category) for case in cases]
+    # Of a text that nobody can judge the probability that is left over is the right one.
+    right = [1 - sum(chances.values()) if known is None else chances[known] for chances, known in judged]
+    return -sum(math.log(max(chance, 1e-9)) for chance in right) / len(cases)
 
 
 def _threshold(model: Model, cases: Sequence[_Case]) -> float:

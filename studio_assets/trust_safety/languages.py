@@ -18,6 +18,12 @@ def is_foreign(words: Sequence[str]) -> bool:
     return there >= 1 and there > here and there * _LEAST_SHARE >= len(words)
 
 
+def has_small_words(words: Sequence[str]) -> bool:
+    """Say whether a small word that only English has is among marked words."""
+    english, _ = _telling()
+    return any(word.lstrip("!'") in english and len(word) > 1 for word in words)
+
+
 @cache
 def small_words() -> frozenset[str]:
     """Return the small words of English."""

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studio_assets.trust_safety.features import BUCKETS
-from studio_assets.trust_safety.reasons import CODES
+from studio_assets.trust_safety.reasons import LEARNT
 
 MODEL_FILE: Final = Path(__file__).with_name("model.bin")
 KNOWN_BITS: Final = 1 << 16
@@ -35,7 +35,7 @@ class Model:
     """Weights and what calibrates them.
 
     Attributes:
-        weights: (BUCKETS, reason codes) int8.
+        weights: (BUCKETS, what is learnt) int8.
         unit: What one step of a weight is worth.
         temperature: Scores are divided by it, so that probabilities are as often right as they say.
         threshold: Probability of a category below which nothing is suggested.
@@ -55,9 +55,9 @@ class Model:
         return sum(bool(self.known[word_bit(word)]) for word in words) / max(1, len(words))
 
     def probabilities(self, found: Sequence[int]) -> list[float]:
-        """Return the probability of every reason code for the features of one sentence; they add up to 1."""
+        """Return the probability of everything ``LEARNT`` for one sentence's features; they add up to 1."""
         if not found:
-            return [1 / len(CODES)] * len(CODES)
+            return [1 / len(LEARNT)] * len(LEARNT)
         total = self.weights[list(found)].sum(axis=0, dtype=np.int64)
         factor = self.unit / math.sqrt(len(found)) / self.temperature
         scores = [float(one) * factor for one in total]
@@ -76,7 +76,7 @@ def packed(weights: npt.NDArray[np.int8], vocabulary: Iterable[str], about: Mapp
     """Return the bytes of a model file."""
     known = np.zeros(KNOWN_BITS, np.uint8)
     known[[word_bit(word) for word in vocabulary]] = 1
-    head = {"format": _FORMAT, "codes": list(CODES), "buckets": BUCKETS, **about}
+    head = {"format": _FORMAT, "codes": list(LEARNT), "buckets": BUCKETS, **about}
     return (
         json.dumps(head, sort_keys=True).encode() + b"\n" + np.packbits(known).tobytes() + weights.tobytes()
     )
@@ -91,8 +91,8 @@ def unpacked(data: bytes) -> Model:
         head = {}
     if (
         not isinstance(head, dict)
-        or (head.get("format"), head.get("codes"), head.get("buckets")) != (_FORMAT, list(CODES), BUCKETS)
-        or len(rest) != KNOWN_BITS // 8 + BUCKETS * len(CODES)
+        or (head.get("format"), head.get("codes"), head.get("buckets")) != (_FORMAT, list(LEARNT), BUCKETS)
+        or len(rest) != KNOWN_BITS // 8 + BUCKETS * len(LEARNT)
     ):
         raise ModelFileError(
             "The triage model does not fit this version of the code. "
@@ -100,7 +100,7 @@ def unpacked(data: bytes) -> Model:
         )
     bits = np.frombuffer(rest[: KNOWN_BITS // 8], np.uint8)
     return Model(
-        weights=np.frombuffer(rest[KNOWN_BITS // 8 :], np.int8).reshape(BUCKETS, len(CODES)),
+        weights=np.frombuffer(rest[KNOWN_BITS // 8 :], np.int8).reshape(BUCKETS, len(LEARNT)),
         unit=head["unit"],
         temperature=head["temperature"],
         threshold=head["threshold"],

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from studio_assets.trust_safety.features import features
+from studio_assets.trust_safety.languages import has_small_words
 from studio_assets.trust_safety.model import Model, shipped_model
 from studio_assets.trust_safety.reading import Reading, read_report
 from studio_assets.trust_safety.reasons import REASONS, SEVERITIES, Category, Reason, Severity
 
-CODE_VERSION: Final = "triage-1"
+CODE_VERSION: Final = "triage-2"
 UNSURE: Final = "unsure"
 _SERIOUS_DOUBT: Final = 0.35
 """An unsure sentence that is this probably a complaint keeps the others from calling a report harmless."""
 _LEAST_KNOWN: Final = 0.4
 """Share of a sentence's words that must be known for it to be judged."""
+_LEAST_KNOWN_BARE: Final = 0.6
+"""The same where no small word says that it is English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,15 @@ class Triage:
         return self._sure(text, reading, max(sure, key=lambda one: one.probability))
 
     def _judge(self, words: tuple[str, ...]) -> Judged:
-        chances = self._model.probabilities(features(words))
+        chances = self._model.probabilities(features(words))[:-1]  # the last is of texts nobody can judge
         by_category: dict[Category, float] = {}
         for reason, chance in zip(REASONS, chances, strict=True):
             by_category[reason.category] = by_category.get(reason.category, 0.0) + chance
         category = max(by_category, key=lambda one: by_category[one])
         mine = [(chance, r) for r, chance in zip(REASONS, chances, strict=True) if r.category is category]
         # Letter groups of words nobody knows resemble something by chance; what is not known is not sure.
-        is_known = self._model.known_ratio(words) >= _LEAST_KNOWN
+        known = self._model.known_ratio(words)
+        is_known = known >= (_LEAST_KNOWN if has_small_words(words) else _LEAST_KNOWN_BARE)
         return Judged(max(mine, key=lambda pair: pair[0])[1], by_category[category] if is_known else 0.0)
 
     def _sure(self, text: str, reading: Reading, one: Judged) -> Suggestion:
