@@ -12,8 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 STUDIO = "monsoonfire"
+# How long an example takes says something of the machine. For more examples: --hypothesis-profile thorough.
+settings.register_profile("house", max_examples=50, deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile("house")
 _NUMBERS = itertools.count(1)
 
 

@@ -22,13 +22,17 @@ def wheel(folder, version):
     """Write a wheel of the package ``tiny`` and return its SHA-256."""
     path = folder / f"tiny-{version}-py3-none-any.whl"
     info = f"tiny-{version}.dist-info"
+    files = {
+        "tiny.py": f"VERSION = '{version}'\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("tiny.py", f"VERSION = '{version}'\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
+        for name, text in files.items():
+            archive.writestr(
+                zipfile.ZipInfo(name), text
+            )  # without the time, so that its hash is always the same
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -78,6 +82,27 @@ def copy(tmp_path):
     return Copy(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return the environment of a copy that was installed once, for those that begin where that ends."""
+    made = Copy(tmp_path_factory.mktemp("finished"))
+    assert made.run().returncode == 0
+    return made.root / ".venv"
+
+
+@pytest.fixture
+def installed(copy, finished):
+    """Give a copy with its environment there."""
+    shutil.copytree(finished, copy.root / ".venv", symlinks=True)
+    return copy
+
+
+def test_a_finished_environment_is_taken_as_it_is(installed):
+    """What the tests below begin with is what an installation leaves."""
+    found = installed.run("status")
+    assert (found.returncode, found.stdout, found.stderr) == (0, "ran 1.0 status\n", "")
+
+
 def test_it_installs_once_and_runs_from_anywhere(copy, tmp_path):
     """First from another directory, then through a link, from a directory whose modules would shadow ours."""
     first = copy.run("up", "--json", "two words")
@@ -92,17 +117,15 @@ def test_it_installs_once_and_runs_from_anywhere(copy, tmp_path):
     assert (second.returncode, second.stdout, second.stderr) == (0, "ran 1.0 status\n", "")
 
 
-def test_a_changed_lock_is_installed_again(copy):
-    copy.run()
-    copy.lock("2.0")
-    assert copy.run().stdout.startswith("ran 2.0")
+def test_a_changed_lock_is_installed_again(installed):
+    installed.lock("2.0")
+    assert installed.run().stdout.startswith("ran 2.0")
 
 
 @pytest.mark.parametrize("damage", ["killed", "no python", "nothing in it"])
-def test_a_broken_environment_is_made_again(copy, damage):
+def test_a_broken_environment_is_made_again(installed, damage):
     """Whatever a killed installation left behind, the next start repairs it."""
-    copy.run()
-    venv = copy.root / ".venv"
+    venv = installed.root / ".venv"
     if damage == "killed":
         (venv / ".studio" / "incomplete").touch()
         shutil.rmtree(next((venv / "lib").glob("python*/site-packages")))
@@ -111,7 +134,7 @@ def test_a_broken_environment_is_made_again(copy, damage):
     else:
         shutil.rmtree(venv)
         venv.mkdir()
-    again = copy.run()
+    again = installed.run()
     assert (again.returncode, again.stdout.split()[:2]) == (0, ["ran", "1.0"]), again.stderr
 
 
@@ -139,21 +162,23 @@ def test_two_at_once_do_not_fight(copy):
     assert sum("making" in err for _, err in outcomes) == 1
 
 
-def test_a_package_that_is_not_the_locked_one_is_refused(copy):
-    lock = copy.root / "requirements" / "runtime.txt"
+def test_a_package_that_is_not_the_locked_one_is_refused(installed):
+    installed.lock("2.0")
+    lock = installed.root / "requirements" / "runtime.txt"
     lock.write_text(lock.read_text()[:-10] + "0123456789"[:9] + "\n")
-    refused = copy.run()
+    refused = installed.run()
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-2].startswith(
         "studio: A downloaded package is not the one that was locked."
     )
-    assert copy.run().returncode == 1
+    assert installed.run().returncode == 1
 
 
-def test_a_package_that_is_not_offered_is_named_with_the_remedy(copy):
-    for each in copy.wheels.iterdir():
+def test_a_package_that_is_not_offered_is_named_with_the_remedy(installed):
+    installed.lock("2.0")
+    for each in installed.wheels.iterdir():
         each.unlink()
-    refused = copy.run()
+    refused = installed.run()
     assert refused.returncode == 1
     assert "not offered" in refused.stderr
     assert "Traceback" not in refused.stderr
