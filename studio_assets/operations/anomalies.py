@@ -23,6 +23,8 @@ from studio_assets.studio_state.predicates import Moment, Tables
 ANOMALIES: Final = "counter_baselines"
 MOST_ROWS: Final = 40
 LEAST_DAYS: Final = 28
+OF_COUNTERS: Final = Tuning(enter=5.0)
+"""Eleven numbers are looked at every day: each has to be further off than a single series would."""
 SHOWN_DAYS: Final = 2
 CLOSURE_ECHO_DAYS: Final = 2
 
@@ -111,7 +113,7 @@ def departures(
         tuning: How to judge; the smallest change is each number's own.
     """
     found: list[Departure] = []
-    base = replace(tuning or Tuning(), least_history=LEAST_DAYS)
+    base = replace(tuning or OF_COUNTERS, least_history=LEAST_DAYS)
     for counter, watched in WATCHED.items():
         points = [(_noon(day), float(value)) for day, value in history.get(counter, ())]
         mine = replace(base, least_change=float(watched.least_change))

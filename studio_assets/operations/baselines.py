@@ -8,24 +8,45 @@ the event is over. With too little history nothing is said.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from math import sqrt
+from math import isfinite, sqrt
+from statistics import median
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from studio_assets.operations.forecast import Forecaster
-from studio_assets.operations.series import DAY, Floats, Series, series_of
+from studio_assets.operations.forecast import LEAST_ROUNDS, Forecaster
+from studio_assets.operations.series import DAY, WEEK, Floats, Series, series_of
 
-_NORMAL_MAD: Final = 1.4826  # of a normal spread, standard deviation over median absolute deviation
-_TAILS: Final = ((0.9, 1.645), (0.975, 2.242))  # share of absolute errors within so many deviations
+_TAILS: Final = (
+    (0.5, 0.6745),
+    (0.9, 1.645),
+    (0.975, 2.242),
+)  # share of normal errors within so many deviations
+_FAR_TAIL: Final = (0.99, 2.576)  # of so many errors or more
+_MANY: Final = 150
 _PLAUSIBLE: Final = (
-    2.0  # a weekly forecast off by so many times the best one's error still says what is usual
+    1.25  # a weekly forecast that errs so much more than the best one still says what is usual
 )
-_REFRESH: Final = 4  # the usual error is measured anew after so many values
+_GROWTHS: Final = (
+    0.0,
+    0.5,
+    1.0,
+)  # errors as large whatever the value, growing with its root, in proportion to it
+_MOST_OF_A_DAY: Final = 288  # values; of series that are finer still so many count as a day
+_DOUBT: Final = 3.0  # errors of which one is worth nothing: what was measured on few of them is too small
+_BEFORE_A_WEEK: Final = 1.5  # of series finer than daily: nobody knows how its weekends are
+_BY_CHANCE: Final = 1.1  # ratio of tail to middle that normal errors reach as well
+_HEAVIEST: Final = 1.4
+_TOGETHER: Final = 3  # values whose middle tells whether an event goes on
+_OF_MIDDLE: Final = 0.67  # of a single deviation, that of the middle of three
+_SATURDAY: Final = 5
+_FIRST_WEEKEND: Final = 4.0  # how much further off, as nobody knows yet how weekends are
+_DAYS_OF_A_LEVEL: Final = 3  # of finer than daily series: a holiday and a weekend pass, and are no new level
+_SMALLEST_SHARE: Final = 0.02  # of a typical value: below, errors are taken to shrink no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +56,11 @@ class Tuning:
     Attributes:
         enter: Score from which on an event begins.
         leave: Score below which a value is in line again.
-        calm_points: Values in line that end an event.
+        calm_points: Values in line that end an event; of finer than hourly series at least an hour.
         least_history: Values without which nothing is said.
         least_errors: Errors of a forecast without which it is not used.
         error_window: Errors that count; of finer than daily series at least two weeks.
-        adapt_points: Values on one side after which a new level is accepted; of finer series one day.
+        adapt_points: Values on one side after which a new level is accepted; of finer series three days.
         floor_share: Deviation never below this share of the usual size of values.
         count_floor: Deviation of whole numbers never below this, plus ``count_root`` times their root.
         count_root: See ``count_floor``.
@@ -47,7 +68,7 @@ class Tuning:
         run_lengths: Lengths of runs whose mean error is judged as well.
     """
 
-    enter: float = 5.0
+    enter: float = 4.0
     leave: float = 2.5
     calm_points: int = 2
     least_history: int = 14
@@ -58,7 +79,7 @@ class Tuning:
     count_floor: float = 0.6
     count_root: float = 0.3
     least_change: float = 0.0
-    run_lengths: tuple[int, ...] = (3,)
+    run_lengths: tuple[int, ...] = (3, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +140,23 @@ class _Walk:
         self, series: Series, timezone: str, is_open: Callable[[date], bool] | None, tuning: Tuning
     ) -> None:
         self._series, self._tuning = series, tuning
+        self._values: list[float] = series.values.tolist()
         self._forecaster = Forecaster(series)
-        fine = self._forecaster.per_day
+        has_days = len(series) > 0 and series.seconds[-1] - series.seconds[0] >= 2 * DAY
+        fine = min(self._forecaster.per_day, _MOST_OF_A_DAY) if has_days else 1
+        self._a_day = fine if fine > 1 else 0
         self._window = max(tuning.error_window, 14 * fine)
-        self._adapt = max(tuning.adapt_points, fine)
-        self._errors = np.full((len(series), len(self._forecaster.names)), np.nan)
-        zone = ZoneInfo(timezone)
+        self._refresh = max(4, self._window // 42)
+        self._adapt = max(tuning.adapt_points, _DAYS_OF_A_LEVEL * self._a_day)
+        self._calm_points = max(tuning.calm_points, fine // 24)
+        width = len(self._forecaster.names)
+        self._said = np.full((len(series), width), np.nan)
+        self._errors = np.full((len(series), width), np.nan)
+        self._zone = zone = ZoneInfo(timezone)
         self._is_ordinary = [
             is_open is None or is_open(stamp.astimezone(zone).date()) for stamp in series.stamps
         ]
-        self._best: tuple[int, float, dict[int, float]] | None = None
-        self._weekly: dict[int, float] = {}
+        self._usual: _Usual | None = None
         self._recent: deque[float] = deque(maxlen=max(tuning.run_lengths, default=1))
         self._off: list[tuple[int, float]] = []
         self._calm = 0
@@ -143,91 +170,102 @@ class _Walk:
         count = len(self._series)
         scores, expected = np.zeros(count), np.full(count, np.nan)
         verdicts = [False] * count
-        for at in range(count):
-            value = float(self._series.values[at])
+        for at, value in enumerate(self._values):
             said = self._forecaster.ask(at)
+            self._said[at] = said
             if not self._is_ordinary[at]:
-                best = self._best[0] if self._best else 0
-                fallback = said[best] if np.isfinite(said[best]) else value
-                self._forecaster.learn(at, float(fallback), is_usable=False)
+                fallback = said[self._usual.best if self._usual else 0]
+                self._forecaster.learn(at, fallback if isfinite(fallback) else value, is_usable=False)
                 continue
-            if at % _REFRESH == 0 or self._best is None:
-                self._measure(at)
-            if self._best is None or not np.isfinite(said[self._best[0]]):
-                self._learn(at, value, said, value)
+            if at % self._refresh == 0 or self._usual is None:
+                self._usual = self._measure(at)
+            usual = self._usual
+            if usual is None or not isfinite(said[usual.best]):
+                self._learn(at, value, value)
                 continue
-            forecast = float(said[self._best[0]])
-            scores[at], expected[at], verdicts[at] = self._score(at, value, forecast, said), forecast, True
-            self._take(at, value, forecast, float(scores[at]), said)
+            forecast = said[usual.best]
+            score = self._score(at, value, said, usual)
+            scores[at], expected[at], verdicts[at] = score, forecast, True
+            self._take(at, value, forecast, score, usual)
         if self._began is not None:
             self._end(is_open=True)
         return Judged(self._series, scores, expected, tuple(verdicts), tuple(self._events))
 
-    def _measure(self, at: int) -> None:
-        """Choose the forecast that was least off lately, and measure how far off it usually is."""
-        week = self._forecaster.per_week if self._forecaster.per_day > 1 else 0
-        if at < max(self._tuning.least_history, week):
-            return
-        errors = self._errors[max(0, at - self._window) : at]
-        counts = np.isfinite(errors).sum(axis=0)
-        usable = np.flatnonzero(counts >= self._tuning.least_errors)
-        if not len(usable):
-            self._best = None
-            return
-        sizes = [self._deviation(errors[:, place]) for place in usable]
-        plain = min(sizes) * _PLAUSIBLE
-        self._weekly = {
-            int(place): size
-            for place, size in zip(usable, sizes, strict=True)
-            if place in self._forecaster.weekly and size <= plain
-        }
-        chosen = int(usable[int(np.argmin(sizes))])
-        mine = errors[:, chosen]
-        mine = mine[np.isfinite(mine)]
-        runs = {
-            length: self._deviation(np.convolve(mine, np.ones(length) / length, mode="valid"))
-            for length in self._tuning.run_lengths
-            if len(mine) >= 4 * length + self._tuning.least_errors
-        }
-        self._best = chosen, float(min(sizes)), runs
-
-    @staticmethod
-    def _deviation(errors: Floats) -> float:
-        sizes = np.abs(errors[np.isfinite(errors)])
-        found = [_NORMAL_MAD * float(np.median(sizes))]
-        found += [float(np.quantile(sizes, share)) / of_normal for share, of_normal in _TAILS]
-        return max(found)
-
-    def _score(self, at: int, value: float, forecast: float, said: Floats) -> float:
-        assert self._best is not None  # noqa: S101 - for the reader: only asked when there is a forecast
-        tuning, (_, deviation, runs) = self._tuning, self._best
-        off = value - forecast
-        if abs(off) < tuning.least_change:
-            self._recent.append(off)
-            return 0.0
-        floor = self._floor(at, forecast)
-        late = self._gap(at)
-        # What is usual for this time of the week is in line, even if another forecast errs less on the whole.
-        usual = min(
-            (abs(value - said[n]) / max(size, floor) for n, size in self._weekly.items()), default=9.0
+    def _unknown_weekend(self, at: int) -> float:
+        """Return how much further off a value may be on the first weekend of a series finer than daily."""
+        if not self._a_day or self._series.seconds[at] - self._series.seconds[0] >= WEEK:
+            return 1.0
+        return (
+            _FIRST_WEEKEND if self._series.stamps[at].astimezone(self._zone).weekday() >= _SATURDAY else 1.0
         )
-        if usual < tuning.leave:
+
+    def _measure(self, at: int) -> "_Usual | None":
+        """Choose the forecast that was least off lately, and measure how far off it usually is."""
+        a_day = self._a_day
+        if at < max(self._tuning.least_history, min(LEAST_ROUNDS * a_day, _MOST_OF_A_DAY)):
+            return None
+        lately = slice(max(0, at - self._window), at)
+        errors = self._errors[lately]
+        usable = np.flatnonzero(np.isfinite(errors).sum(axis=0) >= max(self._tuning.least_errors, a_day // 2))
+        if not len(usable):
+            return None
+        sizes = _deviations(errors[:, usable])
+        best = int(usable[int(np.argmin(sizes))])
+        is_known = np.isfinite(errors[:, best])
+        mine, said = errors[is_known, best], self._said[lately][is_known, best]
+        growth, typical = _growth(mine, said)
+        scaled = mine / _scale(said, growth, typical)
+        runs = {
+            length: float(
+                _deviations(np.convolve(scaled, np.ones(length) / length, mode="valid")[:, None])[0]
+            )
+            for length in self._tuning.run_lengths
+            if len(scaled) >= 4 * length + self._tuning.least_errors
+        }
+        limit = float(sizes.min()) * _PLAUSIBLE
+        weekly = [
+            (int(place), float(size))
+            for place, size in zip(usable, sizes, strict=True)
+            if int(place) in self._forecaster.weekly and size <= limit
+        ]
+        doubt = 1 + _DOUBT / len(mine)
+        if a_day and self._series.seconds[at] - self._series.seconds[0] < WEEK + DAY:
+            doubt *= _BEFORE_A_WEEK
+        deviation = float(_deviations(scaled[:, None])[0])
+        return _Usual(best, deviation, deviation * doubt * _heaviness(scaled), growth, typical, runs, weekly)
+
+    def _score(self, at: int, value: float, said: Sequence[float], usual: "_Usual") -> float:
+        tuning, forecast = self._tuning, said[usual.best]
+        off = value - forecast
+        scale = usual.scale(forecast)
+        if abs(off) < tuning.least_change:
+            self._recent.append(off / scale)
+            return 0.0
+        floor = self._floor(at, forecast, usual.deviation)
+        late = self._gap(at) * self._unknown_weekend(at)
+        # What is usual for this time of the week is in line, even if another forecast errs less on the whole.
+        in_line = min(
+            (abs(value - said[n]) / max(size * scale, floor) for n, size in usual.weekly), default=9.0
+        )
+        if in_line < tuning.leave:
             self._recent.append(0.0)
-            return usual
-        score = abs(off) / max(deviation * late, floor)
-        self._recent.append(off)
+            return in_line
+        score = abs(off) / max(usual.farthest * scale * late, floor)
+        self._recent.append(off / scale)
         lately = list(self._recent)
-        for length, spread in runs.items():
+        for length, spread in usual.runs.items():
             if len(lately) >= length and late == 1:
                 run = lately[-length:]
                 if min(run) > 0 or max(run) < 0:
-                    score = max(score, abs(sum(run)) / length / max(spread, floor / sqrt(length)))
+                    least = max(spread * usual.doubt, floor / scale / sqrt(length))
+                    score = max(score, abs(sum(run)) / length / least)
         return score
 
-    def _floor(self, at: int, forecast: float) -> float:
+    def _floor(self, at: int, forecast: float, deviation: float) -> float:
         tuning = self._tuning
-        lately = np.abs(self._forecaster.clean[max(0, at - self._window) : at])
-        floor = tuning.floor_share * max(abs(forecast), float(np.median(lately)))
+        floor = 0.0
+        if deviation == 0:  # never off so far: how small a change matters can only be told by size
+            floor = tuning.floor_share * max(abs(forecast), abs(self._forecaster.clean[at - 1]))
         if self._series.is_count:
             floor = max(floor, tuning.count_floor + tuning.count_root * sqrt(abs(forecast)))
         return max(floor, 1e-9)
@@ -242,18 +280,18 @@ class _Walk:
         steps = (self._series.seconds[at] - self._series.seconds[back]) / self._series.step
         return sqrt(steps) if steps > 1.9 else 1.0
 
-    def _take(self, at: int, value: float, forecast: float, score: float, said: Floats) -> None:
+    def _take(self, at: int, value: float, forecast: float, score: float, usual: "_Usual") -> None:
         tuning = self._tuning
         if self._began is None:
             if score < tuning.enter:
-                self._learn(at, value, said, value)
+                self._learn(at, value, value)
                 return
             self._began, self._peak, self._off, self._calm = at, (score, forecast, value), [], 0
-        if score < tuning.leave:
+        if score < tuning.leave and not self._is_still_off(usual):
             self._calm += 1
             self._off = []
-            self._learn(at, value, said, value)
-            if self._calm >= tuning.calm_points:
+            self._learn(at, value, value)
+            if self._calm >= self._calm_points:
                 self._end(is_open=False)
             return
         self._calm, self._last_off = 0, at
@@ -263,16 +301,24 @@ class _Walk:
         if self._off and (off > 0) != (self._off[-1][1] > 0):
             self._off = []
         self._off.append((at, off))
-        assert self._best is not None  # noqa: S101 - as above
-        edge = tuning.enter * max(self._best[1], self._floor(at, forecast))
-        self._learn(at, forecast, said, forecast + float(np.clip(off, -edge, edge)))
+        edge = tuning.enter * max(
+            usual.deviation * usual.scale(forecast), self._floor(at, forecast, usual.deviation)
+        )
+        self._learn(at, forecast, forecast + min(edge, max(-edge, off)))
         if len(self._off) >= self._adapt:
-            self._forecaster.shift(float(np.median([each for _, each in self._off])))
+            self._forecaster.shift(median(each for _, each in self._off))
             self._end(is_open=False)
 
-    def _learn(self, at: int, counts_as: float, said: Floats, value: float) -> None:
+    def _is_still_off(self, usual: "_Usual") -> bool:
+        """Return whether the last values together are out of line, though this one alone is not."""
+        lately = list(self._recent)[-_TOGETHER:]
+        if len(lately) < _TOGETHER or self._calm:
+            return False
+        return abs(median(lately)) > max(self._tuning.leave * usual.deviation * _OF_MIDDLE, 1e-9)
+
+    def _learn(self, at: int, counts_as: float, value: float) -> None:
         """Learn a value; ``value`` is what errors are measured by, so that an outlier does not widen them."""
-        self._errors[at] = value - said
+        self._errors[at] = value - self._said[at]
         self._forecaster.learn(at, counts_as)
 
     def _end(self, *, is_open: bool) -> None:
@@ -283,6 +329,84 @@ class _Walk:
         self._events.append(event)
         self._began, self._off, self._calm = None, [], 0
         self._recent.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What is usual just now.
+
+    Attributes:
+        best: Place of the forecast that errs least.
+        deviation: How far it is usually off where it says ``typical``.
+        farthest: The same by which single values are judged: more where errors are few or some are far off.
+        growth: How its errors grow with what it says; see ``_GROWTHS``.
+        typical: A value of the middle.
+        runs: Length of a run -> how far the mean error of runs is usually off.
+        weekly: Places and deviations of the weekly forecasts that err hardly more.
+    """
+
+    best: int
+    deviation: float
+    farthest: float
+    growth: float
+    typical: float
+    runs: dict[int, float]
+    weekly: list[tuple[int, float]]
+
+    @property
+    def doubt(self) -> float:
+        """Return how much further off is usual than was measured."""
+        return self.farthest / self.deviation if self.deviation else 1.0
+
+    def scale(self, forecast: float) -> float:
+        """Return how much larger errors usually are at a forecast than at a typical one."""
+        if not self.growth:
+            return 1.0
+        return float(max(forecast / self.typical, _SMALLEST_SHARE) ** self.growth)
+
+
+def _deviations(errors: Floats) -> Floats:
+    """Return how far off each column usually is: the largest of some robust measures; nan are left out."""
+    sizes = np.sort(np.where(np.isfinite(errors), np.abs(errors), np.inf), axis=0)
+    counts = np.isfinite(sizes).sum(axis=0)
+    tails = (*_TAILS, _FAR_TAIL) if counts.max() >= _MANY else _TAILS
+    columns = np.arange(sizes.shape[1])
+    found = np.zeros(sizes.shape[1])
+    for share, of_normal in tails:
+        place = share * np.maximum(counts - 1, 0)
+        low = place.astype(np.int64)
+        high = np.minimum(low + 1, np.maximum(counts - 1, 0))
+        part = place - low
+        between = sizes[low, columns] * (1 - part) + sizes[high, columns] * part
+        found = np.maximum(found, between / of_normal)
+    return found
+
+
+def _heaviness(errors: Floats) -> float:
+    """Return how much more than of normal errors a far one is to be expected: 1 to ``_HEAVIEST``."""
+    sizes = np.abs(errors)
+    middle, tail = (float(np.quantile(sizes, share)) / normal for share, normal in (_TAILS[0], _TAILS[-1]))
+    if middle <= 0:
+        return 1.0
+    return min(_HEAVIEST, max(1.0, sqrt(tail / middle / _BY_CHANCE)))
+
+
+def _growth(errors: Floats, said: Floats) -> tuple[float, float]:
+    """Return how errors grow with what was said, by which fits them best, and the middle of what was said."""
+    typical = float(np.median(said))
+    if typical <= 0 or said.min() < typical * _SMALLEST_SHARE:
+        return 0.0, 1.0
+    shares = said / typical
+    costs = []
+    for growth in _GROWTHS:
+        deviation = float(_deviations((errors / shares**growth)[:, None])[0])
+        # Of normal errors the likelihood of this growth; equal ones are as large whatever the value.
+        costs.append(len(errors) * np.log(max(deviation, 1e-300)) + growth * float(np.log(shares).sum()))
+    return _GROWTHS[int(np.argmin(costs))], typical
+
+
+def _scale(said: Floats, growth: float, typical: float) -> Floats:
+    return np.maximum(said / typical, _SMALLEST_SHARE) ** growth if growth else np.ones(len(said))
 
 
 def days_of(event: Event) -> float:

@@ -18,6 +18,25 @@ Ints = npt.NDArray[np.int64]
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 WEEK: Final = 7 * DAY
+MOST_SLOTS: Final = 96
+"""Times of a day told apart: quarters of an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One rhythm of a series.
+
+    Attributes:
+        name: ``day of week``, ``time of day`` or ``time of week``.
+        slots: Place within the rhythm per value.
+        rounds: Which turn of it, per value; growing.
+        is_daily: Whether it turns every day, and not every week.
+    """
+
+    name: str
+    slots: Ints
+    rounds: Ints
+    is_daily: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +48,7 @@ class Series:
         seconds: The same since the epoch.
         values: Finite numbers, one per instant.
         step: Usual seconds between two instants; 0 for fewer than two.
-        phases: Names of rhythms that the step is fine enough for -> place within the rhythm per value.
+        phases: Rhythms that the step is fine enough for.
         is_count: Whether every value is a whole number of zero or more.
     """
 
@@ -37,7 +56,7 @@ class Series:
     seconds: Floats
     values: Floats
     step: float
-    phases: dict[str, Ints]
+    phases: tuple[Phase, ...]
     is_count: bool
 
     def __len__(self) -> int:
@@ -66,13 +85,18 @@ def series_of(points: Iterable[tuple[datetime, float]], timezone: str = "UTC") -
     return Series(stamps, seconds, values, step, _phases(local, step), is_count)
 
 
-def _phases(local: list[datetime], step: float) -> dict[str, Ints]:
-    """Return the rhythms a step allows: days of the week for days, hours as well for shorter steps."""
-    weekdays = np.array([stamp.weekday() for stamp in local], dtype=np.int64)
+def _phases(local: list[datetime], step: float) -> tuple[Phase, ...]:
+    """Return the rhythms a step allows: days of the week for days, for shorter steps times of day as well."""
     if not 0 < step <= 1.5 * DAY:
-        return {}
+        return ()
+    weekdays = np.array([stamp.weekday() for stamp in local], dtype=np.int64)
+    days = np.array([stamp.toordinal() for stamp in local], dtype=np.int64)
+    weeks = (days - weekdays) // 7
     if step > DAY / 2:
-        return {"day of week": weekdays}
-    per_day = int(min(24, max(2, round(DAY / step))))
+        return (Phase("day of week", weekdays, weeks),)
+    per_day = int(min(MOST_SLOTS, max(2, round(DAY / step))))
     slots = np.array([(stamp.hour * 60 + stamp.minute) * per_day // 1440 for stamp in local], dtype=np.int64)
-    return {"time of day": slots, "time of week": weekdays * per_day + slots}
+    return (
+        Phase("time of day", slots, days, is_daily=True),
+        Phase("time of week", weekdays * per_day + slots, weeks),
+    )
