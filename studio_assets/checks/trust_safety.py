@@ -1,23 +1,22 @@
 """The checks of suggestions and findings about reports in Dagster: what stands is read back and judged."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import dagster as dg
 
-from resources.findings import FindingEvidence, StoredFinding
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.postgres.triage import StoredSuggestion, TriageSuggestions
 from resources.settings import Settings
-from studio_assets.checks.operations import judge_findings
-from studio_assets.keys import REPORT_FINDINGS, TRIAGE, TRUST_SAFETY, trust_safety_key
+from studio_assets.checks.findings import FINDINGS_IN_WORDS, judge_findings, unresolved
+from studio_assets.checks.telling import Judged, check_specs, told
+from studio_assets.keys import REPORT_FINDINGS, TRIAGE, trust_safety_key
 from studio_assets.operations.case import safe_id
-from studio_assets.run_book import CheckOutcome, RunBook
+from studio_assets.run_book import RunBook
 from studio_assets.trust_safety.reasons import CATEGORIES, CODES, SEVERITIES
-from studio_assets.trust_safety.rules import DEPARTMENT, REPORTS, SUGGESTIONS
+from studio_assets.trust_safety.rules import DEPARTMENT, SUGGESTIONS
 
 OF_SUGGESTIONS: Final[Mapping[str, str]] = {
     "suggestions_are_of_known_words": "Every suggestion is of a known category, severity and reason code.",
@@ -25,17 +24,10 @@ OF_SUGGESTIONS: Final[Mapping[str, str]] = {
     "confidence_is_in_range": "Every confidence lies between 0 and 1.",
     "holds_no_words_of_members": "A suggestion holds codes and hashes alone, no word of a report.",
 }
-OF_FINDINGS: Final[Mapping[str, str]] = {
-    "identities_are_stable": "Every finding has the id that follows from what it is about, and is open once.",
-    "evidence_resolves": "Every finding points at rows of a snapshot, or at a suggestion, that exists.",
-    "holds_no_personal_data": "Findings name reports by id, content by a hash, and hold no contact.",
-    "confidence_is_in_range": "Every confidence lies between 0 and 1.",
-}
 RULES_IN_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     TRIAGE: OF_SUGGESTIONS,
-    REPORT_FINDINGS: OF_FINDINGS,
+    REPORT_FINDINGS: FINDINGS_IN_WORDS,
 }
-_REVISION: Final = re.compile(r"(\d{4}-\d{2}-\d{2})\.(\d+)")
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
 _CLASSIFIER: Final = re.compile(r"[a-z0-9_.+-]{1,80}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
@@ -44,11 +36,7 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 def build_trust_safety_checks(settings: Settings) -> dg.AssetChecksDefinition:
     """Return the checks of what is suggested and found about reports; they warn."""
     keys = {trust_safety_key(settings.studio_id, asset): asset for asset in RULES_IN_WORDS}
-    specs = [
-        dg.AssetCheckSpec(name, asset=key, description=said)
-        for key, asset in keys.items()
-        for name, said in RULES_IN_WORDS[asset].items()
-    ]
+    specs = check_specs({key: RULES_IN_WORDS[asset] for key, asset in keys.items()})
 
     @dg.multi_asset_check(name="check_reports", specs=specs, can_subset=True)
     def check_reports(
@@ -60,28 +48,14 @@ def build_trust_safety_checks(settings: Settings) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         with run_book.timed("checks"):
             standing, kept = triage_suggestions.newest(), findings.open(DEPARTMENT)
-            judged = {
-                TRIAGE: judge_suggestions(standing),
-                REPORT_FINDINGS: judge_findings(kept, _missing(kept, standing, history)),
-            }
+            newest = {safe_id(one.suggestion.report_id): one.revision for one in standing}
+            missing = unresolved(kept, history, {SUGGESTIONS: newest})
+            broken = {TRIAGE: judge_suggestions(standing), REPORT_FINDINGS: judge_findings(kept, missing)}
         counted = {TRIAGE: len(standing), REPORT_FINDINGS: len(kept)}
-        wanted = sorted(
-            context.selected_asset_check_keys, key=lambda check: (check.asset_key.path, check.name)
-        )
-        for check in wanted:
-            asset = keys[check.asset_key]
-            broken = judged[asset][check.name]
-            run_book.checks.append(
-                CheckOutcome(f"{TRUST_SAFETY}/{asset}", check.name, not broken, False, tuple(broken))
-            )
-            yield dg.AssetCheckResult(
-                asset_key=check.asset_key,
-                check_name=check.name,
-                passed=not broken,
-                severity=dg.AssetCheckSeverity.WARN,
-                description="; ".join(broken) or RULES_IN_WORDS[asset][check.name],
-                metadata={"broken": len(broken), "rows": counted[asset]},
-            )
+        judged = {
+            key: Judged(broken[asset], RULES_IN_WORDS[asset], counted[asset]) for key, asset in keys.items()
+        }
+        yield from told(context.selected_asset_check_keys, judged, run_book)
 
     return check_reports
 
@@ -108,26 +82,3 @@ def judge_suggestions(standing: Iterable[StoredSuggestion]) -> dict[str, list[st
         ):
             broken["holds_no_words_of_members"].append(f"{name} holds more than codes and hashes")
     return broken
-
-
-def _missing(
-    kept: Iterable[StoredFinding], standing: Sequence[StoredSuggestion], history: History
-) -> frozenset[str]:
-    """Return the revisions that findings point at and that do not exist."""
-    newest = {safe_id(one.suggestion.report_id): one.revision for one in standing}
-    links = {link for one in kept for link in one.finding.evidence}
-    snapshots = {link.revision for link in links if link.asset == REPORTS}
-    there = {revision for revision in snapshots if _exists(revision, history)}
-    return frozenset(link.revision for link in links if not _is_there(link, there, newest))
-
-
-def _is_there(link: FindingEvidence, snapshots: set[str], newest: Mapping[str, int]) -> bool:
-    if link.asset == REPORTS:
-        return link.revision in snapshots
-    is_number = link.asset == SUGGESTIONS and link.revision.isdecimal()
-    return is_number and 1 <= int(link.revision) <= newest.get(str(link.row), 0)
-
-
-def _exists(revision: str, history: History) -> bool:
-    match = _REVISION.fullmatch(revision)
-    return match is not None and history.snapshot(date.fromisoformat(match[1]), int(match[2])) is not None

@@ -73,6 +73,7 @@ def test_the_checks_are_these(repository):
             for name in (*of_findings, "confidence_is_in_range", "differences_are_explained")
         ),
         *(("drafts", name) for name in RULES_IN_WORDS),
+        *(("occasions", name) for name in (*of_findings, "confidence_is_in_range")),
         *(("triage", name) for name in OF_SUGGESTIONS),
         *(("report_findings", name) for name in (*of_findings, "confidence_is_in_range")),
         *(("snapshot", name) for name in of_snapshot),
@@ -128,7 +129,7 @@ def test_every_asset_tells_staff_what_it_is(repository):
         assert node.freshness_policy_or_from_metadata
         assert node.group_name == key.path[1]
         assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)
-        assert "dagster/table_name" in node.metadata
+        assert {"dagster/table_name", "dagster/column_schema"} & node.metadata.keys()
         if key.path[2] in (*DEVICES, "connector_health", "device_findings"):
             columns = node.metadata["dagster/column_schema"].columns
             assert columns

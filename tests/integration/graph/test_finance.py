@@ -5,7 +5,7 @@ import json
 import dagster as dg
 import pytest
 
-from studio_assets.checks.finance import RULES_IN_WORDS
+from studio_assets.checks.findings import FINDINGS_IN_WORDS
 from studio_assets.finance.assets import CONSERVATION
 from studio_assets.keys import finance_key
 from studio_assets.studio_state.snapshot import instant_text
@@ -44,7 +44,7 @@ def test_an_order_nobody_paid_is_flagged_and_resolved_when_it_is_set_back(studio
     held = {
         check.check for check in run.checks if check.asset == "finance/reconciliation_flags" and check.holds
     }
-    assert held == {*RULES_IN_WORDS, CONSERVATION}
+    assert held == {*FINDINGS_IN_WORDS, CONSERVATION}
     flag = _open(studio)["order_without_charge", "byhand"].finding
     assert (flag.expected_cents, flag.observed_cents, flag.currency) == (4000, 0, "usd")
     assert flag.capability_id == "finance.reconciliation.adjust"
