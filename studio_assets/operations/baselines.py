@@ -20,33 +20,28 @@ import numpy as np
 
 from studio_assets.operations.forecast import LEAST_ROUNDS, Forecaster
 from studio_assets.operations.series import DAY, WEEK, Floats, Series, series_of
+from studio_assets.operations.usual import Usual, deviations, growth_of, heaviness, scale_of
 
-_TAILS: Final = (
-    (0.5, 0.6745),
-    (0.9, 1.645),
-    (0.975, 2.242),
-)  # share of normal errors within so many deviations
-_FAR_TAIL: Final = (0.99, 2.576)  # of so many errors or more
-_MANY: Final = 150
-_PLAUSIBLE: Final = (
-    1.25  # a weekly forecast that errs so much more than the best one still says what is usual
-)
-_GROWTHS: Final = (
-    0.0,
-    0.5,
-    1.0,
-)  # errors as large whatever the value, growing with its root, in proportion to it
-_MOST_OF_A_DAY: Final = 288  # values; of series that are finer still so many count as a day
-_DOUBT: Final = 3.0  # errors of which one is worth nothing: what was measured on few of them is too small
-_BEFORE_A_WEEK: Final = 1.5  # of series finer than daily: nobody knows how its weekends are
-_BY_CHANCE: Final = 1.1  # ratio of tail to middle that normal errors reach as well
-_HEAVIEST: Final = 1.4
-_TOGETHER: Final = 3  # values whose middle tells whether an event goes on
-_OF_MIDDLE: Final = 0.67  # of a single deviation, that of the middle of three
+_PLAUSIBLE: Final = 1.25
+"""A weekly forecast that errs so much more than the best one still says what is usual."""
+
+_MOST_OF_A_DAY: Final = 288
+"""Values; of series that are finer still so many count as a day."""
+
+_DOUBT: Final = 3.0
+"""Errors of which one is worth nothing: what was measured on few of them is too small."""
+
+_BEFORE_A_WEEK: Final = 1.5
+_FIRST_WEEKEND: Final = 4.0
+"""How much further off a series finer than daily may be while nobody knows its week, or how weekends are."""
+
 _SATURDAY: Final = 5
-_FIRST_WEEKEND: Final = 4.0  # how much further off, as nobody knows yet how weekends are
-_DAYS_OF_A_LEVEL: Final = 3  # of finer than daily series: a holiday and a weekend pass, and are no new level
-_SMALLEST_SHARE: Final = 0.02  # of a typical value: below, errors are taken to shrink no more
+_DAYS_OF_A_LEVEL: Final = 3
+"""Of finer than daily series: a holiday and a weekend pass, and are no new level."""
+
+_TOGETHER: Final = 3
+_OF_MIDDLE: Final = 0.67
+"""Values whose middle tells whether an event goes on, and how far that is off where one is off by 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +151,7 @@ class _Walk:
         self._is_ordinary = [
             is_open is None or is_open(stamp.astimezone(zone).date()) for stamp in series.stamps
         ]
-        self._usual: _Usual | None = None
+        self._usual: Usual | None = None
         self._recent: deque[float] = deque(maxlen=max(tuning.run_lengths, default=1))
         self._off: list[tuple[int, float]] = []
         self._calm = 0
@@ -199,7 +194,7 @@ class _Walk:
             _FIRST_WEEKEND if self._series.stamps[at].astimezone(self._zone).weekday() >= _SATURDAY else 1.0
         )
 
-    def _measure(self, at: int) -> "_Usual | None":
+    def _measure(self, at: int) -> Usual | None:
         """Choose the forecast that was least off lately, and measure how far off it usually is."""
         a_day = self._a_day
         if at < max(self._tuning.least_history, min(LEAST_ROUNDS * a_day, _MOST_OF_A_DAY)):
@@ -209,16 +204,14 @@ class _Walk:
         usable = np.flatnonzero(np.isfinite(errors).sum(axis=0) >= max(self._tuning.least_errors, a_day // 2))
         if not len(usable):
             return None
-        sizes = _deviations(errors[:, usable])
+        sizes = deviations(errors[:, usable])
         best = int(usable[int(np.argmin(sizes))])
         is_known = np.isfinite(errors[:, best])
         mine, said = errors[is_known, best], self._said[lately][is_known, best]
-        growth, typical = _growth(mine, said)
-        scaled = mine / _scale(said, growth, typical)
+        growth, typical = growth_of(mine, said)
+        scaled = mine / scale_of(said, growth, typical)
         runs = {
-            length: float(
-                _deviations(np.convolve(scaled, np.ones(length) / length, mode="valid")[:, None])[0]
-            )
+            length: float(deviations(np.convolve(scaled, np.ones(length) / length, mode="valid")[:, None])[0])
             for length in self._tuning.run_lengths
             if len(scaled) >= 4 * length + self._tuning.least_errors
         }
@@ -231,10 +224,10 @@ class _Walk:
         doubt = 1 + _DOUBT / len(mine)
         if a_day and self._series.seconds[at] - self._series.seconds[0] < WEEK + DAY:
             doubt *= _BEFORE_A_WEEK
-        deviation = float(_deviations(scaled[:, None])[0])
-        return _Usual(best, deviation, deviation * doubt * _heaviness(scaled), growth, typical, runs, weekly)
+        deviation = float(deviations(scaled[:, None])[0])
+        return Usual(best, deviation, deviation * doubt * heaviness(scaled), growth, typical, runs, weekly)
 
-    def _score(self, at: int, value: float, said: Sequence[float], usual: "_Usual") -> float:
+    def _score(self, at: int, value: float, said: Sequence[float], usual: Usual) -> float:
         tuning, forecast = self._tuning, said[usual.best]
         off = value - forecast
         scale = usual.scale(forecast)
@@ -280,7 +273,7 @@ class _Walk:
         steps = (self._series.seconds[at] - self._series.seconds[back]) / self._series.step
         return sqrt(steps) if steps > 1.9 else 1.0
 
-    def _take(self, at: int, value: float, forecast: float, score: float, usual: "_Usual") -> None:
+    def _take(self, at: int, value: float, forecast: float, score: float, usual: Usual) -> None:
         tuning = self._tuning
         if self._began is None:
             if score < tuning.enter:
@@ -309,7 +302,7 @@ class _Walk:
             self._forecaster.shift(median(each for _, each in self._off))
             self._end(is_open=False)
 
-    def _is_still_off(self, usual: "_Usual") -> bool:
+    def _is_still_off(self, usual: Usual) -> bool:
         """Return whether the last values together are out of line, though this one alone is not."""
         lately = list(self._recent)[-_TOGETHER:]
         if len(lately) < _TOGETHER or self._calm:
@@ -329,86 +322,3 @@ class _Walk:
         self._events.append(event)
         self._began, self._off, self._calm = None, [], 0
         self._recent.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class _Usual:
-    """What is usual just now.
-
-    Attributes:
-        best: Place of the forecast that errs least.
-        deviation: How far it is usually off where it says ``typical``.
-        farthest: The same by which single values are judged: more where errors are few or some are far off.
-        growth: How its errors grow with what it says; see ``_GROWTHS``.
-        typical: A value of the middle.
-        runs: Length of a run -> how far the mean error of runs is usually off.
-        weekly: Places and deviations of the weekly forecasts that err hardly more.
-    """
-
-    best: int
-    deviation: float
-    farthest: float
-    growth: float
-    typical: float
-    runs: dict[int, float]
-    weekly: list[tuple[int, float]]
-
-    @property
-    def doubt(self) -> float:
-        """Return how much further off is usual than was measured."""
-        return self.farthest / self.deviation if self.deviation else 1.0
-
-    def scale(self, forecast: float) -> float:
-        """Return how much larger errors usually are at a forecast than at a typical one."""
-        if not self.growth:
-            return 1.0
-        return float(max(forecast / self.typical, _SMALLEST_SHARE) ** self.growth)
-
-
-def _deviations(errors: Floats) -> Floats:
-    """Return how far off each column usually is: the largest of some robust measures; nan are left out."""
-    sizes = np.sort(np.where(np.isfinite(errors), np.abs(errors), np.inf), axis=0)
-    counts = np.isfinite(sizes).sum(axis=0)
-    tails = (*_TAILS, _FAR_TAIL) if counts.max() >= _MANY else _TAILS
-    columns = np.arange(sizes.shape[1])
-    found = np.zeros(sizes.shape[1])
-    for share, of_normal in tails:
-        place = share * np.maximum(counts - 1, 0)
-        low = place.astype(np.int64)
-        high = np.minimum(low + 1, np.maximum(counts - 1, 0))
-        part = place - low
-        between = sizes[low, columns] * (1 - part) + sizes[high, columns] * part
-        found = np.maximum(found, between / of_normal)
-    return found
-
-
-def _heaviness(errors: Floats) -> float:
-    """Return how much more than of normal errors a far one is to be expected: 1 to ``_HEAVIEST``."""
-    sizes = np.abs(errors)
-    middle, tail = (float(np.quantile(sizes, share)) / normal for share, normal in (_TAILS[0], _TAILS[-1]))
-    if middle <= 0:
-        return 1.0
-    return min(_HEAVIEST, max(1.0, sqrt(tail / middle / _BY_CHANCE)))
-
-
-def _growth(errors: Floats, said: Floats) -> tuple[float, float]:
-    """Return how errors grow with what was said, by which fits them best, and the middle of what was said."""
-    typical = float(np.median(said))
-    if typical <= 0 or said.min() < typical * _SMALLEST_SHARE:
-        return 0.0, 1.0
-    shares = said / typical
-    costs = []
-    for growth in _GROWTHS:
-        deviation = float(_deviations((errors / shares**growth)[:, None])[0])
-        # Of normal errors the likelihood of this growth; equal ones are as large whatever the value.
-        costs.append(len(errors) * np.log(max(deviation, 1e-300)) + growth * float(np.log(shares).sum()))
-    return _GROWTHS[int(np.argmin(costs))], typical
-
-
-def _scale(said: Floats, growth: float, typical: float) -> Floats:
-    return np.maximum(said / typical, _SMALLEST_SHARE) ** growth if growth else np.ones(len(said))
-
-
-def days_of(event: Event) -> float:
-    """Return how long an event lasted, in days."""
-    return (event.end - event.start).total_seconds() / DAY
