@@ -1,12 +1,14 @@
 """``studio evaluate series``: one JSON object of the agreed shape, and plain words for a bad file."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
-from cockpit.cli.evaluation.series import read_points, series
+from cockpit.cli.evaluation.points import read_points
+from cockpit.cli.evaluation.series import series
 from cockpit.errors import CockpitError
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
@@ -39,6 +41,12 @@ def said(file, *options):
         lambda at: at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         lambda at: int(at.timestamp()),
         lambda at: int(at.timestamp() * 1000),
+        lambda at: int(at.timestamp()) * 10**9,
+        lambda at: at.strftime("%Y/%m/%d 0:00"),
+        lambda at: at.strftime("%d.%m.%Y"),
+        lambda at: at.strftime("%m/%d/%Y"),
+        lambda at: at.strftime("%d/%m/%Y %H:%M"),
+        lambda at: at.strftime("%Y-%m-%d %H:%M:%S UTC"),
     ],
 )
 def test_a_spike_is_told(tmp_path, stamp):
@@ -62,6 +70,7 @@ def test_gaps_other_columns_and_other_separators_are_understood(tmp_path):
     ("text", "words"),
     [
         ("", "is empty"),
+        (",,\n,,\n", "is empty"),
         ("a,b\n1,2\n", "no columns timestamp and value"),
         ("timestamp,value\n", "no values"),
         ("timestamp,value\n2025-01-06,3\nsoon,4\n", "Line 3 .* no time stamp"),
@@ -69,13 +78,47 @@ def test_gaps_other_columns_and_other_separators_are_understood(tmp_path):
         ("timestamp,value\n2025-01-06,inf\n", "Line 2 .* no finite number"),
         ("timestamp,value\n2025-01-06\n", "Line 2 .* fewer columns"),
         ("timestamp,value\n1e300,3\n", "Line 2 .* no time stamp"),
+        ("timestamp,value\n0001-01-01,3\n", "Line 2 .* no time stamp"),
+        ("timestamp,value\n3/4/2025,3\n", "Line 2 .* day and month"),
+        ("timestamp,value\n2025-01-06,1e200\n", "Line 2 .* too large"),
+        ('timestamp,value\n2025-01-06,"1,234"\n', "Line 2 .* no number"),
+        ("x,date,sales\n1,2025-01-06,3\n", "--value-column"),
+        ("value\n3\n", "no columns timestamp and value"),
     ],
 )
 def test_a_bad_file_is_told_in_words(tmp_path, text, words):
     file = tmp_path / "a.csv"
     file.write_text(text, "utf-8")
-    with pytest.raises(CockpitError, match=words):
+    with pytest.raises(CockpitError) as caught:
         read_points(file)
+    assert re.search(words, f"{caught.value} {caught.value.remedy}")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("2025-01-06,3\n2025-01-07,4\n", ()),
+        ("Date|Close\n2025-01-06|3\n2025-01-07|4\n", ()),
+        ("when,value\n2025-01-06,3\n2025-01-07,4\n", ()),
+        ("date;value\n06.01.2025;3,0\n07.01.2025;4,0\n", ()),
+        ("id,week,sold\n1,2025-01-06,3\n2,2025-01-07,4\n", ("Week", "sold")),
+    ],
+)
+def test_common_forms_are_understood_without_guessing(tmp_path, text, columns):
+    """Two bare columns, other names, separators and decimals; or columns by name."""
+    file = tmp_path / "a.csv"
+    file.write_text(text, "utf-8")
+    points, gaps = read_points(file, *columns)
+    assert [(stamp.day, value) for stamp, value in points] == [(6, 3.0), (7, 4.0)]
+    assert gaps == 0
+
+
+def test_what_is_missing_and_what_came_twice_is_told(tmp_path):
+    days = [START + timedelta(days=n) for n in (0, 1, 1, 2, 3, 8, 9, 10)]
+    result = said(write(tmp_path / "a.csv", [f"{day.date()},5" for day in days]))
+    (gap,) = result["missing"]
+    assert (gap["after"], gap["values"]) == (days[4].isoformat(), 4)
+    assert (result["points"], result["merged"], result["events"]) == (7, 1, [])
 
 
 def test_no_file_and_no_text_are_told(tmp_path):
