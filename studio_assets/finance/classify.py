@@ -20,7 +20,7 @@ _SET_BACK_AFTER: Final = 600_000_000
 
 _MONEY: Final = """
 create or replace temp table money as
-select l.domain, l.sold, l.how, t.*,
+select l.domain, l.sold, l.how, t.* exclude (place, domain),
        coalesce(s.mode is not null and (s.mode = 'live') <> t.livemode, false) as is_foreign,
        row_number() over (
            partition by l.domain, l.sold,
@@ -57,6 +57,18 @@ from money group by domain, sold
 """
 
 
+# Sales without money, and those whose payment they may claim.
+_NEAR: Final = """
+create or replace temp table unpaid as
+select domain, id, intent, session from case_sale s
+where (intent is not null or session is not null) and not exists (
+    select 1 from money m where m.domain = s.domain and m.sold = s.id and not m.is_foreign);
+create or replace temp table near as
+select domain, id, intent, session from sale
+where intent in (select intent from unpaid) or session in (select session from unpaid)
+"""
+
+
 def _facts(limits: Limits) -> str:
     tax = TAX.format(sale="s", rate=limits.tax_per_mille)
     return f"""
@@ -68,10 +80,10 @@ crowd as (select signup, count(*) as checkouts, count(*) filter (state = 'pendin
           from case_sale where signup is not null group by signup having count(*) > 1),
 twin as (
     select domain, id, min(twin_id) as twin_id from (
-        select s.domain, s.id, o.id as twin_id from case_sale s join sale o
+        select s.domain, s.id, o.id as twin_id from unpaid s join near o
             on o.intent = s.intent and o.domain = s.domain where o.id <> s.id
         union all
-        select s.domain, s.id, o.id from case_sale s join sale o
+        select s.domain, s.id, o.id from unpaid s join near o
             on o.session = s.session and o.domain = s.domain where o.id <> s.id
     ) group by domain, id),
 raw as (
@@ -198,8 +210,8 @@ def classify(engine: duckdb.DuckDBPyConnection, limits: Limits, as_of: int) -> p
         limits: The studio's terms.
         as_of: What the tables show, in microseconds since 1970.
     """
-    engine.execute(_MONEY)
-    engine.execute(_facts(limits))
+    for step in (_MONEY, _NEAR, _facts(limits)):
+        engine.execute(step)
     wanted = predicates(limits, as_of)
     flags = ",\n".join(f"coalesce({said}, false) as {kind.value}" for kind, said in wanted.items())
     engine.execute(f"create or replace temp table judged as select *, {flags} from fact")

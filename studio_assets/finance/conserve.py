@@ -13,12 +13,12 @@ import duckdb
 from studio_assets.finance.limits import Limits, micros
 
 _DIFFERENCE = """
-select currency, sum(cents)::bigint from (
-    select currency, sum(amount) as cents from taking group by currency
+select lower(spelled) as currency, sum(cents)::bigint from (
+    select spelled, sum(amount) as cents from taking group by spelled
     union all select currency, -sum(amount) from back group by currency
     union all select currency, -sum(withdrawn) from quarrel group by currency
-    union all select currency, -sum(total) from sale where state = 'paid' and not is_prepaid group by currency
-) group by currency
+    union all select spelled, -sum(total) from sale where state = 'paid' and not is_prepaid group by spelled
+) group by all
 """
 
 
@@ -84,11 +84,9 @@ def _parts(limits: Limits, as_of: int) -> str:
         f"when state = 'disputed' then {quarrel} else 'charge_without_order' end"
     )
     return f"""
-select name, currency, sum(cents)::bigint, count(*) from (
-    select 'tax' as name, currency, amount - total as cents from pair
-    where is_fine and h not in (select h from doubtful)
-    union all
-    select case when total = 0 then 'priced_at_stripe' else 'tax' end, currency, own - total - residual
+with careful as (
+    select case when total = 0 then 'priced_at_stripe' else 'tax' end as name, currency,
+           own - total - residual as cents
     from judged where is_held and has and own_currency = currency
     union all
     select case when rounding then 'rounding' else 'amount_mismatch' end, currency, residual
@@ -122,9 +120,15 @@ select name, currency, sum(cents)::bigint, count(*) from (
     from case_taking where id not in (select taken from link)
     union all
     select 'refund_of_unknown_charge', currency, -amount from back
-    where charge is null or charge not in (select id from taking)
+    where charge is null or charge not in (select id from touched)
     union all
     select 'dispute_of_unknown_charge', currency, -withdrawn from quarrel
-    where charge is null or charge not in (select id from taking)
-) where cents <> 0 group by name, currency
+    where charge is null or charge not in (select id from touched)
+)
+select name, currency, sum(cents)::bigint, sum(counted)::bigint from (
+    select 'tax' as name, lower(spelled) as currency, sum(beyond) as cents, count(*) as counted from pair
+    where is_fine and beyond <> 0 and sold not in (select place from doubtful) group by spelled
+    union all
+    select name, currency, cents, 1 from careful where cents <> 0
+) group by name, currency
 """

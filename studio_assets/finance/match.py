@@ -8,83 +8,117 @@ of test mode never pays a sale of live mode, nor the other way round.
 from typing import Final
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from studio_assets.finance.limits import Limits, micros
+from studio_assets.finance.tables import Shelf
 
 # Tax, where there is any, as Stripe adds it: half up on the total.
 TAX: Final = "case when {sale}.domain = 'a' then 0 else ({sale}.total * {rate} + 500) // 1000 end"
 
 
-def match(engine: duckdb.DuckDBPyConnection, limits: Limits, *, is_thorough: bool = False) -> None:
+def match(
+    engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits, *, is_thorough: bool = False
+) -> None:
     """Link takings to sales.
 
-    Leaves three tables: ``pair`` (one row per sale and taking that name each other, or that stand alone),
-    ``doubtful`` (hashes of the ids of sales to look at with care) and ``link`` (taking -> sale, among those).
+    Leaves ``pair`` (one row per sale and taking that name each other, or that stand alone, by place),
+    ``doubtful`` (places of the sales to look at with care), those sales and their takings as ``case_sale``
+    and ``case_taking``, and ``link`` (taking -> sale, among those).
 
     Args:
         engine: After ``tables.load``.
+        shelf: Of ``tables.load``.
         limits: The studio's terms.
         is_thorough: Look at everything with care; slower, and the same result.
     """
     engine.execute(_pairs(limits, is_thorough=is_thorough))
-    engine.execute(_DOUBTFUL)
-    engine.execute(_CAREFULLY)
-    engine.execute(_LINKS)
-    for step in (_BY_NAME_ALONE, _BY_INTENTS_NAME, _BY_STORED_INTENT, _by_amount(limits)):
+    pairs = _Pairs(engine)
+    doubtful = pairs.odd_sales
+    if len(pairs.loose_takings):
+        shelf.pick(_NO_PLACES, pairs.loose_takings)
+        doubtful = np.union1d(doubtful, engine.sql(_MEANT).to_arrow_table().column(0).to_numpy())
+    engine.register("doubtful", pa.table({"place": doubtful}))
+    shelf.pick(pa.array(doubtful), pairs.takings_of(doubtful))
+    for step in (_CAREFULLY, _LINKS, _BY_NAME_ALONE, _BY_INTENTS_NAME, _BY_STORED_INTENT, _by_amount(limits)):
         engine.execute(step)
 
 
 def _pairs(limits: Limits, *, is_thorough: bool) -> str:
     tax = TAX.format(sale="s", rate=limits.tax_per_mille)
+    # Hashes of intents stand for intents: wider rows cost more to join than all else does.
     return f"""
 create or replace temp table pair as
-with touched as (select charge from back union select charge from quarrel),
-     crowded as (select signup from sale where signup is not null group by signup having count(*) > 1),
-     side as (select * from sale where not is_prepaid or state <> 'paid'
-              or id in (select named from taking where domain = 'a'))
-select case when s.id is null then null else hash(s.id) end as h, t.id as taken,
-       coalesce(t.currency, s.currency) as currency, t.amount as amount,
-       case when s.id is null then null else s.total end as total,
-       coalesce({not is_thorough}
-           and s.id is not null and t.id is not null
-           and s.state = 'paid' and not s.is_set_back and not s.is_prepaid and s.uid is not null
-           and s.currency = t.currency and (s.mode is null or (s.mode = 'live') = t.livemode)
-           and (s.intent is null or s.intent = t.intent) and t.entry is not null
-           and s.total > 0
+with crowded as (select signup from sale where signup is not null group by signup having count(*) > 1),
+     s as (select place, id, domain, spelled, total, created, paid, hash(intent) as intent_hash,
+                  intent is null as is_without, mode = 'live' as is_live, is_settled,
+                  is_plain and (signup is null or signup not in (select signup from crowded)) as is_plain
+           from sale),
+     t as (select place, named, domain, spelled, amount, created, hash(intent) as intent_hash, livemode,
+                  entry is not null and place not in (select place from touched) as is_plain from taking)
+select s.place as sold, t.place as taken, t.spelled, t.amount - s.total as beyond,
+       t.place is null and coalesce(s.is_settled, false)
+       or coalesce({not is_thorough} and s.is_plain and t.is_plain and s.spelled = t.spelled
+           and (s.is_live is null or s.is_live = t.livemode)
+           and (s.is_without or s.intent_hash = t.intent_hash)
            and (t.amount = s.total
                 or (s.domain <> 'a' and abs(t.amount - s.total - {tax}) <= {limits.tax_rounding_cents}))
            and t.created - s.created <= {micros(limits.late_capture)}
-           and (s.paid is null or s.paid - t.created <= {micros(limits.grace)})
-           and t.id not in (select charge from touched where charge is not null)
-           and (s.signup is null or s.signup not in (select signup from crowded)), false) as is_fine
-from side s
-full join taking t on t.named = s.id and t.domain = s.domain
+           and (s.paid is null or s.paid - t.created <= {micros(limits.grace)}), false) as is_fine
+from s full join t on t.named = s.id and t.domain = s.domain
 """
 
 
-_DOUBTFUL: Final = """
-create or replace temp table doubtful as
-select h from pair where h is not null and not is_fine
-union
-select h from pair where h is not null group by h having count(*) > 1
-union
-select hash(named) from taking where named is not null and id in (select taken from pair where h is null)
-union
-select hash(i.named) from intention i join taking t on t.intent = i.id
-where t.named is null and i.named is not null and t.id in (select taken from pair where h is null)
-union
-select hash(s.id) from sale s join taking t on t.intent = s.intent
-where t.id in (select taken from pair where h is null)
+class _Pairs:
+    """The places in ``pair``, as arrays: a million of them are gone through at once."""
+
+    def __init__(self, engine: duckdb.DuckDBPyConnection) -> None:
+        pairs = engine.sql("select sold, taken, is_fine from pair").to_arrow_table()
+        self._sold, self._taken = (pairs.column(side).fill_null(-1).to_numpy() for side in (0, 1))
+        self._is_fine = pairs.column(2).to_numpy()
+
+    @property
+    def loose_takings(self) -> pa.Array:
+        """Return the places of takings that name no sale there is."""
+        return pa.array(np.sort(self._taken[self._sold < 0]))
+
+    @property
+    def odd_sales(self) -> npt.NDArray[np.int32]:
+        """Return the places of sales that are not plainly in order, or have several takings."""
+        sold = self._sold[self._sold >= 0]
+        is_odd = np.bincount(sold) > 1
+        is_odd[self._sold[(self._sold >= 0) & ~self._is_fine]] = True
+        return np.flatnonzero(is_odd).astype(np.int32)
+
+    def takings_of(self, sales: npt.NDArray[np.int32]) -> pa.Array:
+        """Return the places of the takings of some sales, and of those that name no sale there is."""
+        # The last one stands for no sale at all, whose place is -1.
+        is_asked = np.zeros(max(self._sold.max(initial=-1), sales.max(initial=-1)) + 2, dtype=bool)
+        is_asked[sales] = is_asked[-1] = True
+        return pa.array(np.sort(self._taken[is_asked[self._sold] & (self._taken >= 0)]))
+
+
+_NO_PLACES: Final = pa.nulls(0, pa.int32())
+
+# With the loose takings picked: sales that they mean, or whose payment they are.
+_MEANT: Final = """
+select place from sale where id in (
+    select named from few_taking
+    union all
+    select i.named from intention i join few_taking t on i.id = t.intent where t.named is null)
+union all
+select place from sale where intent in (select intent from few_taking)
 """
 
 _CAREFULLY: Final = """
-create or replace temp table case_sale as
-select * from sale where hash(id) in (select h from doubtful);
+create or replace temp table case_sale as select * from few_sale;
 create or replace temp table case_taking as
 select t.*, coalesce(b.amount, 0) as given_back, b.last as last_back, b.ids as back_ids,
        coalesce(q.withdrawn, 0) as withdrawn, q.outcome, q.ids as quarrel_ids, q.since as quarrel_since,
        coalesce(q.amount, 0) as disputed
-from taking t
+from few_taking t
 left join (select charge, sum(amount)::bigint as amount, max(created) as last,
                   list(id order by id) as ids from back group by charge) b on b.charge = t.id
 left join (select charge, sum(withdrawn)::bigint as withdrawn, sum(amount)::bigint as amount,
@@ -92,8 +126,6 @@ left join (select charge, sum(withdrawn)::bigint as withdrawn, sum(amount)::bigi
                        when bool_or(outcome = 'lost') then 'lost' else 'won' end as outcome,
                   list(id order by id) as ids, min(created) as since from quarrel group by charge) q
        on q.charge = t.id
-where t.id in (select taken from pair where h is null and taken is not null)
-   or (t.named is not null and hash(t.named) in (select h from doubtful))
 """
 
 _LINKS: Final = """
@@ -124,7 +156,7 @@ _BY_STORED_INTENT: Final = f"""
 insert into link
 select t.id, s.domain, s.id, 'stored'
 from case_taking t join case_sale s on s.intent = t.intent
-where {_LOOSE} and (t.named is null or t.named not in (select id from sale)) {_ONE}
+where {_LOOSE} and (t.named is null or t.named not in (select id from case_sale)) {_ONE}
 """
 
 

@@ -4,10 +4,20 @@ Every cent that moved stands once in the ledger. What of it became available and
 studio's patience, and what was sent in another sum than the ledger says, is a discrepancy.
 """
 
+from typing import Final
+
 import duckdb
 import pyarrow as pa
 
 from studio_assets.finance.limits import Limits, micros
+
+_ENTRIES: Final = """
+create or replace temp view entry as
+select document_id as id, amount_cents as amount, fee_cents as fee, net_cents as net,
+       lower(currency) as currency, type, type like 'payout%' as is_payout, source,
+       epoch_us(available_at) as ready, epoch_us(created_at) as created
+from balance_transactions
+"""
 
 
 def audit_books(engine: duckdb.DuckDBPyConnection, limits: Limits, as_of: int) -> pa.Table:
@@ -22,14 +32,9 @@ def audit_books(engine: duckdb.DuckDBPyConnection, limits: Limits, as_of: int) -
     """
     fee = f"((amount * {limits.fee_per_mille} + 500) // 1000 + {limits.fee_fixed_cents})"
     patience = micros(limits.payout_patience)
+    engine.execute(_ENTRIES)
     return engine.sql(f"""
-with entry as (
-    select document_id as id, amount_cents as amount, fee_cents as fee, net_cents as net,
-           lower(currency) as currency, type, source, epoch_us(available_at) as ready,
-           epoch_us(created_at) as created
-    from balance_transactions
-),
-sent as (
+with sent as (
     select p.document_id as id, p.amount_cents as amount, lower(p.currency) as currency, p.status,
            epoch_us(p.arrival_date) as due, epoch_us(p.created_at) as created, e.amount as ledger,
            p.balance_transaction is not null and e.id is null as is_unbooked
@@ -39,22 +44,21 @@ newest as (
     select currency, max(created) as created from sent
     where status not in ('failed', 'canceled') group by currency
 ),
-short as (
-    select s.id, s.amount, s.currency, s.created, sum(e.net)::bigint as missing
-    from sent s join newest n on n.currency = s.currency and n.created = s.created
-    join entry e on e.currency = s.currency
-     and (e.type like 'payout%' and e.created <= s.created
-          or e.type not like 'payout%' and e.ready <= s.created)
-    where s.ledger is not null and s.status not in ('failed', 'canceled')
-    group by all having sum(e.net) > 0
+balance as (
+    select e.currency, sum(e.net) filter (e.ready <= {as_of}) as ready,
+           sum(e.net) filter (case when is_payout then e.created <= {as_of}
+                              else e.ready <= {as_of - patience} end) as long_ready,
+           sum(e.net) filter (case when is_payout then e.created <= n.created
+                              else e.ready <= n.created end)::bigint as ready_then
+    from entry e left join newest n on n.currency = e.currency group by e.currency
 ),
-waiting as (
-    select currency,
-           least(sum(net) filter (ready <= {as_of}),
-                 sum(net) filter (type like 'payout%' and created <= {as_of}
-                                  or type not like 'payout%' and ready <= {as_of - patience})) as net
-    from entry group by currency
-)
+short as (
+    select s.id, s.amount, s.currency, s.created, b.ready_then as missing
+    from sent s join newest n on n.currency = s.currency and n.created = s.created
+    join balance b on b.currency = s.currency
+    where s.ledger is not null and s.status not in ('failed', 'canceled') and b.ready_then > 0
+),
+waiting as (select currency, least(ready, long_ready) as net from balance)
 select 'fee_drift' as kind, 'b' as domain, id as subject, {fee}::bigint
        as expected, fee::bigint as observed, currency, created as since, null::varchar as how,
        case when source is null then []::varchar[] else [source] end as taken_ids,

@@ -81,8 +81,8 @@ def reconcile(
     """
     terms, instant_us = limits or Limits(), since_epoch(as_of)
     with open_engine(threads) as engine:
-        load(engine, tables)
-        match(engine, terms, is_thorough=is_thorough)
+        shelf = load(engine, tables)
+        match(engine, shelf, terms, is_thorough=is_thorough)
         found = classify(engine, terms, instant_us)
         books = audit_books(engine, terms, instant_us)
         conservation = conserve(engine, terms, instant_us)

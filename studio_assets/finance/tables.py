@@ -1,7 +1,10 @@
 """Contract tables as the join engine sees them: one shape for every sale, one for every taking of money.
 
 Amounts are integer minor units with their currency in lower case; instants are microseconds since 1970, so
-nothing depends on the engine's idea of time zones. A row handed in twice counts once.
+nothing depends on the engine's idea of time zones. A row handed in twice counts once. Every sale and every
+taking has a place, a small number, so that rows can be picked from the tables without looking for them. Most
+sales are ``is_plain`` (paid, and nothing else) or ``is_settled`` (prepaid, so that no money is expected), as
+their own columns say with the least of looking.
 """
 
 from collections.abc import Mapping
@@ -9,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -41,6 +45,7 @@ _LATER: Final[Mapping[str, str]] = {
     "payouts": "list_position(['pending', 'in_transit', 'paid', 'canceled', 'failed'], status)",
     "balance_transactions": "list_position(['pending', 'available'], status)",
 }
+_TAKEN: Final = "charges"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MEMORY: Final = "1GB"
 
@@ -50,40 +55,42 @@ _STATE: Final = """
          when payment_status = 'disputed' or status = 'disputed' then 'disputed'
          when payment_status = 'cancelled' or status = 'cancelled' then 'void'
          when {is_paid} then 'paid' else 'pending' end"""
+_SOLD: Final = "status in ('paid', 'picked_up', 'fulfilled', 'completed')"
+_IS_SOMEBODYS: Final = "uid >= '!'"  # nothing blank comes after this
+_SERVICE_PAID: Final = "payment_status in ('paid', 'paid_prepay', 'payment_succeeded')"
+_PREPAID: Final = "(payment_provider = 'internal_prepay' or payment_status = 'paid_prepay')"
+_STANDS: Final = "status not in ('refunded', 'disputed', 'cancelled')"
 _BACKWARDS: Final = "('payment_pending', 'checkout_pending', 'checkout_created', 'payment_failed')"
 
 _SALES: Final = f"""
-create or replace temp view sale as
-select 'm' as domain, document_id as id, nullif(trim(uid), '') as uid, lower(currency) as currency,
+create or replace temp view {{name}} as
+select place, 'm' as domain, document_id as id, nullif(trim(uid), '') as uid, lower(currency) as currency,
        coalesce(total_cents, 0) as total, mode, payment_status, stripe_payment_intent_id as intent,
        stripe_checkout_session_id as session, null::varchar as signup, epoch_us(paid_at) as paid,
        epoch_us(created_at) as created, epoch_us(updated_at) as updated, false as is_prepaid,
-       {
-    _STATE.format(
-        is_paid="paid_at is not null or payment_status = 'paid' or status in "
-        "('paid', 'picked_up', 'fulfilled', 'completed')"
-    )
-} as state,
-       paid_at is not null and payment_status in {_BACKWARDS} as is_set_back
-from materials_orders
+       {_STATE.format(is_paid=f"paid_at is not null or payment_status = 'paid' or {_SOLD}")} as state,
+       paid_at is not null and payment_status in {_BACKWARDS} as is_set_back, currency as spelled,
+       payment_status = 'paid' and {_SOLD} and {_IS_SOMEBODYS} and total_cents > 0 as is_plain,
+       false as is_settled
+from {{materials_orders}}
 union all
-select 'e', document_id, nullif(trim(uid), ''), lower(currency), coalesce(total_cents, 0), mode,
+select place, 'e', document_id, nullif(trim(uid), ''), lower(currency), coalesce(total_cents, 0), mode,
        payment_status, stripe_payment_intent_id, stripe_checkout_session_id, signup_id, epoch_us(paid_at),
        epoch_us(created_at), epoch_us(updated_at), false,
        case when payment_status in ('refunded', 'disputed') then payment_status
             when paid_at is not null or payment_status = 'paid' then 'paid' else 'pending' end,
-       paid_at is not null and payment_status in {_BACKWARDS}
-from event_charges
+       paid_at is not null and payment_status in {_BACKWARDS}, currency,
+       payment_status = 'paid' and {_IS_SOMEBODYS} and total_cents > 0, false
+from {{event_charges}}
 union all
-select 'a', document_id, nullif(trim(uid), ''), lower(currency), coalesce(amount_cents, 0), mode,
+select place, 'a', document_id, nullif(trim(uid), ''), lower(currency), coalesce(amount_cents, 0), mode,
        payment_status, stripe_payment_intent_id, null, null, null, epoch_us(created_at),
-       epoch_us(updated_at),
-       coalesce(payment_provider = 'internal_prepay' or payment_status = 'paid_prepay', false),
-       {
-    _STATE.format(is_paid="payment_status in ('paid', 'paid_prepay', 'payment_succeeded') or status = 'paid'")
-},
-       false
-from agent_orders
+       epoch_us(updated_at), coalesce({_PREPAID}, false),
+       {_STATE.format(is_paid=f"{_SERVICE_PAID} or status = 'paid'")}, false, currency,
+       {_SERVICE_PAID} and coalesce(not ({_PREPAID}), true) and {_STANDS} and {_IS_SOMEBODYS}
+           and amount_cents > 0,
+       coalesce({_PREPAID} and {_SERVICE_PAID} and {_STANDS}, false)
+from {{agent_orders}}
 """
 
 _NAME: Final = (
@@ -97,11 +104,13 @@ _DOMAIN: Final = """
          when metadata_materials_order_id is not null or metadata_source = 'materials' then 'm' end"""
 
 _TAKINGS: Final = f"""
-create or replace temp view taking as
-select document_id as id, payment_intent as intent, coalesce(amount_captured_cents, amount_cents) as amount,
-       lower(currency) as currency, livemode, {_NAME} as named, {_DOMAIN} as domain, metadata_uid as uid,
-       metadata_source as source, balance_transaction as entry, epoch_us(created_at) as created
-from charges
+create or replace temp view {{name}} as
+select place, document_id as id, payment_intent as intent,
+       coalesce(amount_captured_cents, amount_cents) as amount,
+       lower(currency) as currency, currency as spelled, livemode, {_NAME} as named, {_DOMAIN} as domain,
+       metadata_uid as uid, metadata_source as source, balance_transaction as entry,
+       epoch_us(created_at) as created
+from {{charges}}
 where status = 'succeeded' and captured is distinct from false
 """
 
@@ -140,6 +149,12 @@ left join (
 """
 
 
+_TOUCHED: Final = """
+create or replace temp table touched as
+select place, id from taking where id in (select charge from back union all select charge from quarrel)
+"""
+
+
 def open_engine(threads: int = 2, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
     """Return a join engine in this process: no files, no extensions, no network."""
     engine = duckdb.connect(
@@ -156,20 +171,60 @@ def open_engine(threads: int = 2, memory: str = _MEMORY) -> duckdb.DuckDBPyConne
     return engine
 
 
-def load(engine: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> None:
-    """Show contract tables to the engine, and the views ``sale``, ``taking``, ``intention`` over them.
+class Shelf:
+    """The tables as the engine has them, from which rows can be picked by their places."""
 
-    Args:
-        engine: Of :func:`open_engine`.
-        tables: Contract name -> rows; the names of :data:`SOURCES`. What is absent is taken as empty.
+    def __init__(self, engine: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> None:
+        """Show the tables to the engine, and the views ``sale`` and ``taking`` over them.
+
+        Args:
+            engine: Of :func:`open_engine`.
+            tables: Contract name -> rows; the names of :data:`SOURCES`. What is absent is taken as empty.
+        """
+        self._engine = engine
+        self._placed: dict[str, tuple[int, pa.Table]] = {}
+        first = 0
+        for name in SOURCES:
+            table = tables.get(name)
+            if table is None:
+                table = arrow_schema(catalog.collection(name)).empty_table()
+            if not _is_ascending(table):
+                table = _once(engine, name, table)
+            if name in ORDER_CONTRACTS.values():
+                table, first = self._place(name, table, first), first + table.num_rows
+            elif name == _TAKEN:
+                table = self._place(name, table, 0)
+            engine.register(name, table)
+        self._show("", {name: name for name in self._placed})
+
+    def pick(self, sales: pa.Array, takings: pa.Array) -> None:
+        """Show the sales and takings of these places as ``few_sale`` and ``few_taking``."""
+        for name, (first, table) in self._placed.items():
+            places = takings if name == _TAKEN else sales
+            is_mine = pc.and_(pc.greater_equal(places, first), pc.less(places, first + table.num_rows))
+            rows = pc.subtract(places.filter(is_mine), pa.scalar(first, places.type))
+            self._engine.register(f"few_{name}", table.take(rows))
+        self._show("few_", {name: f"few_{name}" for name in self._placed})
+
+    def _place(self, name: str, table: pa.Table, first: int) -> pa.Table:
+        places = pa.array(np.arange(first, first + table.num_rows, dtype=np.int32))
+        self._placed[name] = first, table.append_column("place", places)
+        return self._placed[name][1]
+
+    def _show(self, prefix: str, names: Mapping[str, str]) -> None:
+        self._engine.execute(_SALES.format(name=f"{prefix}sale", **names))
+        self._engine.execute(_TAKINGS.format(name=f"{prefix}taking", **names))
+
+
+def load(engine: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> Shelf:
+    """Show contract tables to the engine: ``sale``, ``taking``, ``intention``, ``back`` and ``quarrel``.
+
+    ``touched`` are the takings that ``back`` (refunds) and ``quarrel`` (disputes) are about.
     """
-    for name in SOURCES:
-        table = tables.get(name)
-        if table is None:
-            table = arrow_schema(catalog.collection(name)).empty_table()
-        engine.register(name, table if _is_ascending(table) else _once(engine, name, table))
-    for statement in (_SALES, _TAKINGS, _INTENTS, _BACK, _CASES):
+    shelf = Shelf(engine, tables)
+    for statement in (_INTENTS, _BACK, _CASES, _TOUCHED):
         engine.execute(statement)
+    return shelf
 
 
 def instant(value: int | None) -> datetime | None:
