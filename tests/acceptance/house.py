@@ -84,7 +84,7 @@ class House:
         connection.close()
         return told
 
-    def wait_until(self, condition, *, seconds=150):
+    def wait_until(self, condition, *, seconds=300):
         """Wait until the status fulfils a condition; fail with what it was last."""
         deadline = time.monotonic() + seconds
         while not condition(told := self.status()):
@@ -94,7 +94,7 @@ class House:
             time.sleep(0.1)
         return told
 
-    def wait_ready(self, *, seconds=150):
+    def wait_ready(self, *, seconds=300):
         return self.wait_until(lambda told: told["ready"], seconds=seconds)
 
     def log_text(self):
