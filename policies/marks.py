@@ -24,7 +24,7 @@ class Verdict(StrEnum):
 
 
 class DraftStatus(StrEnum):
-    """Where a draft stands; the last two are given by people alone."""
+    """Where a draft stands; all but the first are given by people alone."""
 
     DRAFT = "draft"
     NEEDS_REVIEW = "needs_review"

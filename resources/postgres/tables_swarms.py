@@ -80,7 +80,7 @@ MARKETING_DRAFTS = Table(
     described("channel", Text, "Where it would be published, such as instagram."),
     described("variant", Text, "Which of several wordings."),
     described(
-        "status", Text, "draft, needs_review, approved_for_publish or rejected; the last two by people."
+        "status", Text, "draft, needs_review, approved_for_publish or rejected; all but the first by people."
     ),
     described("subject", ForeignText, "Subject or headline; null where the channel has none.", null=True),
     described("body", ForeignText, "The words of the draft."),

@@ -71,6 +71,64 @@ FROM studio.finding_dispositions_current AS d
 JOIN studio.findings AS f USING (studio_id, finding_id, revision)
 GROUP BY d.studio_id, f.department, f.detector, f.kind"""
 
+_SCORES: Final = (
+    ViewColumn("department", "text", "Whose findings and swarm."),
+    ViewColumn("findings", "bigint", "Findings there ever were."),
+    *_COUNT[:-1],
+    ViewColumn("acceptance_rate", "numeric", "useful / marked, 0 to 1, four places; null without marks."),
+    ViewColumn("proposed", "bigint", "Findings its swarm has proposed something about."),
+    ViewColumn("approved", "bigint", "Of these, approved by as many people as it takes, at first decision."),
+    ViewColumn("rejected", "bigint", "Of these, rejected at first decision."),
+    ViewColumn("suppressed", "jsonb", "Reason -> revisions of findings the swarm passed over for it."),
+    ViewColumn(
+        "hours_to_proposal", "double precision", "Median from first seen to proposed; null without any."
+    ),
+    ViewColumn(
+        "hours_to_decision", "double precision", "Median from proposed to first decided; null without any."
+    ),
+)
+# Events say what a swarm did in a tick; the cursor, which says the same, is Dagster's and not here.
+_SCORES_SQL: Final = """
+WITH seen AS (
+    SELECT studio_id, department, finding_id, min(observed_at) AS at
+    FROM studio.findings GROUP BY studio_id, department, finding_id
+), proposed AS (
+    SELECT DISTINCT ON (studio_id, dedupe_key) studio_id, dedupe_key AS finding_id, proposal_id,
+        created_at AS at
+    FROM studio.proposals WHERE requester_kind = 'system' AND dedupe_key LIKE 'fnd@_%' ESCAPE '@'
+    ORDER BY studio_id, dedupe_key, created_at
+), decided AS (
+    SELECT DISTINCT ON (studio_id, subject_id) studio_id, subject_id AS proposal_id, state, at
+    FROM studio.audit_events
+    WHERE subject_kind = 'proposal' AND state IN ('approved', 'rejected')
+    ORDER BY studio_id, subject_id, seq
+), passed AS (
+    SELECT e.studio_id, e.subject_id AS department, s.key AS why, sum(s.value::bigint) AS times
+    FROM studio.audit_events AS e
+    CROSS JOIN LATERAL jsonb_each_text(e.payload::jsonb -> 'details' -> 'suppressed') AS s
+    WHERE e.subject_kind = 'swarm' AND e.name LIKE ANY (ARRAY['swarm:%:emitted', 'swarm:%:suppressed'])
+    GROUP BY e.studio_id, e.subject_id, s.key
+)
+SELECT f.studio_id, f.department, count(*) AS findings, count(m.verdict) AS marked,
+    count(*) FILTER (WHERE m.verdict = 'useful') AS useful,
+    count(*) FILTER (WHERE m.verdict = 'noise') AS noise,
+    count(*) FILTER (WHERE m.verdict = 'wrong') AS wrong,
+    round(count(*) FILTER (WHERE m.verdict = 'useful')::numeric / nullif(count(m.verdict), 0), 4)
+        AS acceptance_rate,
+    count(p.proposal_id) AS proposed, count(*) FILTER (WHERE d.state = 'approved') AS approved,
+    count(*) FILTER (WHERE d.state = 'rejected') AS rejected,
+    coalesce((SELECT jsonb_object_agg(why, times) FROM passed AS s
+        WHERE s.studio_id = f.studio_id AND s.department = f.department), '{}'::jsonb) AS suppressed,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM p.at - f.at)::double precision / 3600)
+        AS hours_to_proposal,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.at - p.at)::double precision / 3600)
+        AS hours_to_decision
+FROM seen AS f
+LEFT JOIN studio.finding_dispositions_current AS m USING (studio_id, finding_id)
+LEFT JOIN proposed AS p USING (studio_id, finding_id)
+LEFT JOIN decided AS d USING (studio_id, proposal_id)
+GROUP BY f.studio_id, f.department"""
+
 _JUDGED: Final = (
     ViewColumn("decided_category", "text", "What a person said; null while nobody did."),
     ViewColumn("decided_severity", "text", "How bad a person said it is; null while nobody did."),
@@ -107,6 +165,13 @@ _ANALYTICS: Final = (
         "One row per department, detector and kind that people have marked: how many were worth it.",
         [*columns_from(FINDINGS, "studio_id"), *_OF_FINDING, *_COUNT],
         _ACCEPTANCE_SQL,
+    ),
+    View(
+        ANALYTICS,
+        "swarm_scorecard",
+        "One row per department: how findings were received, what was proposed and passed over, how fast.",
+        [*columns_from(FINDINGS, "studio_id"), *_SCORES],
+        _SCORES_SQL,
     ),
     _wordless(
         "marketing_drafts",

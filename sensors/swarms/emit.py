@@ -105,7 +105,7 @@ def tick(
         if not page:
             break
         _deal_with(spec, doors, page, done)
-    if done.emitted:
+    if done.emitted or done.suppressed:
         _tell(spec, doors, done, after)
     return done
 
@@ -217,10 +217,10 @@ def _propose(spec: SwarmSpec, doors: Doors, known: _Known, candidate: ProposalCa
 
 
 def _tell(spec: SwarmSpec, doors: Doors, done: Tick, after: int) -> None:
-    """Write down, once for the whole tick, what it proposed and what it did not."""
+    """Write down, once for the whole tick, what it proposed and what it did not, and why."""
     actor = spec.actor(doors.findings.studio_id)
     details = done.told() | {"after": after, "proposals": list(done.emitted)}
-    name = f"swarm:{spec.department}:emitted"
+    name = f"swarm:{spec.department}:{'emitted' if done.emitted else 'suppressed'}"
     event = AuditDraft(name, doors.clock.now(), actor, "swarm", spec.department, None, details)
     with doors.ledger.transaction() as transaction:
         transaction.record(event)

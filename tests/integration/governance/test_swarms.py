@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from policies.errors import DeniedError
 from policies.marks import Verdict
@@ -115,6 +116,12 @@ class Swarm:
         self.cursor = done.number
         return done
 
+    def scores(self):
+        """Return the scorecard as analysts see it."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(text("SELECT * FROM analytics.swarm_scorecard"))
+            return [dict(row) for row in rows.mappings()]
+
     def proposals(self):
         return [it for it in self.governed.ledger.proposals() if it.requester_kind == "system"]
 
@@ -152,7 +159,8 @@ def test_a_finding_becomes_exactly_one_draft_whose_evidence_resolves(swarm):
     assert swarm.tick().suppressed == {"already_proposed": 1}
     assert swarm.tick().seen == 0
     assert len(swarm.proposals()) == 1
-    assert len(swarm.governed.events("swarm:%")) == 1
+    told = [name.rpartition(":")[2] for name, _, _ in swarm.governed.events("swarm:%")]
+    assert told == ["emitted", "suppressed", "suppressed"]
 
 
 def test_what_cannot_be_asked_for_stays_a_finding(swarm):
@@ -397,8 +405,8 @@ def test_the_sensor_reads_owners_from_the_newest_read_and_keeps_its_cursor(swarm
 
 
 def test_staff_take_a_draft_on_from_there(swarm):
-    """Somebody submits it, somebody approves it; the swarm itself had no part in either."""
-    swarm.find(stalled())
+    """Somebody submits it, somebody approves it; the swarm had no part in it. Analysts see how it went."""
+    swarm.find(stalled(), stalled(2, capability_id=None))
     swarm.tick()
     (draft,) = swarm.proposals()
     gateway = swarm.governed.gateway
@@ -406,6 +414,11 @@ def test_staff_take_a_draft_on_from_there(swarm):
     approved = gateway.approve(BEN, draft.proposal_id, WHY, input_hash=draft.input_hash)
     assert approved.state is ProposalState.APPROVED
     assert swarm.tick().emitted == []
+    (score,) = swarm.scores()
+    counts = ("department", "findings", "proposed", "approved", "rejected", "suppressed", "acceptance_rate")
+    assert [score[name] for name in counts] == ["operations", 2, 1, 1, 0, {"no_capability": 1}, None]
+    assert score["hours_to_proposal"] > 8  # it was found nine hours ago
+    assert 0 <= score["hours_to_decision"] < 1
 
 
 def test_a_word_without_its_event_is_seen_and_a_tick_is_no_word(swarm):

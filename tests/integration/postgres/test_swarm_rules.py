@@ -85,6 +85,9 @@ def test_a_mark_is_of_a_revision_that_exists_and_the_newest_counts(desk):
     rows.dispose(desk, finding_id, "wrong")
     rate = _all(desk, "SELECT kind, marked, useful, wrong, acceptance_rate FROM analytics.finding_acceptance")
     assert rate == [("battery_low", 1, 0, 1, 0)]
+    columns = "marked, wrong, acceptance_rate, proposed, suppressed, hours_to_proposal"
+    scores = _all(desk, f"SELECT {columns} FROM analytics.swarm_scorecard WHERE marked > 0")
+    assert scores == [(1, 1, 0, 0, {}, None)]
 
 
 def test_nothing_is_approved_without_a_review(desk):
@@ -92,8 +95,9 @@ def test_nothing_is_approved_without_a_review(desk):
     rows.insert(desk, "marketing_drafts", rows.DRAFT)
     first = rows.DRAFT | {"draft_id": "drf_2", "status": "approved_for_publish"}
     assert _rule(rows.insert, desk, "marketing_drafts", first) == "draft-reviewed"
-    second = rows.DRAFT | {"revision": 2, "status": "approved_for_publish", "content_hash": sha("other")}
-    assert _rule(rows.insert, desk, "marketing_drafts", second) == "draft-reviewed"
+    for status in ("needs_review", "approved_for_publish", "rejected"):
+        second = rows.DRAFT | {"revision": 2, "status": status, "content_hash": sha("other")}
+        assert _rule(rows.insert, desk, "marketing_drafts", second) == "draft-reviewed"
     assert _rule(rows.review, desk, "approved_for_publish") == "draft-step"
     assert _rule(rows.review, desk, before_hash=sha("x"), after_hash=sha("x")) == "draft-as-seen"
     rows.review(desk)
