@@ -18,6 +18,7 @@ from resources.rows import Completeness, SourceRead
 from resources.settings import Settings
 from studio_assets.checks.expectations import Outcome, import_engine, judge_facts, judge_rows
 from studio_assets.checks.frames import fact_table, facts, witnesses
+from studio_assets.checks.judged import Targets, judged_result, targets_of
 from studio_assets.checks.rules import (
     BLOCKING,
     SENTENCES,
@@ -62,13 +63,14 @@ def build_cloud_truth_checks(settings: Settings) -> dg.AssetChecksDefinition:
         newest = history.latest_reads(completeness=Completeness.FULL, snapshot_date=day)
         own = history.latest_reads(completeness=Completeness.FULL, snapshot_date=day, run_id=run_id)
         reads = {read.name: read for read in (*newest, *own) if read.name in names}
+        targets = targets_of(context.instance, {key for key, _ in wanted}, day)
         judgements = run_book.timed_each("checks", judge(reads, raw, settings))
         for done, judged in enumerate(judgements, start=1):
             key = cloud_truth_key(settings.studio_id, judged.collection)
             if (key, judged.check.value) in wanted:
                 run_book.checks.append(_noted(judged))
                 run_book.tell("checks", judged.collection, done, len(wanted))
-                yield _result(key, judged, reads[judged.collection], day)
+                yield _result(key, judged, reads[judged.collection], day, targets)
 
     return check_cloud_truth
 
@@ -141,10 +143,13 @@ def _noted(judged: Judged) -> CheckOutcome:
     )
 
 
-def _result(key: dg.AssetKey, judged: Judged, read: SourceRead, day: date) -> dg.AssetCheckResult:
+def _result(
+    key: dg.AssetKey, judged: Judged, read: SourceRead, day: date, targets: Targets
+) -> dg.AssetCheckResult:
     is_blocking = judged.check in BLOCKING
     broken = judged.outcome.broken[:NOTES_SHOWN]
-    return dg.AssetCheckResult(
+    return judged_result(
+        targets,
         asset_key=key,
         check_name=judged.check.value,
         passed=judged.outcome.holds,

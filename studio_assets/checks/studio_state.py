@@ -9,6 +9,7 @@ from resources.clock import Clock, local_date
 from resources.postgres.history import History
 from resources.rows import Completeness
 from resources.settings import Settings
+from studio_assets.checks.judged import judged_result, targets_of
 from studio_assets.checks.state_rules import (
     SOURCES_ARE_FRESH,
     SOURCES_ARE_FRESH_SENTENCE,
@@ -52,6 +53,7 @@ def build_snapshot_checks(settings: Settings) -> dg.AssetChecksDefinition:
                 history.latest_reads(completeness=Completeness.FULL, snapshot_date=day) if is_today else []
             )
             judged[SOURCES_ARE_FRESH] = stale_reads(reads, clock.now(), settings.snapshot_stale_minutes)
+        targets = targets_of(context.instance, [key], day)
         for name, broken in judged.items():
             if name not in wanted:
                 continue
@@ -59,7 +61,8 @@ def build_snapshot_checks(settings: Settings) -> dg.AssetChecksDefinition:
             run_book.checks.append(
                 CheckOutcome(f"{STUDIO_STATE}/snapshot", name, not broken, is_blocking, tuple(broken))
             )
-            yield dg.AssetCheckResult(
+            yield judged_result(
+                targets,
                 asset_key=key,
                 check_name=name,
                 passed=not broken,

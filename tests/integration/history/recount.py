@@ -11,10 +11,11 @@ OPEN_RESERVATION = {"REQUESTED", "CONFIRMED", "WAITLISTED"}
 AWAITING_PAYMENT = {"checkout_pending", "payment_failed"}
 
 
-def recount(documents, stripe_client, as_of: datetime) -> dict[str, dict[str, int]]:
+def recount(documents, ledger, as_of: datetime) -> dict[str, dict[str, int]]:
     """Return ``{"counts": …, "ops": …, "finance": …}`` as the cloud stood at ``as_of``.
 
-    ``documents`` is path -> document at that instant; ``stripe_client`` is the vendor's own client.
+    ``documents`` is path -> document at that instant; ``ledger`` is what ``whole_ledger`` gave. Stripe keeps
+    no past states, so its past is what was created by then.
     """
 
     def read(collection):
@@ -25,7 +26,9 @@ def recount(documents, stripe_client, as_of: datetime) -> dict[str, dict[str, in
             if path.startswith(start) and path.count("/") == 1
         }
 
-    charges, movements, refunds, disputes = _ledger(stripe_client, as_of)
+    charges, movements, refunds, disputes = (
+        [thing for thing in things if thing["created"] < as_of.timestamp()] for things in ledger
+    )
     return {
         "counts": _counts(read, as_of),
         "ops": _ops(read),
@@ -33,10 +36,10 @@ def recount(documents, stripe_client, as_of: datetime) -> dict[str, dict[str, in
     }
 
 
-def _ledger(stripe_client, as_of):
-    before = {"limit": 100, "created": {"lt": int(as_of.timestamp())}}
+def whole_ledger(stripe_client):
+    """Return charges, balance transactions, refunds and disputes, by the vendor's own client."""
     return [
-        [thing.to_dict() for thing in endpoint.list(before).auto_paging_iter()]
+        [thing.to_dict() for thing in endpoint.list({"limit": 100}).auto_paging_iter()]
         for endpoint in (
             stripe_client.v1.charges,
             stripe_client.v1.balance_transactions,

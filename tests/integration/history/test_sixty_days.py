@@ -11,7 +11,7 @@ from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.run import Doors, run_snapshot
 from tests.integration.graph.pretend_devices import device_doors
-from tests.integration.history.recount import recount
+from tests.integration.history.recount import recount, whole_ledger
 from twins.process import TwinsProcess, TwinsWish
 
 DAYS = 60
@@ -43,8 +43,10 @@ def test_every_day_of_the_history_equals_an_independent_recount(twins, history, 
     )
     days = [first_day + timedelta(days=number) for number in range(DAYS)]
     truth = twins.runner.world.truth(day_end(days[-1], TIMEZONE))
-    plain_stripe = stripe.StripeClient(
-        twins.environment["STUDIO_STRIPE_KEY"], base_addresses={"api": twins.stripe.base_url}
+    ledger = whole_ledger(
+        stripe.StripeClient(
+            twins.environment["STUDIO_STRIPE_KEY"], base_addresses={"api": twins.stripe.base_url}
+        )
     )
     different = {}
     devices = device_doors(app_engine, settings, SystemClock())
@@ -54,7 +56,7 @@ def test_every_day_of_the_history_equals_an_independent_recount(twins, history, 
             run = run_snapshot(instance, settings, snapshot_date=day, doors=doors)
             assert run.success, (day, run.errors)
             as_of = day_end(day, TIMEZONE)
-            expected = recount(truth.documents(as_of), plain_stripe, as_of)
+            expected = recount(truth.documents(as_of), ledger, as_of)
             found = {section: dict(run.snapshot[section]) for section in expected}
             if found != expected:
                 different[str(day)] = {
