@@ -105,6 +105,33 @@ def reject(
     return _review(home, actor, draft_id, DraftStatus.REJECTED, reason, revision, is_json=is_json)
 
 
+@drafts.command(short_help="Give one another status: what submit, approve and reject do.")
+@shared
+@acting
+@click.argument("draft_id")
+@click.option(
+    "--to",
+    "to_status",
+    type=click.Choice([str(each) for each in DraftStatus if each is not DraftStatus.DRAFT]),
+    required=True,
+    help="What it becomes. An approved or rejected one goes back to needs_review.",
+)
+@_REASON
+@_REVISION
+def review(
+    *,
+    home: Path | None,
+    is_json: bool,
+    actor: Actor,
+    draft_id: str,
+    to_status: str,
+    reason: str,
+    revision: int | None,
+) -> int:
+    """Give a draft another status. Staff alone do; a text is a draft until somebody says otherwise."""
+    return _review(home, actor, draft_id, DraftStatus(to_status), reason, revision, is_json=is_json)
+
+
 @contextmanager
 def _open(home: Path | None, actor: Actor) -> Iterator[tuple[Desk, Drafts]]:
     with open_desk(home, actor) as desk, live_drafts(desk.settings) as kept:

@@ -107,6 +107,12 @@ def test_a_draft_is_rejected_with_a_reason(house, ask):
     code, told = ask(ANN, "reject", kept.draft.draft_id, "--reason", "We told this last week.")
     assert (code, told["status"]) == (0, "rejected")
     assert told["reviews"][0]["reason"] == "We told this last week."
+    code, told = ask(BEN, "review", kept.draft.draft_id, "--to", "needs_review", "--reason", WHY)
+    assert (code, told["status"], [each["by"] for each in told["reviews"]]) == (
+        0,
+        "needs_review",
+        ["ann", "ben"],
+    )
 
 
 def test_a_member_sees_and_reviews_nothing(house, ask):
@@ -123,6 +129,10 @@ def test_a_short_reason_and_an_old_revision_change_nothing(house, ask):
     (kept,) = _keep(house, [_event_draft()])
     id_ = kept.draft.draft_id
     assert ask(ANN, "submit", id_, "--reason", "ok")[0] == 1
+    code, told = ask(ANN, "approve", id_, "--reason", WHY)  # nobody has asked for a review
+    assert (code, "error" in told) == (1, True)
+    for wrong in (["--to", "draft"], ["--to", "published"], ["--to", "rejected", "--revision", "0"], []):
+        assert ask(ANN, "review", id_, *wrong, "--reason", WHY)[0] == 2
     _keep(house, [_event_draft(ticketed_count=4)], minutes=1)
     code, told = ask(ANN, "submit", id_, "--reason", WHY, "--revision", "1")
     assert (code, "not the newest" in told["error"]) == (1, True)
