@@ -66,7 +66,7 @@ class Batch:
     """Some entries in a row, side by side.
 
     Attributes:
-        seqs: Their numbers with commas between.
+        first: Number of the first row; 0 if the numbers of the others do not go on from it one by one.
         count: How many rows they are.
         entries: The bytes of each entry, from its own number, previous hash and payload.
         prev_hashes: All previous hashes, one after the other.
@@ -74,7 +74,7 @@ class Batch:
         strays: How many rows have a column that may not repeat its payload.
     """
 
-    seqs: str
+    first: int
     count: int
     entries: Sequence[bytes]
     prev_hashes: bytes
@@ -117,7 +117,7 @@ class RowsLog:
         for start in range(0, len(self._rows), self._batch_size):
             rows = self._rows[start : start + self._batch_size]
             yield Batch(
-                ",".join(str(row.seq) for row in rows),
+                rows[0].seq if all(row.seq == seq for seq, row in enumerate(rows, rows[0].seq)) else 0,
                 len(rows),
                 [entry_bytes(row.seq, row.prev_hash.hex(), row.payload) for row in rows],
                 b"".join(row.prev_hash for row in rows),

@@ -102,9 +102,7 @@ class _Verification:
         first, count = self._size + 1, batch.count
         if batch.strays or len(batch.entries) != count or len(batch.hashes) != count * HASH_BYTES:
             return False
-        if batch.seqs != ",".join(map(str, range(first, first + count))):
-            return False
-        if batch.prev_hashes != self._head() + batch.hashes[:-HASH_BYTES]:
+        if batch.first != first or batch.prev_hashes != self._head() + batch.hashes[:-HASH_BYTES]:
             return False
         digests = []
         for entry in batch.entries:

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.audit_verify import verify_log
-from tests.integration.audit.conftest import START
-from tests.unit.policies.ledgers import anchor, ledger, ledgers
+from resources.postgres.audit_stream import batches
+from tests.integration.audit.conftest import START, STUDIO
+from tests.unit.policies.ledgers import anchor, chained, ledger, ledgers
 
 EDITS = {  # what is set, of entry 5 unless said
     "payload": "payload = replace(payload, '\"v\":1', '\"v\":2')",
@@ -53,14 +54,17 @@ def test_what_the_database_appends_verifies(log, append):
         assert view.count() == 1200
 
 
-def test_ordinary_entries_need_no_second_look(log, append, put):
+def test_ordinary_entries_need_no_second_look(log, append, put, app_engine):
     """Columns whose values need no escaping are checked side by side; only others are set aside."""
     append(24)
     with log.view() as view:
         assert [(batch.count, batch.strays > 0) for batch in view.batches()] == [(24, True)]
     put(ledger(1234))
     with log.view() as view:
-        assert [(batch.count, batch.strays) for batch in view.batches()] == [(500, 0), (500, 0), (234, 0)]
+        assert [(batch.count, batch.strays) for batch in view.batches()] == [(1234, 0)]
+    with app_engine.connect() as connection:
+        small = batches(connection.connection.driver_connection, STUDIO, 500)
+        assert [(batch.count, batch.strays) for batch in small] == [(500, 0), (500, 0), (234, 0)]
 
 
 @pytest.mark.parametrize("what", EDITS)
@@ -70,6 +74,28 @@ def test_edits_in_the_table(log, append, tamper, what):
     seq = {"owner": 4, "state gone": 6}.get(what, 5)
     tamper(f"UPDATE studio.audit_events SET {EDITS[what]} WHERE seq = {seq}")  # noqa: S608 - written above
     assert found(log) == (seq, "edit")
+
+
+def test_bytes_moved_from_one_hash_into_the_next(log, put, tamper):
+    """Side by side the hashes stay the same; the entry whose hash is too short is found all the same."""
+    put(ledger(9))
+    tamper(
+        "ALTER TABLE studio.audit_events DROP CONSTRAINT audit_events_hash_check",
+        "UPDATE studio.audit_events SET hash = (SELECT substr(e.hash, 32) FROM studio.audit_events AS e"
+        " WHERE e.seq = 5) || hash WHERE seq = 6",
+        "UPDATE studio.audit_events SET hash = substr(hash, 1, 31) WHERE seq = 5",
+    )
+    assert found(log) == (5, "edit")
+
+
+def test_value_replaced_by_how_json_writes_it(log, put, tamper):
+    """A column that holds the escaped text of its value has the payload's bytes, and is an edit still."""
+    payloads = [row.payload for row in ledger(3)]
+    payloads[1] = payloads[1].replace("uid-1", "uid\\t1")
+    put(chained(payloads))
+    assert found(log) is None
+    tamper("UPDATE studio.audit_events SET actor_id = 'uid\\t1', principal_id = 'uid\\t1' WHERE seq = 2")
+    assert found(log) == (2, "edit")
 
 
 def test_other_tampering_in_the_table(log, append, tamper):
