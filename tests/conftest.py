@@ -1,4 +1,4 @@
-"""Fixtures every ring may use: a real PostgreSQL, a database per test, and no network for unit tests.
+"""Fixtures every ring may use: PostgreSQL, Google's emulator, and no network for unit tests.
 
 One embedded server runs per test process and dies with it. Its migrated template database is cloned for
 every test that asks for one (tens of milliseconds), so no test sees another's rows.
@@ -42,6 +42,19 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@pytest.fixture(scope="session")
+def official_emulator():
+    """Return the address of Google's Firestore emulator, one per test process; skip where there is none."""
+    from tests.contract.firestore import official
+
+    try:
+        found = official.find()
+    except official.NotFoundError as reason:
+        pytest.skip(f"official Firestore emulator not run: {reason}")
+    with official.running(found) as host:
+        yield host
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,6 @@ from resources.firestore.batch_close import BatchCloseAdapter
 from resources.firestore.live import LiveDocumentSource
 from resources.firestore.ops_note import OpsNoteAdapter
 from resources.firestore.writes import FirestoreWrites
-from tests.contract.firestore import official
 from twins.firestore.server import FirestoreTwin
 from twins.writers import WriterTokens, world_client
 
@@ -129,21 +128,10 @@ def twin() -> Iterator[FirestoreTwin]:
         yield twin
 
 
-@pytest.fixture(scope="session")
-def official_host() -> Iterator[str]:
-    """Return the official emulator's address; skip where there is none."""
-    try:
-        found = official.find()
-    except official.NotFoundError as reason:
-        pytest.skip(f"official Firestore emulator not run: {reason}")
-    with official.running(found) as host:
-        yield host
-
-
 @pytest.fixture(scope="session", params=[TWIN, OFFICIAL])
 def server(request) -> str:
     """Return which server the test runs against."""
-    request.getfixturevalue("twin" if request.param == TWIN else "official_host")
+    request.getfixturevalue("twin" if request.param == TWIN else "official_emulator")
     return request.param
 
 
@@ -187,7 +175,7 @@ def place(server, request, open_place) -> Place:
         twin = request.getfixturevalue("twin")
         return open_place(twin.host, token=TOKENS.execution, cloud_token=TOKENS.world).with_batch()
     # The emulator lets anybody write; "owner" is what it takes for an administrator.
-    return open_place(request.getfixturevalue("official_host"), token="owner").with_batch()
+    return open_place(request.getfixturevalue("official_emulator"), token="owner").with_batch()
 
 
 @pytest.fixture

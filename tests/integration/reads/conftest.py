@@ -6,7 +6,6 @@ import pytest
 
 from resources.firestore.live import LiveDocumentSource
 from resources.raw_store import RawStore
-from tests.contract.firestore import official
 from tests.contract.firestore.conftest import client_of
 from tests.unit.studio_assets.cloud_truth.documents import InMemoryDocuments
 from twins.firestore.server import FirestoreTwin
@@ -76,17 +75,6 @@ def wire(twin):
     cloud.source.close()
 
 
-@pytest.fixture(scope="session")
-def official_host():
-    """Google's emulator, started once; skipped with the reason where a machine has none."""
-    try:
-        found = official.find()
-    except official.NotFoundError as reason:
-        pytest.skip(f"official Firestore emulator not run: {reason}")
-    with official.running(found) as host:
-        yield host
-
-
 @pytest.fixture(params=["memory", "wire", "official"])
 def cloud(request):
     """Each source in turn, empty."""
@@ -95,7 +83,7 @@ def cloud(request):
     elif request.param == "wire":
         yield request.getfixturevalue("wire")
     else:
-        cloud = OfficialCloud(request.getfixturevalue("official_host"))
+        cloud = OfficialCloud(request.getfixturevalue("official_emulator"))
         yield cloud
         cloud.source.close()
         cloud.client.close()
