@@ -1,19 +1,20 @@
-"""Screening of a proposal's words before anything is done about it: a first version by rules.
+"""Screening of a proposal's words before anything is done about it, by rules.
 
-Words are read as data: nothing in them is followed, whatever it says. They are folded first (Unicode
-compatibility, look-alike letters, digits used as letters, letters spelt apart), so that a simple disguise
-does not help. What cannot be read is not clear: it waits for a person. ``CLASSIFIER`` names this version.
+Words are read as data: nothing in them is followed, whatever it says. They are folded first (``intake_text``:
+Unicode compatibility, look-alike letters, digits used as letters, letters spelt apart, slips of the finger),
+so that a simple disguise does not help. What cannot be read, is in another language or is denied is not
+clear: it waits for a person. ``CLASSIFIER`` names this version.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from policies.intake_text import Misspellings, is_denied, is_foreign, is_readable, spellings
 from policies.ports import Screening
 
-CLASSIFIER: Final = "intake-rules/1"
+CLASSIFIER: Final = "intake-rules/2"
 
 CLEAR: Final = "clear"
 ILLEGAL_CONTENT: Final = "illegal_content"
@@ -28,13 +29,6 @@ OVERRIDE_REASONS: Final = frozenset({"false_positive", "lawful_use", "licensed_u
 """Reason codes with which a person may let a blocked proposal go on."""
 
 LONGEST_SCREENED: Final = 100_000
-_LEAST_READABLE: Final = 0.5
-
-# Letters of other scripts that look like Latin ones, and signs and digits that stand in for letters.
-_LOOK_ALIKES: Final = str.maketrans("аеіјорсухвнкмтгѕԁԛԝαβεικνορτυχω", "aeijopcyxbhkmtrsdqwabeiknoptuxw")
-_STAND_INS: Final = str.maketrans("013457@$!|", "oieastasil")
-_INVISIBLE: Final = frozenset({"Cf", "Mn", "Me", "Cc"})
-_ASCII_VISIBLE: Final = {code: " " if chr(code) in "\n\r\t" else "" for code in (*range(32), 127)}
 _TOOLS: Final = "spray", "heat", "glue", "air", "caulking", "caulk", "massage", "nail", "staple", "hvlp"
 
 _TERMS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -77,9 +71,40 @@ _TERMS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _PATTERNS: Final = {category: re.compile(rf"\b(?:{'|'.join(terms)})\b") for category, terms in _TERMS.items()}
-_SPELT_APART: Final = re.compile(r"\b(?:[^\W\d_][\W_]+){2,}[^\W\d_]\b")
-_REPEATED: Final = re.compile(r"(.)\1{2,}")
-_BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
+_MISSPELT: Final[Mapping[str, tuple[str, ...]]] = {
+    ILLEGAL_CONTENT: (
+        *("cocaine", "heroin", "fentanyl", "methamphetamine", "ketamine", "contraband", "bestiality"),
+        *("trafficking", "swastika", "swastikas", "smuggling", "smuggled"),
+    ),
+    WEAPONISATION: (
+        *("weapon", "weapons", "weaponise", "weaponize", "firearm", "firearms", "handgun", "handguns"),
+        *("shotgun", "shotguns", "pistols", "revolver", "ammunition", "gunpowder", "silencers", "grenade"),
+        *("grenades", "explosive", "explosives", "detonator", "detonators", "molotov", "shrapnel"),
+        *("landmine", "landmines", "knuckleduster"),
+    ),
+    FRAUD_RISK: (
+        *("fraudulent", "embezzle", "embezzlement", "phishing", "laundering", "scammer", "scammers"),
+        *("bribery", "kickback", "kickbacks"),
+    ),
+    IP_INFRINGEMENT: (
+        "counterfeit",
+        "counterfeits",
+        "bootleg",
+        "pirated",
+        "knockoff",
+        "knockoffs",
+        "pikachu",
+    ),
+}
+# Words of their own that are one letter from the above.
+_ORDINARY: Final = (
+    *("heroine", "heroines", "heroic", "snuggling", "snuggled", "pistons", "pistils", "pirates", "pirate"),
+    *("silences", "silencer", "revolve", "revolved", "revolves", "scammed", "explosion", "phishing"),
+    *("wishing", "fishing", "dishing", "laundering", "smudging", "shotguns", "landline", "landlines"),
+    *("pivoted", "pilates", "explosive", "kickbacks", "bribery", "bootlegs", "grenadine"),
+)
+_SLIPS: Final = Misspellings((word for known in _MISSPELT.values() for word in known), _ORDINARY)
+_MEANT: Final = {word: category for category, known in _MISSPELT.items() for word in known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,55 +124,20 @@ class RulesScreener:
 def category_of(text: str, rationale: str | None = None) -> str:
     """Return the gravest category found in a text.
 
-    ``rationale`` is the part of it that must be readable, so that readable ids beside it do not make it so;
-    null for all of it.
+    What is found only where it is denied ("no weapons") is unknown: a person looks, as at what is in another
+    language. ``rationale`` is the part of a text that must be readable, so that readable ids beside it do not
+    make it so; null for all of it.
     """
-    spellings = set(_spellings(text))  # often the same
+    meant = list(dict.fromkeys(spellings(text)))  # often the same
+    slips = {_MEANT[known] for spelling in meant for known in _SLIPS.meant(spelling)}
+    is_denied_somewhere = False
     for category, pattern in _PATTERNS.items():
-        if any(pattern.search(spelling) for spelling in spellings):
+        found = [(spelling, hit) for spelling in meant for hit in pattern.finditer(spelling)]
+        if category in slips or any(not is_denied(spelling[: hit.start()]) for spelling, hit in found):
             return category
-    return CLEAR if _is_readable(text if rationale is None else rationale) else UNKNOWN
-
-
-def fold(text: str) -> str:
-    """Return text in plain lower-case Latin letters, digits and single spaces, as far as it can be."""
-    if text.isascii():  # the same, shorter: nothing to decompose, only control characters are invisible
-        return text.lower().translate(_ASCII_VISIBLE)
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
-    visible = "".join(
-        " " if letter in "\n\r\t" else letter
-        for letter in decomposed
-        if letter in "\n\r\t" or unicodedata.category(letter) not in _INVISIBLE
-    )
-    return visible.translate(_LOOK_ALIKES)
-
-
-def _spellings(text: str) -> Iterator[str]:
-    """Give the ways a text may be meant to be read, each as words with single spaces."""
-    folded = fold(text)
-    yield _words(folded)
-    meant = _REPEATED.sub(r"\1", folded.translate(_STAND_INS))
-    yield _words(meant)
-    yield _words(_SPELT_APART.sub(lambda found: _joined(found[0]), meant))
-
-
-def _joined(letters: str) -> str:
-    """Return letters spelt apart as a word; also without the first or last, which may be its own word."""
-    word = _BETWEEN_WORDS.sub("", letters)
-    return f"{word} {word[1:]} {word[:-1]}"
-
-
-def _words(text: str) -> str:
-    return _BETWEEN_WORDS.sub(" ", text).strip()
-
-
-def _is_readable(text: str) -> bool:
-    if text.isascii():
-        return any(letter.isalpha() for letter in text)
-    # Not of the folded text, in which look-alikes have become Latin.
-    letters = [letter for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
-    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
-    return bool(letters) and latin >= _LEAST_READABLE * len(letters)
+        is_denied_somewhere |= bool(found)
+    read = text if rationale is None else rationale
+    return UNKNOWN if is_denied_somewhere or is_foreign(text) or not is_readable(read) else CLEAR
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from policies.intake import fold
+from policies.intake_text import fold
 from studio_assets.trust_safety.instructions import cut_instructions
 from studio_assets.trust_safety.languages import is_foreign
 
