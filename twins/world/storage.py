@@ -128,7 +128,7 @@ class Storage:
                 "pickupWindow.rescheduleCount": kept.missed,
             },
         )
-        if kept.missed < 2 and dice.chance(0.07):
+        if kept.missed < 2 and self._studio.incidents.trouble(dice, 0.07):
             self._studio.at(start + timedelta(hours=3), self._miss, kept)
         else:
             self._studio.at(start + dice.minutes(5, 115), self._fetch, kept)

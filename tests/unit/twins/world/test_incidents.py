@@ -92,6 +92,14 @@ def test_a_calm_world_has_nothing_to_label(calm_truth):
     assert calm_truth.plan.labels(calm_truth.until) == []
 
 
+def test_owners_keep_their_appointments_in_a_calm_world(calm_truth):
+    """An agreed pickup that is missed wants somebody's attention, so no calm world has one."""
+    rows = calm_truth.collection("reservations", calm_truth.until).values()
+    windows = [row["pickupWindow"] for row in rows if row.get("pickupWindow")]
+    assert len(windows) > 3
+    assert not any(window.get("missedCount") for window in windows)
+
+
 def test_a_calm_world_balances(calm_truth):
     """Every order has its money, every attendee pays, nothing waits for weeks."""
     now = calm_truth.until
