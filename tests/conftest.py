@@ -89,6 +89,7 @@ def _cloned(server, template: str) -> Iterator[str]:
     name = f"test_{next(_NUMBERS)}"
     engine = owner_engine(server.url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
+        connection.execute(text("SET file_copy_method = clone"))  # the kernel copies, where it cannot share
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
     yield server.url(name)
     with engine.connect() as connection:

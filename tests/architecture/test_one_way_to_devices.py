@@ -1,6 +1,7 @@
 """Devices are reached one way: a permit of the gateway, the registry's connector, the runner that records."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,25 @@ MAY_NAME = {
 }
 
 
+@cache
+def named_in(source, path):
+    """Return everything a module names, in whatever way."""
+    return frozenset(
+        word
+        for node in ast.walk(ast.parse(source, filename=path))
+        for word in (
+            *([alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []),
+            *([node.attr] if isinstance(node, ast.Attribute) else []),
+            *([node.id] if isinstance(node, ast.Name) else []),
+            # Not by its name as text, either.
+            *([node.value] if isinstance(node, ast.Constant) else []),
+        )
+    )
+
+
 def strays(name, source, path):
     """Return where a module names something that only others may name."""
-    tree = ast.parse(source, filename=path)
-    named = {
-        *(alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names),
-        *(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)),
-        *(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)),
-        # Not by its name as text, either.
-        *(node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)),
-    }
-    return [path] if name in named and not path.startswith(MAY_NAME[name]) else []
+    return [path] if name in named_in(source, path) and not path.startswith(MAY_NAME[name]) else []
 
 
 @pytest.mark.parametrize("name", MAY_NAME)
