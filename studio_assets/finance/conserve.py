@@ -126,8 +126,10 @@ with careful as (
     where charge is null or charge not in (select id from touched)
 )
 select name, currency, sum(cents)::bigint, sum(counted)::bigint from (
-    select 'tax' as name, lower(spelled) as currency, sum(beyond) as cents, count(*) as counted from pair
-    where is_fine and beyond <> 0 and sold not in (select place from doubtful) group by spelled
+    select 'tax' as name, t.currency, f.cents, f.counted from (
+        select coin, sum(beyond) as cents, count(*) as counted, min(taken) as one from pair
+        where is_fine and beyond <> 0 and sold not in (select place from doubtful) group by coin
+    ) f join taking t on t.place = f.one
     union all
     select name, currency, cents, 1 from careful where cents <> 0
 ) group by name, currency

@@ -1,8 +1,12 @@
 """Which money belongs to which sale: by name first, then by stored ids, then by amount, time and customer.
 
 Most pairs are plainly in order, and one join over everything finds them; only what is left is looked at with
-care. What links by amount, time and customer must link one way only: a tie is refused, never guessed. Money
-of test mode never pays a sale of live mode, nor the other way round.
+care. Words in that join would cost more than all else, so hashes of 64 bits stand for names, intents and
+currencies in it. Were two names ever to share one, something would have two partners and be looked at with
+care, where words are compared.
+
+What links by amount, time and customer must link one way only: a tie is refused, never guessed. Money of test
+mode never pays a sale of live mode, nor the other way round.
 """
 
 from typing import Final
@@ -48,26 +52,28 @@ def match(
 
 def _pairs(limits: Limits, *, is_thorough: bool) -> str:
     tax = TAX.format(sale="s", rate=limits.tax_per_mille)
-    # Hashes of intents stand for intents: wider rows cost more to join than all else does.
     return f"""
 create or replace temp table pair as
 with crowded as (select signup from sale where signup is not null group by signup having count(*) > 1),
-     s as (select place, id, domain, spelled, total, created, paid, hash(intent) as intent_hash,
-                  intent is null as is_without, mode = 'live' as is_live, is_settled,
-                  is_plain and (signup is null or signup not in (select signup from crowded)) as is_plain
+     s as (select place, hash(id, domain) as name, domain, hash(spelled) as coin, total, created, paid,
+                  case when intent is not null then hash(intent) end as intent, mode = 'live' as is_live,
+                  is_plain and (signup is null or signup not in (select signup from crowded)) as is_plain,
+                  is_settled
            from sale),
-     t as (select place, named, domain, spelled, amount, created, hash(intent) as intent_hash, livemode,
-                  entry is not null and place not in (select place from touched) as is_plain from taking)
-select s.place as sold, t.place as taken, t.spelled, t.amount - s.total as beyond,
+     t as (select place, case when named is not null and domain is not null then hash(named, domain) end
+                      as name, hash(spelled) as coin, amount, created, hash(intent) as intent, livemode,
+                  entry is not null and place not in (select place from touched) as is_plain
+           from taking)
+select s.place as sold, t.place as taken, t.coin, t.amount - s.total as beyond,
        t.place is null and coalesce(s.is_settled, false)
-       or coalesce({not is_thorough} and s.is_plain and t.is_plain and s.spelled = t.spelled
+       or coalesce({not is_thorough} and s.is_plain and t.is_plain and s.coin = t.coin
            and (s.is_live is null or s.is_live = t.livemode)
-           and (s.is_without or s.intent_hash = t.intent_hash)
+           and (s.intent is null or s.intent = t.intent)
            and (t.amount = s.total
                 or (s.domain <> 'a' and abs(t.amount - s.total - {tax}) <= {limits.tax_rounding_cents}))
            and t.created - s.created <= {micros(limits.late_capture)}
            and (s.paid is null or s.paid - t.created <= {micros(limits.grace)}), false) as is_fine
-from s full join t on t.named = s.id and t.domain = s.domain
+from s full join t on t.name = s.name
 """
 
 
@@ -86,11 +92,11 @@ class _Pairs:
 
     @property
     def odd_sales(self) -> npt.NDArray[np.int32]:
-        """Return the places of sales that are not plainly in order, or have several takings."""
-        sold = self._sold[self._sold >= 0]
-        is_odd = np.bincount(sold) > 1
-        is_odd[self._sold[(self._sold >= 0) & ~self._is_fine]] = True
-        return np.flatnonzero(is_odd).astype(np.int32)
+        """Return the places of sales that are not plainly in order, or whose taking is not theirs alone."""
+        # One more than a place, so that whatever has no partner counts at 0.
+        sales, takings = np.bincount(self._sold + 1), np.bincount(self._taken + 1)
+        is_alone = (sales[self._sold + 1] == 1) & ((takings[self._taken + 1] == 1) | (self._taken < 0))
+        return np.unique(self._sold[(self._sold >= 0) & ~(self._is_fine & is_alone)])
 
     def takings_of(self, sales: npt.NDArray[np.int32]) -> pa.Array:
         """Return the places of the takings of some sales, and of those that name no sale there is."""
