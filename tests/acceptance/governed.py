@@ -252,8 +252,8 @@ class Studio:
         uses = self.do("ada", "quotas", "list")["uses"]
         return sum(use["used"] for use in uses if (use["capabilityId"], use["scope"]) == (capability, scope))
 
-    def skip_since(self, instant):
-        """Return why the execution sensor skipped after an instant; null if it has not been asked since."""
+    def skip_since(self, sensor_name, instant):
+        """Return why a sensor skipped after an instant; null if it has not been asked since."""
         told = self.dagster(
             "{ repositoriesOrError { ... on RepositoryConnection { nodes { sensors { name sensorState {"
             " ticks(limit: 1) { timestamp status skipReason } } } } } } }"
@@ -261,6 +261,6 @@ class Studio:
         for repository in told["repositoriesOrError"]["nodes"]:
             for sensor in repository["sensors"]:
                 ticks = sensor["sensorState"]["ticks"]
-                if sensor["name"] == "execution_sensor" and ticks and ticks[0]["timestamp"] > instant:
+                if sensor["name"] == sensor_name and ticks and ticks[0]["timestamp"] > instant:
                     return ticks[0]["skipReason"]
         return None
