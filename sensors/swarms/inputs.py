@@ -10,7 +10,8 @@ from studio_assets.marketing.occasions import (
     CLOSED_KILN,
     DRAFTS_ASSET,
     MOVED,
-    REMINDER,
+    PAYMENTS,
+    PICKUPS,
     UNDERSOLD,
 )
 
@@ -29,7 +30,8 @@ _OCCASIONS: Final = {
     CALLED_OFF: "cancellation",
     CLOSED_KILN: "schedule",
     MOVED: "correction",
-    REMINDER: "reminder",
+    PICKUPS: "reminder",
+    PAYMENTS: "reminder",
 }
 _MOST_CENTS: Final = 1_000_000  # of one adjustment, as the registry has it; more is for people to split
 

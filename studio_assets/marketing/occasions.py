@@ -24,13 +24,25 @@ DEPARTMENT: Final = "marketing"
 DETECTOR: Final = "occasions"
 ANNOUNCE: Final = "website.announcement.publish"
 UNDERSOLD, CALLED_OFF, CLOSED_KILN = "undersold_event", "event_called_off", "firing_in_closed_kiln"
-MOVED, MISSED, REMINDER = "announced_facts_moved", "review_missed", "pickup_reminder"
+MOVED, MISSED = "announced_facts_moved", "review_missed"
+PICKUPS, PAYMENTS = "pickup_reminder", "payment_reminder"
 DRAFTS_ASSET: Final = "marketing/drafts"
-FINDINGS_ASSET: Final = "operations/recommendations"
 _SEATED: Final = frozenset({"ticketed", "offered", "checked_in"})
 _OUT: Final = frozenset({"maintenance", "offline"})
 _PLANNED: Final = frozenset({"scheduled", "queued", "loading", "loaded"})
-_OVERDUE: Final = "overdue_pickup"
+_FORGOTTEN: Final = {
+    "overdue_pickup": (
+        *(PICKUPS, "shelf", "pickups", "several pieces of work wait to be fetched"),
+        "Members do not know that their work is ready, or forget it.",
+        "Remind everybody of pick-up times and of storage; name nobody.",
+    ),
+    "unpaid_signup": (
+        *(PAYMENTS, "event_payments", "unpaid", "several seats of past events are not paid"),
+        "Payment is open to attendees only after check-in, and is easily forgotten.",
+        "Remind everybody who was at an event where to pay; name nobody.",
+    ),
+}
+"""Kind of finding of operations -> the reminder that many of them make: kind, subject, and words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,7 @@ class Limits:
         alike: How many of the last events with the same title tell what is usual.
         fewest_alike: Fewer are too few to say so, and nothing is said.
         chance: So unlikely has it to be that so few come by chance: once in three hundred events.
-        overdue_pickups: So many are a reason to remind everybody; fewer are told one by one.
+        reminder_from: So many of a kind are a reason to remind everybody; fewer are told one by one.
     """
 
     event_ahead: timedelta = timedelta(days=7)
@@ -51,7 +63,7 @@ class Limits:
     alike: int = 8
     fewest_alike: int = 4
     chance: float = 1 / 300
-    overdue_pickups: int = 3
+    reminder_from: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,25 +258,26 @@ def reviews_missed(now: Occasion) -> Iterator[Finding]:
             )
 
 
-def pickup_reminders(now: Occasion) -> Iterator[Finding]:
-    """Find that so much finished work lies about that everybody should be reminded."""
-    overdue = [one for one in now.found if one.finding.kind == _OVERDUE]
-    if len(overdue) < now.limits.overdue_pickups:
-        return
-    rows = [
-        f"{link.asset.rpartition('/')[2]}/{link.row}"
-        for one in overdue
-        for link in one.finding.evidence
-        if link.row is not None
-    ]
-    yield _finding(
-        *(REMINDER, "shelf", "pickups", Severity.MEDIUM, 0.9),
-        expected=f"fewer than {now.limits.overdue_pickups} overdue",
-        observed="several pieces of work wait to be fetched",
-        cause="Members do not know that their work is ready, or forget it.",
-        step="Remind everybody of pick-up times and of storage; name nobody.",
-        evidence=now.evidence(*rows),
-    )
+def reminders(now: Occasion) -> Iterator[Finding]:
+    """Find that so many members forgot the same thing that everybody should be reminded, once and of all."""
+    for source, (kind, about, what, observed, cause, step) in _FORGOTTEN.items():
+        found = [one for one in now.found if one.finding.kind == source]
+        if len(found) < now.limits.reminder_from:
+            continue
+        rows = [
+            f"{link.asset.rpartition('/')[2]}/{link.row}"
+            for one in found
+            for link in one.finding.evidence
+            if link.row is not None
+        ]
+        yield _finding(
+            *(kind, about, what, Severity.MEDIUM, 0.9),
+            expected=f"fewer than {now.limits.reminder_from}",
+            observed=observed,
+            cause=cause,
+            step=step,
+            evidence=now.evidence(*rows),
+        )
 
 
 _RULES: Final = (
@@ -273,7 +286,7 @@ _RULES: Final = (
     firings_in_closed_kilns,
     announced_facts_moved,
     reviews_missed,
-    pickup_reminders,
+    reminders,
 )
 
 

@@ -12,7 +12,7 @@ from sensors.swarms.candidates import ProposalCandidate, Why, candidate_of
 from sensors.swarms.spec import SWARMS, QuietHours
 
 NOON = datetime(2026, 3, 1, 19, tzinfo=UTC)
-OCCASIONS = ("event_called_off", "firing_in_closed_kiln", "announced_facts_moved", "pickup_reminder")
+OCCASIONS = ("event_called_off", "firing_in_closed_kiln", "announced_facts_moved", "payment_reminder")
 BY_NAME = {spec.department: spec for spec in SWARMS}
 OPERATIONS, FINANCE, MARKETING = (BY_NAME[name] for name in ("operations", "finance", "marketing"))
 TRUST_SAFETY = BY_NAME["trust_safety"]

@@ -136,11 +136,11 @@ def test_a_review_that_comes_too_late_is_said_and_nothing_can_be_asked_for():
     assert kinds(occasion((row, booked("next", 3)), waiting=[approved_text(row)])) == []
 
 
-def overdue(number):
+def overdue(number, kind="overdue_pickup"):
     found = Finding(
         department="operations",
-        detector="overdue_pickups",
-        kind="overdue_pickup",
+        detector="rules",
+        kind=kind,
         subject_kind="batch",
         subject_id=f"batch-{number}",
         severity=Severity.MEDIUM,
@@ -151,9 +151,13 @@ def overdue(number):
     return StoredFinding(found, found.finding_id, 1, 1, FindingState.OPEN, "a" * 64, NOW, "r", "1", NOW)
 
 
-@pytest.mark.parametrize(("count", "expected"), [(2, []), (3, ["pickup_reminder"]), (9, ["pickup_reminder"])])
-def test_much_unfetched_work_is_a_reason_to_remind_everybody_once(count, expected):
-    assert kinds(occasion(found=[overdue(number) for number in range(count)])) == expected
+@pytest.mark.parametrize("count", [2, 3, 9])
+@pytest.mark.parametrize(
+    ("source", "kind"), [("overdue_pickup", "pickup_reminder"), ("unpaid_signup", "payment_reminder")]
+)
+def test_what_many_forgot_is_a_reason_to_remind_everybody_once(source, kind, count):
+    found = [overdue(number, source) for number in range(count)] + [overdue(0, "stalled_batch")]
+    assert kinds(occasion(found=found)) == [kind] * (count > 2)
 
 
 def test_an_event_ahead_and_a_firing_planned_are_no_occasion():
