@@ -53,7 +53,7 @@ def _cases() -> list[_Case]:
 def category_chances(model: Model, found: Sequence[int]) -> dict[Category, float]:
     """Return the probability of every category for the features of one sentence."""
     chances: dict[Category, float] = dict.fromkeys(Category, 0.0)
-    for reason, chance in zip(REASONS, model.probabilities(found)[:-1], strict=True):
+    for reason, chance in zip(REASONS, model.probabilities(found), strict=False):
         chances[reason.category] += chance
     return chances
 

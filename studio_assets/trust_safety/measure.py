@@ -62,6 +62,7 @@ class Measured:
             "accuracy_of_suggestions": _ratio(self.right.total(), made),
             "severity_accuracy_of_suggestions": _ratio(self.right_severity, made),
             "calibration_error": calibration_error(self.surely),
+            "coverage": self._coverage(),
             "instructions": {"tried": self.told, "changed": self.changed_by_instructions},
             "classes": {
                 name: {
@@ -74,6 +75,12 @@ class Measured:
                 for name in sorted(self.texts)
             },
         }
+
+    def _coverage(self) -> float:
+        """Return the share of texts that can be judged for which something was suggested."""
+        judgeable = [name for name in self.texts if name != ABSTAIN]
+        whole = sum(self.texts[name] for name in judgeable)
+        return _ratio(whole - sum(self.abstained[name] for name in judgeable), whole)
 
 
 def measure(seed: int, triage: Triage | None = None, *, per_template: int = PER_TEMPLATE) -> Measured:

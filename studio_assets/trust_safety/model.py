@@ -40,6 +40,8 @@ class Model:
         temperature: Scores are divided by it, so that probabilities are as often right as they say.
         threshold: Probability of a category below which nothing is suggested.
         known: One bit for every hash of a word; set for words of the training texts.
+        made_of: What it was trained on, as ``train.made_of`` says.
+        probe: What ``train.probe`` gave where it was trained.
         digest: SHA-256 of the file.
     """
 
@@ -48,6 +50,8 @@ class Model:
     temperature: float
     threshold: float
     known: npt.NDArray[np.uint8]
+    made_of: str
+    probe: str
     digest: str
 
     def known_ratio(self, words: Sequence[str]) -> float:
@@ -105,6 +109,8 @@ def unpacked(data: bytes) -> Model:
         temperature=head["temperature"],
         threshold=head["threshold"],
         known=np.unpackbits(bits),
+        made_of=head["made_of"],
+        probe=head["probe"],
         digest=hashlib.sha256(data).hexdigest(),
     )
 

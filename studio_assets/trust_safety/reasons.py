@@ -89,7 +89,9 @@ ABSTENTIONS: Final[Mapping[str, str]] = MappingProxyType(
 CODES: Final = tuple(reason.code for reason in REASONS)
 UNCLEAR: Final = "abstain"
 """What the model knows besides: texts that a person has to read, whose weight no reason code then gets."""
-LEARNT: Final = (*CODES, UNCLEAR)
+INSTRUCTION: Final = "instructions"
+"""And words that tell whoever reads a report what to do about it; a sentence of such words is left out."""
+LEARNT: Final = (*CODES, UNCLEAR, INSTRUCTION)
 """What the model's columns stand for."""
 SEVERITIES: Final = tuple(Severity)
 CATEGORIES: Final = tuple(Category)

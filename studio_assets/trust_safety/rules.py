@@ -36,6 +36,10 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """Contract name -> what the rules look at."""
 
 
+_Told = tuple[str, datetime]
+"""A report and when it was made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """From where on a report wants a person's attention. Open days are those of the studio's calendar.
@@ -134,41 +138,47 @@ def _unseen(reports: Reports) -> Iterator[Finding]:
 def _gathered(reports: Reports) -> Iterator[Finding]:
     """Find content that many open reports are about, and storms the cloud has signalled."""
     table, limits = reports.table, reports.limits
-    is_open = masks.is_one_of(table, "status", OPEN_REPORT, if_missing=True)
-    rows = rows_of(table, masks.all_of(is_open, masks.is_set(table, "created_at")), *_OF_GATHERED)
+    rows = rows_of(table, masks.is_set(table, "created_at"), "created_at", "coordination_signal")
     rows.sort(key=lambda row: (row["created_at"], row["document_id"]))
+    open_ids = {row["document_id"] for row in rows_of(table, _is_open(table))}
     signalled = {row["document_id"] for row in rows if row["coordination_signal"]}
-    by_target: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+    by_target: dict[str, list[_Told]] = defaultdict(list)
+    unplaced: list[_Told] = []
     for row in rows:
-        target = reports.targets.get(row["document_id"])
-        if target is not None:
-            by_target[target].append((row["document_id"], row["created_at"]))
+        report_id, target = row["document_id"], reports.targets.get(row["document_id"])
+        if target is not None and report_id in open_ids:
+            by_target[target].append((report_id, row["created_at"]))
+        elif target is None and report_id in signalled:
+            unplaced.append((report_id, row["created_at"]))
     for target, about in sorted(by_target.items()):
         if len(about) >= limits.gathered or any(each in signalled for each, _ in about):
             yield _gathered_finding(reports, "content", target, about, signalled)
-    yield from _storms(reports, rows, signalled)
+    yield from _storms(reports, unplaced, open_ids, signalled)
 
 
-def _storms(reports: Reports, rows: Sequence[Mapping[str, object]], signalled: set[str]) -> Iterator[Finding]:
-    """Find signalled reports whose content was not read; those close in time are one matter."""
-    storm: list[tuple[str, datetime]] = []
-    for row in rows:
-        report_id, at = str(row["document_id"]), row["created_at"]
-        if report_id not in signalled or report_id in reports.targets or not isinstance(at, datetime):
-            continue
-        if storm and at - storm[-1][1] > reports.limits.joined_within:
-            yield _gathered_finding(reports, "report", storm[0][0], storm, signalled)
-            storm = []
-        storm.append((report_id, at))
-    if storm:
-        yield _gathered_finding(reports, "report", storm[0][0], storm, signalled)
+def _storms(
+    reports: Reports, unplaced: Sequence[_Told], open_ids: set[str], signalled: set[str]
+) -> Iterator[Finding]:
+    """Find signalled reports whose content was not read; those close in time are one matter.
+
+    Those already dealt with count for what the matter is called, so that its name stays.
+    """
+    storms: list[list[_Told]] = []
+    for told in unplaced:
+        if not storms or told[1] - storms[-1][-1][1] > reports.limits.joined_within:
+            storms.append([])
+        storms[-1].append(told)
+    for storm in storms:
+        about = [told for told in storm if told[0] in open_ids]
+        if about:
+            yield _gathered_finding(reports, "report", storm[0][0], about, signalled)
 
 
 def _gathered_finding(
     reports: Reports,
     subject_kind: str,
     subject_id: str,
-    about: Sequence[tuple[str, datetime]],
+    about: Sequence[_Told],
     signalled: set[str],
 ) -> Finding:
     is_signalled = any(each in signalled for each, _ in about)
@@ -193,8 +203,7 @@ def _gathered_finding(
 def _disagreed(reports: Reports) -> Iterator[Finding]:
     """Find reports their reporter called mild whose words are of something grave; nobody decided on them."""
     table, limits = reports.table, reports.limits
-    is_open = masks.is_one_of(table, "status", OPEN_REPORT, if_missing=True)
-    rows = {row["document_id"]: row for row in rows_of(table, is_open, "severity", "created_at")}
+    rows = {row["document_id"]: row for row in rows_of(table, _is_open(table), "severity", "created_at")}
     for stored in reports.suggestions:
         said = stored.suggestion
         row = rows.get(said.report_id)
@@ -218,6 +227,10 @@ def _disagreed(reports: Reports) -> Iterator[Finding]:
             is_proposed=True,
             more=(FindingEvidence(SUGGESTIONS, str(stored.revision), safe_id(said.report_id)),),
         )
+
+
+def _is_open(table: pa.Table) -> pa.Array:
+    return masks.is_one_of(table, "status", OPEN_REPORT, if_missing=True)
 
 
 def _finding(
@@ -255,4 +268,3 @@ def _finding(
 
 
 _KNOWN: Final = ("low", "medium", "high")
-_OF_GATHERED: Final = ("created_at", "coordination_signal")

@@ -5,19 +5,29 @@ machine what to do, put beside the complaint change nothing. Suggestions only: n
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from studio_assets.trust_safety.features import features
 from studio_assets.trust_safety.languages import has_small_words
 from studio_assets.trust_safety.model import Model, shipped_model
-from studio_assets.trust_safety.reading import Reading, read_report
-from studio_assets.trust_safety.reasons import REASONS, SEVERITIES, Category, Reason, Severity
+from studio_assets.trust_safety.reading import ONLY_INSTRUCTIONS, Reading, read_report
+from studio_assets.trust_safety.reasons import (
+    INSTRUCTION,
+    LEARNT,
+    REASONS,
+    SEVERITIES,
+    Category,
+    Reason,
+    Severity,
+)
 
 CODE_VERSION: Final = "triage-2"
 UNSURE: Final = "unsure"
 _SERIOUS_DOUBT: Final = 0.35
 """An unsure sentence that is this probably a complaint keeps the others from calling a report harmless."""
+_SURELY_INSTRUCTION: Final = 0.5
+"""Probability from which a sentence counts as words to its reader."""
 _LEAST_KNOWN: Final = 0.4
 """Share of a sentence's words that must be known for it to be judged."""
 _LEAST_KNOWN_BARE: Final = 0.6
@@ -69,7 +79,12 @@ class Triage:
         reading = read_report(text)
         if reading.problem is not None:
             return self._told(text, reading, Category.OTHER, Severity.LOW, reading.problem, 0.0)
-        judged = [self._judge(words) for words in reading.sentences]
+        found = [self._judge(words) for words in reading.sentences]
+        judged = [one for one in found if one is not None]
+        if len(judged) < len(found):
+            reading = replace(reading, has_instructions=True)
+        if not judged:
+            return self._told(text, reading, Category.OTHER, Severity.LOW, ONLY_INSTRUCTIONS, 0.0)
         sure = [one for one in judged if one.probability >= self._model.threshold]
         grave = [one for one in sure if one.reason.category is not Category.OTHER]
         if grave:
@@ -81,8 +96,12 @@ class Triage:
             return self._told(text, reading, reason.category, reason.severity, UNSURE, worst.probability)
         return self._sure(text, reading, max(sure, key=lambda one: one.probability))
 
-    def _judge(self, words: tuple[str, ...]) -> Judged:
-        chances = self._model.probabilities(features(words))[:-1]  # the last is of texts nobody can judge
+    def _judge(self, words: tuple[str, ...]) -> Judged | None:
+        """Return what a sentence is about; null for words that only tell the reader what to do."""
+        learnt = self._model.probabilities(features(words))
+        if learnt[_INSTRUCTION] >= _SURELY_INSTRUCTION:
+            return None
+        chances = learnt[: len(REASONS)]  # the others are of what gets no suggestion
         by_category: dict[Category, float] = {}
         for reason, chance in zip(REASONS, chances, strict=True):
             by_category[reason.category] = by_category.get(reason.category, 0.0) + chance
@@ -118,6 +137,7 @@ class Triage:
         )
 
 
+_INSTRUCTION: Final = LEARNT.index(INSTRUCTION)
 _CODES: Final = frozenset(reason.code for reason in REASONS)
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cockpit.cli.evaluation.text import read_texts
+from cockpit.cli.evaluation.triage import evaluate_year
 from cockpit.cli.main import main
 from cockpit.errors import CockpitError
 
@@ -73,7 +74,7 @@ def test_unusable_files_are_explained(tmp_path, content, said):
 
 def test_triage_prints_the_contract(capsys):
     """The keys others rely on, for every category, and instructions that changed nothing."""
-    code, told = _printed(capsys, "triage", "--seed", 2, "--json")
+    code, told = _printed(capsys, "triage", "--seed", 2, "--days", 1, "--json")
     result = json.loads(told.out)
     assert code == 0
     assert {"seed", "recall", "precision", "false_alerts_per_week", "classes"} <= result.keys()
@@ -81,3 +82,14 @@ def test_triage_prints_the_contract(capsys):
     assert {"safety", "spam", "broken_link", "harassment_hate"} <= result["classes"].keys()
     assert {"injected", "found", "misclassified"} <= result["classes"]["safety"].keys()
     assert result["instructions"]["changed"] == 0
+    assert 0.8 < result["coverage"] <= 1
+    assert result["findings"].keys() >= {"recall", "precision", "false_alerts_per_week", "classes"}
+
+
+def test_findings_tell_the_incidents_of_a_year_and_nothing_else():
+    """Reports that storm in and grave ones left open are found; a calm season has none."""
+    told = evaluate_year(3, 90).to_json()
+    assert (told["recall"], told["precision"]) == (1.0, 1.0)
+    assert told["classes"]["safety_reports"]["injected"] + told["classes"]["report_brigade"]["injected"] > 0
+    calm = evaluate_year(3, 30, has_incidents=False).to_json()
+    assert calm["alerts"] == {"right": 0, "false": 0, "excused": 0}

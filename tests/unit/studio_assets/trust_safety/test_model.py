@@ -1,5 +1,9 @@
 """The shipped model is what its training writes, is small, and is as good as the docs say."""
 
+import csv
+import io
+from pathlib import Path
+
 import pytest
 
 from studio_assets.trust_safety.corpus import SETS, Dice, misspelt, templates
@@ -7,14 +11,20 @@ from studio_assets.trust_safety.features import BUCKETS, features
 from studio_assets.trust_safety.measure import measure
 from studio_assets.trust_safety.model import MODEL_FILE, ModelFileError, shipped_model, unpacked
 from studio_assets.trust_safety.reasons import CODES, LEARNT
-from studio_assets.trust_safety.train import train
+from studio_assets.trust_safety.train import made_of, probe
+from studio_assets.trust_safety.triage import Triage
 
 LARGEST_MODEL = 300_000
 
 
-def test_training_again_writes_the_same_bytes():
-    """The model in the repository is the one its texts give, to the byte."""
-    assert train() == MODEL_FILE.read_bytes()
+def test_the_model_is_made_of_the_texts_beside_it():
+    """Whoever changes a text has to train again."""
+    assert shipped_model().made_of == made_of()
+
+
+def test_training_gives_the_same_numbers_everywhere():
+    """A very short training gives what it gave where the model was made, to the last bit."""
+    assert shipped_model().probe == probe()
 
 
 def test_model_is_small():
@@ -76,3 +86,16 @@ def test_measured_quality_does_not_fall():
     assert told["instructions"]["changed"] == 0
     assert told["classes"]["abstain"]["found"] == told["classes"]["abstain"]["injected"]
     assert told["classes"]["safety"]["misclassified"] == 0
+
+
+def test_texts_nobody_trained_on_are_suggested_rightly_or_not_at_all():
+    """Written before their author saw any text here, and never tuned to: nine of ten suggestions hold."""
+    file = Path(__file__).with_name("blind") / "reports.csv"
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+    triage = Triage()
+    made = [(row, triage.suggest(row["text"])) for row in rows]
+    suggested = [(row, one) for row, one in made if not one.is_abstained]
+    right = sum(one.category == row["category"] for row, one in suggested)
+    assert right >= 0.93 * len(suggested)
+    assert len(suggested) >= 0.8 * sum(row["category"] != "abstain" for row in rows)
+    assert not [one for row, one in suggested if row["category"] == "abstain"]
