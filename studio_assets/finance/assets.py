@@ -4,7 +4,7 @@ Only today's snapshot opens or resolves a flag; a past day touches none, for Str
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
 
@@ -16,7 +16,6 @@ from resources.findings import StoredFinding
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.raw_store import RawStore
-from resources.rows import SourceRead
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
 from studio_assets.checks.expectations import judge_rows
@@ -31,8 +30,8 @@ from studio_assets.finance.tables import SOURCES
 from studio_assets.finance.weekly import Week, chart, dollars, summarise, trend
 from studio_assets.keys import FINANCE, RECONCILIATION_FLAGS, WEEKLY_SUMMARY, finance_key, studio_state_key
 from studio_assets.run_book import CheckOutcome, RunBook
-from studio_assets.studio_state.inputs import newest_reads, open_tables, usable_reads
-from studio_assets.studio_state.snapshot import IncompleteSourcesError, as_of_reads, instant_text
+from studio_assets.studio_state.snapshot import instant_text
+from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 
 RECONCILIATION_VERSION: Final = "reconciliation-1"
 WEEKLY_VERSION: Final = "weekly-summary-1"
@@ -116,10 +115,14 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=weekly_key, metadata=past, data_version=version)
             return
         with run_book.timed("reconcile"):
-            reads, tables, revision = _todays(settings, history, raw, clock, day, run_id)
-            as_of = as_of_reads(reads.values())
+            try:
+                today = todays_state(settings, history, clock, day, run_id)
+                tables = today.tables(raw, _COLUMNS)
+            except NothingToRestOnError as why:
+                raise dg.Failure(f"{why} No finding was opened or resolved.", allow_retries=False) from why
+            as_of, revision = today.as_of, today.revision
             found = reconcile(tables, as_of=as_of, timezone=settings.timezone)
-            evidence = {name: f"{revision}.{str(reads[name].content_hash)[:16]}" for name in SOURCES}
+            evidence = {name: f"{revision}.{str(today.reads[name].content_hash)[:16]}" for name in SOURCES}
             applied = findings.apply(
                 *(DEPARTMENT, DETECTOR, flags(found.discrepancies, evidence)),
                 at=as_of,
@@ -178,26 +181,6 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return reconcile_money
-
-
-def _todays(  # noqa: PLR0917 - the doors of one step, in one order everywhere
-    settings: Settings, history: History, raw: RawStore, clock: Clock, day: date, run_id: str
-) -> tuple[Mapping[str, SourceRead], dict[str, pa.Table], str]:
-    """Return today's reads, their rows, and the revision of the snapshot that rests on them."""
-    snapshot = history.current_snapshot(day)
-    if snapshot is None:
-        raise dg.Failure(f"There is no snapshot of {day} yet; no finding was changed.", allow_retries=False)
-    try:
-        reads = usable_reads(
-            newest_reads(history, day, run_id),
-            day,
-            now=clock.now(),
-            timezone=settings.timezone,
-            stale_minutes=settings.snapshot_stale_minutes,
-        )
-        return reads, open_tables(reads, raw, _COLUMNS), f"{day}.{snapshot.revision}"
-    except IncompleteSourcesError as error:
-        raise dg.Failure(f"{error} No finding was opened or resolved.", allow_retries=False) from error
 
 
 def _parts(conservation: Conservation) -> dg.TableMetadataValue:

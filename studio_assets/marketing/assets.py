@@ -18,7 +18,6 @@ from resources.postgres.drafts import Drafts, NewDraft, StoredDraft
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.raw_store import RawStore
-from resources.rows import SourceRead
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
 from studio_assets.devices.assets import OWNERS, RETRY, is_today, spec_of
@@ -45,8 +44,8 @@ from studio_assets.marketing.drafts import (
 from studio_assets.marketing.facts import COLUMNS, FactSheet, NotPublishableError, basis_of, fact_sheet
 from studio_assets.marketing.occasions import DEPARTMENT, DETECTOR, Occasion, Said, find_occasions
 from studio_assets.partitions import studio_days
-from studio_assets.studio_state.inputs import newest_reads, usable_reads
-from studio_assets.studio_state.snapshot import IncompleteSourcesError, as_of_reads, instant_text
+from studio_assets.studio_state.snapshot import instant_text
+from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 
 OCCASIONS_VERSION: Final = "occasions-1"
 REMEMBERED: Final = timedelta(days=30)
@@ -220,39 +219,21 @@ def _todays_facts(  # noqa: PLR0917 - the doors of one step, in one order everyw
 
     Raises ``dg.Failure`` when the snapshot is not there, not full or not fresh.
     """
-    snapshot = history.current_snapshot(day)
-    if snapshot is None:
-        raise dg.Failure(f"Nothing was drafted: there is no snapshot of {day} yet.", allow_retries=False)
     try:
-        reads = usable_reads(
-            newest_reads(history, day, run_id),
-            day,
-            now=clock.now(),
-            timezone=settings.timezone,
-            stale_minutes=settings.snapshot_stale_minutes,
-        )
+        today = todays_state(settings, history, clock, day, run_id)
         # An unchanged snapshot keeps the times it was first written with; these reads have confirmed it.
-        confirmed = {**snapshot.payload, "asOf": instant_text(as_of_reads(reads.values()))}
+        confirmed = {**today.snapshot.payload, "asOf": instant_text(today.as_of)}
         basis = basis_of(
-            confirmed, snapshot.revision, now=clock.now(), stale_minutes=settings.snapshot_stale_minutes
+            confirmed, today.snapshot.revision, now=clock.now(), stale_minutes=settings.snapshot_stale_minutes
         )
-        if any(reads[name].content_hash != basis.source_hashes[name] for name in COLUMNS):
+        if any(today.reads[name].content_hash != basis.source_hashes[name] for name in COLUMNS):
             return None
-        tables = {name: _table(reads[name], columns, raw) for name, columns in COLUMNS.items()}
-        return _Today(fact_sheet(tables, basis), tables)
-    except IncompleteSourcesError as error:
+        tables = today.tables(raw, COLUMNS)
+    except NothingToRestOnError as error:
         raise dg.Failure(f"{error} Nothing was drafted.", allow_retries=False) from error
     except NotPublishableError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-
-
-def _table(read: SourceRead, columns: Sequence[str], raw: RawStore) -> pa.Table:
-    try:
-        return raw.open_table(str(read.raw_url), list(columns))
-    except (OSError, pa.ArrowInvalid) as error:
-        raise NotPublishableError(
-            f"Nothing was drafted: the file of the read of {read.name} is gone. The next run drafts."
-        ) from error
+    return _Today(fact_sheet(tables, basis), tables)
 
 
 def _records(standing: Sequence[StoredDraft]) -> list[dg.TableRecord]:

@@ -47,14 +47,9 @@ from studio_assets.operations.anomalies import WATCHED, departures, find_anomali
 from studio_assets.operations.calendar import StudioCalendar
 from studio_assets.operations.case import Case
 from studio_assets.operations.rules import COLUMNS, RULES, find_all
-from studio_assets.studio_state.inputs import newest_reads, open_tables, usable_reads
 from studio_assets.studio_state.predicates import Moment
-from studio_assets.studio_state.snapshot import (
-    IncompleteSourcesError,
-    as_of_reads,
-    flat_counters,
-    instant_text,
-)
+from studio_assets.studio_state.snapshot import flat_counters, instant_text
+from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 
 FINDINGS_VERSION: Final = "device-findings-1"
 RECOMMENDATIONS_VERSION: Final = "recommendations-1"
@@ -243,22 +238,12 @@ def _todays(  # noqa: PLR0917 - the doors of one step, in one order everywhere
     columns: Mapping[str, Sequence[str]],
 ) -> _State:
     """Return today's state, when every source was read whole and lately and a snapshot rests on it."""
-    snapshot = history.current_snapshot(day)
-    if snapshot is None:
-        raise dg.Failure(f"There is no snapshot of {day} yet; no finding was changed.", allow_retries=False)
     try:
-        reads = usable_reads(
-            newest_reads(history, day, run_id),
-            day,
-            now=clock.now(),
-            timezone=settings.timezone,
-            stale_minutes=settings.snapshot_stale_minutes,
-        )
-        tables = open_tables(reads, raw, columns)
-    except IncompleteSourcesError as error:
+        today = todays_state(settings, history, clock, day, run_id)
+        tables = today.tables(raw, columns)
+    except NothingToRestOnError as error:
         raise dg.Failure(f"{error} No finding was opened or resolved.", allow_retries=False) from error
-    moment = Moment(as_of_reads(reads.values()), settings.timezone)
-    return _State(tables, moment, f"{day}.{snapshot.revision}")
+    return _State(tables, Moment(today.as_of, settings.timezone), today.revision)
 
 
 def _finding_spec(settings: Settings, name: str, version: str, description: str) -> dg.AssetSpec:
