@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from resources.clock import day_start
 from resources.findings import Finding, FindingEvidence, Severity
-from studio_assets.operations.baselines import Event, Tuning, judge
+from studio_assets.operations.baselines import Event, Judged, Tuning, judge
 from studio_assets.operations.calendar import StudioCalendar
 from studio_assets.operations.case import DEPARTMENT, SNAPSHOT_ASSET, rows_of, safe_id
 from studio_assets.studio_state import masks
@@ -23,7 +23,7 @@ from studio_assets.studio_state.predicates import Moment, Tables
 ANOMALIES: Final = "counter_baselines"
 MOST_ROWS: Final = 40
 LEAST_DAYS: Final = 28
-OF_COUNTERS: Final = Tuning(enter=5.0)
+OF_COUNTERS: Final = Tuning(enter=4.0)
 """Eleven numbers are looked at every day: each has to be further off than a single series would."""
 SHOWN_DAYS: Final = 2
 CLOSURE_ECHO_DAYS: Final = 2
@@ -109,7 +109,8 @@ def departures(
 
     Args:
         history: ``section.name`` -> the number at the end of each day, in any order; days may be missing.
-        calendar: Closed days are neither judged nor learnt from, nor the first ones after them.
+        calendar: Closed days are neither judged nor learnt from; on the first ones after them work piles up,
+            and only what is very far off is told.
         tuning: How to judge; the smallest change is each number's own.
     """
     found: list[Departure] = []
@@ -117,11 +118,21 @@ def departures(
     for counter, watched in WATCHED.items():
         points = [(_noon(day), float(value)) for day, value in history.get(counter, ())]
         mine = replace(base, least_change=float(watched.least_change))
-        for event in judge(points, is_open=lambda day: _is_ordinary(calendar, day), tuning=mine).events:
+        for event in judged(points, calendar, mine).events:
             is_more = event.observed > event.expected
             if (is_more and watched.is_up) or (not is_more and watched.is_down):
                 found.append(Departure(counter, event, event.start.date(), event.end.date()))
     return sorted(found, key=lambda one: (one.first_day, one.counter))
+
+
+def judged(points: Sequence[tuple[datetime, float]], calendar: StudioCalendar, tuning: Tuning) -> Judged:
+    """Return what is said of a number's days, held against the studio's calendar."""
+    return judge(
+        points,
+        is_open=calendar.is_open,
+        is_settled=lambda day: _is_ordinary(calendar, day),
+        tuning=tuning,
+    )
 
 
 def standing(found: Sequence[Departure], day: date) -> list[Departure]:

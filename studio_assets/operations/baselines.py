@@ -39,6 +39,12 @@ _SATURDAY: Final = 5
 _DAYS_OF_A_LEVEL: Final = 3
 """Of finer than daily series: a holiday and a weekend pass, and are no new level."""
 
+_UNSETTLED: Final = 1.5
+"""How much further off a value has to be on a day that is not ordinary."""
+
+_COUNTS_AS: Final = 3.0
+"""How far off, in usual errors, an outlier counts when the usual error is measured: far, but no farther."""
+
 _TOGETHER: Final = 3
 _OF_MIDDLE: Final = 0.67
 """Values whose middle tells whether an event goes on, and how far that is off where one is off by 1."""
@@ -114,6 +120,7 @@ def judge(
     *,
     timezone: str = "UTC",
     is_open: Callable[[date], bool] | None = None,
+    is_settled: Callable[[date], bool] | None = None,
     tuning: Tuning | None = None,
 ) -> Judged:
     """Return the events of a series.
@@ -121,18 +128,23 @@ def judge(
     Args:
         points: Instants and values, in any order.
         timezone: Whose days and weeks are the rhythm, and what instants without a zone are of.
-        is_open: Of daily series, which days are ordinary; closed days are neither judged nor learnt from.
+        is_open: Of daily series, which days count; closed days are neither judged nor learnt from.
+        is_settled: Of these, which are ordinary; on others only what is much further off is told or learnt.
         tuning: How to judge.
     """
     series = series_of(points, timezone)
-    return _Walk(series, timezone, is_open, tuning or Tuning()).all()
+    zone = ZoneInfo(timezone)
+    days = [stamp.astimezone(zone).date() for stamp in series.stamps]
+    opened = [is_open is None or is_open(day) for day in days]
+    settled = [is_settled is None or is_settled(day) for day in days]
+    return _Walk(series, days, opened, settled, tuning or Tuning()).all()
 
 
 class _Walk:
     """One pass over a series, oldest first."""
 
     def __init__(
-        self, series: Series, timezone: str, is_open: Callable[[date], bool] | None, tuning: Tuning
+        self, series: Series, days: list[date], opened: list[bool], settled: list[bool], tuning: Tuning
     ) -> None:
         self._series, self._tuning = series, tuning
         self._values: list[float] = series.values.tolist()
@@ -147,10 +159,7 @@ class _Walk:
         width = len(self._forecaster.names)
         self._said = np.full((len(series), width), np.nan)
         self._errors = np.full((len(series), width), np.nan)
-        self._zone = zone = ZoneInfo(timezone)
-        self._is_ordinary = [
-            is_open is None or is_open(stamp.astimezone(zone).date()) for stamp in series.stamps
-        ]
+        self._days, self._is_ordinary, self._is_settled = days, opened, settled
         self._usual: Usual | None = None
         self._recent: deque[float] = deque(maxlen=max(tuning.run_lengths, default=1))
         self._off: list[tuple[int, float]] = []
@@ -168,7 +177,8 @@ class _Walk:
         for at, value in enumerate(self._values):
             said = self._forecaster.ask(at)
             self._said[at] = said
-            if not self._is_ordinary[at]:
+            is_passed = not self._is_settled[at] and not self._is_far(at, value, said)
+            if not self._is_ordinary[at] or is_passed:
                 fallback = said[self._usual.best if self._usual else 0]
                 self._forecaster.learn(at, fallback if isfinite(fallback) else value, is_usable=False)
                 continue
@@ -186,13 +196,20 @@ class _Walk:
             self._end(is_open=True)
         return Judged(self._series, scores, expected, tuple(verdicts), tuple(self._events))
 
+    def _is_far(self, at: int, value: float, said: Sequence[float]) -> bool:
+        """Return whether a value is so far off that even a day that is not ordinary does not explain it."""
+        usual = self._usual
+        if usual is None or not isfinite(said[usual.best]):
+            return False
+        forecast = said[usual.best]
+        least = max(usual.farthest * usual.scale(forecast) * self._gap(at), self._floor(at, forecast, 0.0))
+        return abs(value - forecast) >= _UNSETTLED * self._tuning.enter * least
+
     def _unknown_weekend(self, at: int) -> float:
         """Return how much further off a value may be on the first weekend of a series finer than daily."""
         if not self._a_day or self._series.seconds[at] - self._series.seconds[0] >= WEEK:
             return 1.0
-        return (
-            _FIRST_WEEKEND if self._series.stamps[at].astimezone(self._zone).weekday() >= _SATURDAY else 1.0
-        )
+        return _FIRST_WEEKEND if self._days[at].weekday() >= _SATURDAY else 1.0
 
     def _measure(self, at: int) -> Usual | None:
         """Choose the forecast that was least off lately, and measure how far off it usually is."""
@@ -294,7 +311,7 @@ class _Walk:
         if self._off and (off > 0) != (self._off[-1][1] > 0):
             self._off = []
         self._off.append((at, off))
-        edge = tuning.enter * max(
+        edge = _COUNTS_AS * max(
             usual.deviation * usual.scale(forecast), self._floor(at, forecast, usual.deviation)
         )
         self._learn(at, forecast, forecast + min(edge, max(-edge, off)))

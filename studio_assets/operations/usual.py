@@ -16,7 +16,7 @@ GROWTHS: Final = (0.0, 0.5, 1.0)
 """Errors that are as large whatever the value, grow with its root, or in proportion to it."""
 
 _SMALLEST_SHARE: Final = 0.02  # of a typical value: below, errors are taken to shrink no more
-_BY_CHANCE: Final = 1.1  # ratio of tail to middle that normal errors reach as well
+_BY_CHANCE: Final = 1.2  # ratio of tail to middle that normal errors reach as well
 _HEAVIEST: Final = 1.4
 
 

@@ -83,3 +83,37 @@ def test_closed_days_are_neither_judged_nor_learnt_from():
 def test_an_event_that_goes_on_is_open():
     (event,) = judge(daily([*([10, 12, 11] * 20), 60, 61])).events
     assert (event.is_open, event.observed) == (True, 61.0) or event.observed == 60.0
+
+
+def test_only_what_is_very_far_off_counts_on_a_day_that_is_not_ordinary():
+    """Work piles up after a holiday: that is expected; ten times as much is not."""
+    usual = [5, 6, 4, 5, 6] * 12
+    after_holiday = (START + timedelta(days=55)).date()
+
+    def found(value):
+        values = [*usual[:55], value, *usual[56:]]
+        return judge(daily(values), is_settled=lambda day: day != after_holiday).events
+
+    assert found(12) == ()
+    (event,) = found(60)
+    assert event.start.date() == after_holiday
+
+
+def test_a_day_off_is_one_event_and_no_new_level():
+    """Half-hourly values at a third for a whole day: the return to the old level is no second event."""
+    hour = [200 + 90 * ((n % 48) > 18) + (n * 7 % 11) for n in range(48 * 20)]
+    hour[48 * 15 : 48 * 16] = [value / 3 for value in hour[48 * 15 : 48 * 16]]
+    points = [(START + timedelta(minutes=30 * n), float(value)) for n, value in enumerate(hour)]
+    (event,) = judge(points).events
+    assert (event.start - START).days == 15
+
+
+def test_errors_that_grow_with_the_value_are_no_events_where_it_is_large():
+    """A spike of half the value at the low of the day is told, though highs are off by more every day."""
+    chance = random.Random(5)
+    values = [
+        (200 + 150 * ((n % 24) in range(8, 20))) * (1 + 0.05 * chance.gauss(0, 1)) for n in range(24 * 30)
+    ]
+    values[24 * 25 + 3] *= 1.5
+    points = [(START + timedelta(hours=n), value) for n, value in enumerate(values)]
+    assert [(event.start - START) // timedelta(hours=1) for event in judge(points).events] == [24 * 25 + 3]
