@@ -1,18 +1,24 @@
-"""kill -9 of any child, of PostgreSQL and of the supervisor, twenty times at random moments.
+"""One long life of a house: killed part by part, then attached to, then stopped without a trace.
 
-Afterwards the house always becomes ready again by itself (or, when the supervisor itself was killed, by the
-next ``up``), history is consistent and has lost nothing, and no process of a killed instance is left.
+kill -9 of any child, of PostgreSQL and of the supervisor, twenty times at random moments: afterwards the
+house always becomes ready again by itself (or, when the supervisor itself was killed, by the next ``up``),
+history is consistent and has lost nothing, and no process of a killed instance is left.
 """
 
+import contextlib
+import http.client
 import itertools
 import os
 import random
 import signal
+import subprocess
 import time
 
 import psutil
 import psycopg2
 import pytest
+
+from tests.acceptance.house import House
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 SEED = int(os.environ.get("KILL_SEED", "20261121"))
@@ -20,6 +26,37 @@ SEED = int(os.environ.get("KILL_SEED", "20261121"))
 VICTIMS = {"supervisor": 5, "postgres": 4, "twins": 3, "code": 2, "daemon": 2, "web": 2, "history": 2}
 LATEST_MOMENT_SECONDS = 4.0
 DAYS = 2
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """Give a house that runs, for the whole module; it is always taken down."""
+    made = House(tmp_path_factory.mktemp("life") / "a home")
+    made.start("--days", str(DAYS))
+    try:
+        made.wait_ready()
+        yield made
+    finally:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            made.stop()
+        left = made.processes()
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+    assert not left, f"left behind: {left}"
+
+
+def has_history(told):
+    return told["parts"].get("history", {}).get("phase") == "done"
+
+
+def fetch(house, path):
+    connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=60)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer, body
 
 
 def history_of(house):
@@ -60,7 +97,10 @@ def kill(house, victim):
         pid = house.status()["parts"].get(victim, {}).get("pid")
     if pid is None:
         return None
-    os.kill(pid, signal.SIGKILL)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return None  # it has just ended by itself
     return pid
 
 
@@ -70,8 +110,6 @@ def test_twenty_kills_at_random_moments_lose_nothing(house):
     victims = [name for name, count in VICTIMS.items() for _ in range(count)]
     chance.shuffle(victims)
     assert len(victims) == 20
-    house.start("--days", str(DAYS))
-    house.wait_ready()
     rows, struck = [], 0
     for number, victim in enumerate(victims):
         moment = chance.uniform(0, LATEST_MOMENT_SECONDS)
@@ -95,12 +133,47 @@ def test_twenty_kills_at_random_moments_lose_nothing(house):
         assert found, told
         rows = found
     assert struck == 20
-    house.wait_until(lambda status: status["parts"].get("history", {}).get("phase") == "done")
+    house.wait_until(has_history)
     house.wait_ready()
     rows = history_of(house)
     assert len({day for day, _, _ in rows}) >= DAYS + 1
     assert_one_of_each(house)
-    assert house.stop(number=signal.SIGINT) == 0
+
+
+def test_up_serves_the_state_and_is_attached_to(house):
+    """Page, Dagster, a second start refused, the past rebuilt, a snapshot and every question answered."""
+    answer, page = fetch(house, "/")
+    assert answer.status == 200
+    assert "Derived from cloud, as of" in page
+    house.wait_until(lambda _: fetch(house, "/dagster/")[0].status == 200, seconds=60)
+    assert "dagster" in fetch(house, "/dagster/")[1]
+
+    second = house.run("up", "--port", str(house.port + 1))
+    assert second.returncode == 3
+    assert f"process {house.supervisor.pid}" in second.stderr
+    assert "./studio down" in second.stderr
+
+    house.wait_until(has_history)
+    web = house.status()["parts"]["web"]
+    os.kill(web["pid"], signal.SIGKILL)
+    told = house.wait_until(lambda status: is_repaired(status, web["pid"]))
+    assert told["parts"]["web"]["restarts"] == web["restarts"] + 1
+    assert not psutil.pid_exists(web["pid"])
+    code, state = house.run_json("snapshot")
+    assert code == 0, state
+    code, history = house.run_json("state", "history")
+    assert len(history["days"]) == DAYS + 1
+    code, doctor = house.run_json("doctor")
+    assert code == 0, [check for check in doctor["checks"] if not check["ok"]]
+    code, status = house.run_json("status")
+    assert (code, status["pid"]) == (0, house.supervisor.pid)
+
+
+def test_down_stops_it_and_leaves_nothing(house):
+    code, down = house.run_json("down")
+    assert (code, down["stopped"]) == (0, True)
+    assert house.supervisor.wait(60) == 0
+    assert house.processes() == []
 
 
 def is_repaired(status, killed):
