@@ -61,10 +61,11 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One sentence's likeliest reason and the probability of its category."""
+    """One sentence's likeliest reason, the probability of its category, and of being a complaint at all."""
 
     reason: Reason
     probability: float
+    doubt: float
 
 
 class Triage:
@@ -90,8 +91,8 @@ class Triage:
         if grave:
             return self._sure(text, reading, max(grave, key=_gravity))
         doubts = [one for one in judged if one not in sure]
-        worst = max(doubts, key=_doubt, default=None)
-        if worst is not None and (not sure or _doubt(worst) >= _SERIOUS_DOUBT):
+        worst = max(doubts, key=lambda one: one.doubt, default=None)
+        if worst is not None and (not sure or worst.doubt >= _SERIOUS_DOUBT):
             reason = worst.reason
             return self._told(text, reading, reason.category, reason.severity, UNSURE, worst.probability)
         return self._sure(text, reading, max(sure, key=lambda one: one.probability))
@@ -110,7 +111,11 @@ class Triage:
         # Letter groups of words nobody knows resemble something by chance; what is not known is not sure.
         known = self._model.known_ratio(words)
         is_known = known >= (_LEAST_KNOWN if has_small_words(words) else _LEAST_KNOWN_BARE)
-        return Judged(max(mine, key=lambda pair: pair[0])[1], by_category[category] if is_known else 0.0)
+        reason = max(mine, key=lambda pair: pair[0])[1]
+        if not is_known:
+            return Judged(reason, 0.0, doubt=1.0)
+        doubt = 1 - by_category[Category.OTHER] - learnt[_INSTRUCTION]
+        return Judged(reason, by_category[category], doubt)
 
     def _sure(self, text: str, reading: Reading, one: Judged) -> Suggestion:
         reason = one.reason
@@ -143,7 +148,3 @@ _CODES: Final = frozenset(reason.code for reason in REASONS)
 
 def _gravity(one: Judged) -> tuple[int, float]:
     return SEVERITIES.index(one.reason.severity), one.probability
-
-
-def _doubt(one: Judged) -> float:
-    return one.probability if one.reason.category is not Category.OTHER else 1 - one.probability
