@@ -298,3 +298,42 @@ def test_the_calendar_knows_holidays_and_closures():
     assert not calendar.is_open(date(2026, 7, 4))
     assert calendar.next_open(date(2025, 12, 24)) == date(2026, 1, 2)
     assert calendar.open_days(datetime(2026, 7, 10, 7, tzinfo=UTC), datetime(2026, 7, 18, 7, tzinfo=UTC)) == 1
+
+
+def test_what_is_about_a_batch_of_a_member_may_become_a_note_and_nothing_else(case_of):
+    """Of everything the rules find at once: a note needs a batch to stand at, and an owner."""
+    ready, reserved = ago(days=18), {"preferred_window_latest_date": ago(days=9)}
+    case = case_of(
+        batches=[
+            batch(state="SUBMITTED", updated_at=ago(days=9)),
+            batch("b2", state="READY_FOR_PICKUP", updated_at=ready),
+            batch("b3", state="READY_FOR_PICKUP", updated_at=ready),
+            batch("b4", state="SUBMITTED", updated_at=ago(days=9), owner_uid=None),
+            batch("b5", updated_at=ago(days=5)),
+        ],
+        reservations=[
+            reservation(linked_batch_id="b2", ready_for_pickup_at=ready),
+            reservation("r2", ready_for_pickup_at=ready),
+            reservation("r3", **reserved),
+            *(reservation(f"q{n}", estimated_half_shelves=4.0, arrived_at=ago(days=5)) for n in range(12)),
+        ],
+        kilns=[KILN | {"status": "maintenance"}],
+        kiln_firings=[
+            firing("f1", ago(days=5)),
+            *(firing(f"f{n}", ago(days=n), status="cancelled", end_at=None) for n in (2, 3)),
+        ],
+        agent_requests=[{"document_id": "a1", "status": "new", "created_at": ago(days=9)}],
+        event_signups=[
+            {"document_id": "s1", "event_id": "e1", "status": "checked_in", "checked_in_at": ago(days=9)}
+        ],
+    )
+    every = find_all(case)
+    assert {name for name, findings in every.items() if findings} == RULES.keys()
+    noted = {one.subject_id for findings in every.values() for one in findings if one.capability_id}
+    assert noted == {"b1", "b2", "b3"}
+    assert all(
+        one.subject_kind == "batch" and one.capability_id in {"firestore.ops_note.append", None}
+        for findings in every.values()
+        for one in findings
+        if one.subject_id in noted
+    )
