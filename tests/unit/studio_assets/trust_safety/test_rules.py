@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from policies.intake import RulesScreener
 from resources.findings import Severity
 from studio_assets.studio_state.predicates import Moment
 from studio_assets.trust_safety.rules import DETECTORS, REVIEW, Reports, find_reports, target_hash
@@ -107,3 +108,17 @@ def test_ids_that_are_not_plain_are_never_repeated():
     """A document may be named by somebody's address."""
     told = found(row("zoe@example.com", days=30, severity="high"))
     assert "zoe" not in repr(told)
+
+
+def test_what_is_said_passes_the_screening_of_proposals():
+    """A finding whose words were blocked would never become a proposal."""
+    told = found(
+        row("r0", days=5, severity="high"),
+        *(row(f"r{number}") for number in range(1, 5)),
+        targets={f"r{number}": HERE for number in range(1, 5)},
+        suggestions=[suggested("r1", code="threat"), suggested("r2", code="danger_to_person")],
+    )
+    assert len({one.kind for one in told}) == 3
+    for one in told:
+        words = {"a": one.likely_cause, "b": one.next_step, "c": str(one.expected), "d": str(one.observed)}
+        assert not RulesScreener().screen(REVIEW, one.kind.replace("_", " "), words).is_blocked
