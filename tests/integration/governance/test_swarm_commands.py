@@ -93,10 +93,9 @@ def test_a_pause_is_given_shown_and_ended(ask, swarm):
     assert ask("swarms", "pause", "operations", "--reason", "The rules are being mended.")[0] == 1
     assert swarm.tick().emitted == []
     _, listed = ask("swarms", "list")
-    assert [(each["department"], each["state"]) for each in listed["swarms"]] == [
-        ("operations", "paused"),
-        ("finance", "running"),
-    ]
+    states = {each["department"]: each["state"] for each in listed["swarms"]}
+    assert states.pop("operations") == "paused"
+    assert states == dict.fromkeys(("finance", "marketing", "trust_safety"), "running")
     assert ask("swarms", "resume", "operations", "--reason", "The rules are mended.")[0] == 0
     assert len(swarm.tick().emitted) == 2
     operations = ask("swarms", "list")[1]["swarms"][0]
