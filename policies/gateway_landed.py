@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final, TypeVar, cast
 
 from policies.decisions import Exemption
+from policies.marks import DraftReview, FindingMark, SwarmControl, TriageDecision
 from policies.ports import ExemptionEnd, Ledger, Row, SwitchChange
 from policies.proposals import Approval, Execution, Proposal
 
@@ -18,6 +19,7 @@ Written = tuple[Row, int]
 """A row as it was given to the ledger, and the number of its event, perhaps a provisional one."""
 
 _Numbered = Proposal | Approval | Execution | Exemption
+_MARKS: Final = (SwarmControl, FindingMark, DraftReview, TriageDecision)
 _NONE: Final[Mapping[int, int]] = {}
 
 
@@ -26,7 +28,7 @@ def has_landed(ledger: Ledger, rows: Sequence[Row]) -> bool:
 
     Rows with an id of their own are looked for first: nobody else can have written them.
     """
-    for kind in (Approval, Execution, Exemption, ExemptionEnd, SwitchChange, Proposal):
+    for kind in (Approval, Execution, Exemption, ExemptionEnd, SwitchChange, *_MARKS, Proposal):
         found = [row for row in rows if isinstance(row, kind)]
         if found:
             return _is_there(ledger, found[-1])
@@ -55,6 +57,8 @@ def _is_there(ledger: Ledger, row: Row) -> bool:
         case SwitchChange():
             switch = ledger.switch()
             is_there = (switch.by, switch.at, switch.reason) == (row.actor_id, row.at, row.reason)
+        case SwarmControl() | FindingMark() | DraftReview() | TriageDecision():
+            is_there = ledger.has_mark(row)
         case Proposal():
             is_there = _same_proposal(ledger, row)
     return is_there

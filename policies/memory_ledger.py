@@ -138,6 +138,10 @@ class MemoryLedger:
             if only_live_at is None or is_live_exemption(row, only_live_at)
         ]
 
+    def has_mark(self, row: Mark) -> bool:
+        """Say whether just this word of a person, of just this instant, is there."""
+        return row in self._tables.swarms.values() or row in self._tables.marks.values()
+
     def quota_uses(self) -> Sequence[QuotaUse]:
         """Return all quota counters."""
         return list(self._tables.quotas.values())

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from policies.actors import Actor
 from policies.decisions import Exemption, Facts, QuotaUse, SwitchState
 from policies.delegation import DelegationFacts
-from policies.marks import DraftReview, FindingMark, SwarmControl, TriageDecision
+from policies.marks import DraftReview, FindingMark, Mark, SwarmControl, TriageDecision
 from policies.proposals import Approval, ApprovalKind, Execution, Proposal, ProposalState
 
 
@@ -255,6 +255,9 @@ class Ledger(Protocol):
 
     def exemptions(self, *, only_live_at: datetime | None = None) -> Sequence[Exemption]:
         """Return exemptions, newest first; only those live at an instant if given."""
+
+    def has_mark(self, row: Mark) -> bool:
+        """Say whether just this word of a person, of just this instant, is there."""
 
     def quota_uses(self) -> Sequence[QuotaUse]:
         """Return all quota counters."""

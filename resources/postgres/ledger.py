@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from policies import audit
 from policies.decisions import Exemption, Facts, QuotaUse, Switch, SwitchState
+from policies.marks import Mark
 from policies.ports import AuditDraft, LedgerRefusedError, QuotaReset, Row, SwitchChange
 from policies.proposals import Approval, ApprovalKind, Execution, ExecutionState, Proposal, ProposalState
 from resources.postgres import ledger_rows as rows_of
@@ -23,7 +24,7 @@ from resources.postgres.errors import PostgresError
 from resources.postgres.ledger_engine import require_ledger_engine
 from resources.postgres.ledger_errors import RULE, STATE_CHANGED
 from resources.postgres.ledger_late import Late
-from resources.postgres.ledger_record import record_statement, row_arguments, row_key
+from resources.postgres.ledger_record import mark_statement, record_statement, row_arguments, row_key
 from resources.postgres.ledger_wire import Call, Wire
 
 _Row = TypeVar("_Row")
@@ -363,6 +364,10 @@ class PostgresLedger:
     def exemptions(self, *, only_live_at: datetime | None = None) -> Sequence[Exemption]:
         """Return exemptions, newest first; only those live at an instant if given."""
         return self._rows(rows_of.exemption_from, sql.EXEMPTIONS, only_live_at)
+
+    def has_mark(self, row: Mark) -> bool:
+        """Say whether just this word of a person, of just this instant, is there."""
+        return self._ask(mark_statement(type(row)), *row_arguments(row, is_change=False)) is not None
 
     def quota_uses(self) -> Sequence[QuotaUse]:
         """Return all quota counters that count something."""

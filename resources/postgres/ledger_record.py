@@ -304,6 +304,16 @@ def row_arguments(row: Row, *, is_change: bool) -> tuple[Any, ...]:
     return _CHANGED_VALUES[type(row)](values) if is_change else values
 
 
+def mark_statement(kind: type) -> Statement:
+    """Return the statement that finds a person's word; its arguments are the studio, then the values."""
+    shape = _SHAPES[kind]
+    same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM ${n}" for n, (name, _) in enumerate(shape.insert, 2))
+    sql = f"SELECT 1 FROM studio.{shape.table} AS t WHERE t.studio_id = $1 AND {same} LIMIT 1"
+    return Statement(
+        f"ledger_has_{kind.__name__.lower()}", sql, ("text", *(kept for _, kept in shape.insert))
+    )
+
+
 @lru_cache(maxsize=64)
 def _statement(kinds: tuple[tuple[type, bool], ...]) -> Statement:
     types = ["text", "text"]

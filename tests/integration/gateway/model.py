@@ -38,6 +38,14 @@ RULES = {
     },
 }  # fmt: skip
 TTL = 7 * DAY
+DEPARTMENTS = ("operations", "finance")
+DRAFT_STEPS = {
+    "draft": {"needs_review", "rejected"},
+    "needs_review": {"draft", "needs_review", "approved_for_publish", "rejected"},
+    "approved_for_publish": {"needs_review", "rejected"},
+    "rejected": {"needs_review"},
+}
+SUGGESTED = ("report-1", "safety", "high")
 
 
 class ToldError(Exception):
@@ -86,8 +94,10 @@ class Model:
         self.snapshot, self.is_red = None, False
         self.client, self.is_readable, self.delegations = "active", True, []
         self.effects, self.called = {}, set()
+        self.swarms, self.marks, self.decided = {}, [], []
+        self.draft = {"revision": 1, "status": "draft", "hash": None, "at": None}
         self.events = Counter({("kill_switch:opened", "off"): 1})
-        self.now = None
+        self.now = self.finding = None
 
     def saw(self, name, state):
         self.events[name, state] += 1
@@ -204,15 +214,16 @@ class Model:
         self._saw(proposal, "submitted")
         self.by_rule(proposal)
 
-    def _requesters(self, who, proposal):
+    def _requesters(self, who, proposal, *, is_anybodys=False):
         self.here(who)
         self.requester_kind(who, RULES[proposal["capability"]])
-        need(who["id"] in {proposal["requester"], proposal["principal"]})
+        need(is_anybodys or who["id"] in {proposal["requester"], proposal["principal"]})
         self.acting_agent(who, proposal["owner"])
 
     def submit(self, who, pid):
         proposal = self.known(pid)
-        self._requesters(who, proposal)
+        # A process drafts and never asks; any of the staff may ask for it.
+        self._requesters(who, proposal, is_anybodys=proposal["kind"] == "system" and staff(who))
         need(proposal["state"] == "draft" and self.now < proposal["expires"])
         self._submitted(proposal)
 
@@ -520,3 +531,41 @@ class Model:
     def check(self, is_red):
         self.is_red = is_red
         self.saw(f"check:model:{'red' if is_red else 'green'}", None)
+
+    # What people say of swarms, findings, drafts and reports
+
+    def _judge(self, who, why):
+        self.here(who)
+        need(person(who) and staff(who) and says_why(why))
+
+    def control_swarm(self, who, department, kind, why):
+        self._judge(who, why)
+        need(kind != self.swarms.get(department, "resumed"), "refused")
+        self.swarms[department] = kind
+        self.saw(f"swarm:{department}:{kind}", kind)
+
+    def mark_finding(self, who, finding, revision, verdict, why):
+        self._judge(who, why)
+        need((finding, revision) == (self.finding, 1), "refused")
+        self.marks.append([finding, revision, verdict, who["id"]])
+        self.saw(f"finding:{verdict}:marked", None)
+
+    def review_draft(self, who, seen, to_status, after, *, is_edited, why):
+        before = seen["hash"]
+        need(seen["revision"] >= 1 and is_edited == (after != before), "bad")
+        self._judge(who, why)
+        need(seen == self.draft and to_status in DRAFT_STEPS[seen["status"]], "refused")
+        need(seen["status"] != to_status or after != before, "refused")
+        need(seen["at"] is None or self.now >= seen["at"], "refused")
+        self.draft = {
+            "revision": seen["revision"] + 1, "status": to_status, "hash": after, "at": self.now,
+        }  # fmt: skip
+        self.saw(f"draft:{to_status}:reviewed", to_status)
+
+    def decide_triage(self, who, report, found, verdict, why):
+        category, severity = found
+        self._judge(who, why)
+        need(report == SUGGESTED[0], "refused")
+        need((verdict == "confirmed") == ((report, category, severity) == SUGGESTED), "refused")
+        self.decided.append([report, category, severity, verdict, who["id"]])
+        self.saw(f"triage:{verdict}:decided", None)

@@ -6,6 +6,7 @@ Every operation may be chosen at every moment by anybody; most of them make sens
 One file, because every operation is said once for both sides and they are read together.
 """
 
+import hashlib
 import itertools
 import random
 from collections import Counter
@@ -15,20 +16,25 @@ from datetime import datetime
 from policies.decisions import Operation
 from policies.errors import BadRequestError, DeniedError, UnknownSubjectError
 from policies.gateway import Gateway
+from policies.marks import DraftStatus, TriageVerdict, Verdict
 from policies.ports import AdapterError, LedgerRefusedError
 from tests.integration.gateway.model import (
     ADJUST,
     CLOSE,
     DAY,
+    DEPARTMENTS,
+    DRAFT_STEPS,
     HOUR,
     NOTE,
     READ,
     RULES,
+    SUGGESTED,
     Model,
     ToldError,
     after,
 )
 from tests.integration.gateway.world import AGENT_OWNER, BrokenPromiseError, Crash, World
+from tests.integration.postgres.swarm_rows import DRAFT
 
 OWNERS = ("uid_owner", "uid_other", AGENT_OWNER, None)
 WHYS = (
@@ -83,6 +89,7 @@ class Play:
         self.latest: datetime = self.world.clock.instant
         self.history: list[str] = []
         self.model.delegations = self.world.cloud.delegations
+        self.model.finding, self.model.draft["hash"] = self.world.finding, DRAFT["content_hash"]
         self._pick: Callable[[int], int] = lambda n: 0
         self._depth = 0
         self.done: Counter[str] = Counter()
@@ -232,6 +239,10 @@ class Play:
             ["off" if kind in {"opened", "resumed"} else "on", asked],
             [model.switch, model.asked_by],
         )
+        same("swarms", dump["swarms"], model.swarms)
+        same("marks", dump["marks"], model.marks)
+        same("draft", dump["draft"], [model.draft[part] for part in ("revision", "status", "hash")])
+        same("decided", dump["decided"], model.decided)
         same("effects", self.world.target.effects, model.effects)
         found = self.world.new_events(dump)
         same("events", dict(found), dict(model.expected()))
@@ -537,6 +548,76 @@ class Play:
             lambda _: self.model.reset_quota(who, capability, scope, subject, why),
         )
 
+    # What people say of swarms, findings, drafts and reports
+
+    def play_swarm(self):
+        name, who = self.who("sam", "sue", "amy")
+        department, why = self.one(DEPARTMENTS), self.why()
+        is_paused = self.model.swarms.get(department) == "paused"
+        verb, kind = ("resume_swarm", "resumed") if is_paused != self.seldom(5) else ("pause_swarm", "paused")
+        self._both(
+            verb,
+            lambda: getattr(self.world.gateway, verb)(self.world.actors[name], department, why),
+            lambda _: self.model.control_swarm(who, department, kind, why),
+        )
+
+    def play_mark_finding(self):
+        name, who = self.who("sam", "sue", "amy")
+        finding = self.world.finding if not self.seldom(8) else "fnd_" + "z" * 26
+        revision, verdict, why = 2 if self.seldom(8) else 1, self.one(tuple(Verdict)), self.why()
+        self._both(
+            "mark_finding",
+            lambda: self.world.gateway.mark_finding(self.world.actors[name], finding, revision, verdict, why),
+            lambda _: self.model.mark_finding(who, finding, revision, verdict.value, why),
+        )
+
+    def play_review_draft(self):
+        name, who = self.who("sam", "amy", "ada")
+        seen, why, to_status = dict(self.model.draft), self.why(), self.one(tuple(DRAFT_STEPS))
+        if self.seldom(6):
+            seen["revision"] -= 1
+        if self.seldom(8):
+            seen["status"] = self.one(tuple(DRAFT_STEPS))
+        body = f"Warm kilns: {self._pick(4)}" if self._pick(2) else None
+        after = seen["hash"] if body is None else hashlib.sha256(body.encode()).hexdigest()
+        self._both(
+            "review_draft",
+            lambda: self.world.gateway.review_draft(
+                self.world.actors[name],
+                "drf_1",
+                revision=seen["revision"],
+                from_status=DraftStatus(seen["status"]),
+                to_status=DraftStatus(to_status),
+                before_hash=seen["hash"],
+                after_hash=after,
+                body=body,
+                reason=why,
+            ),
+            lambda _: self.model.review_draft(
+                who, seen, to_status, after, is_edited=body is not None, why=why
+            ),
+        )
+
+    def play_decide_triage(self):
+        name, who = self.who("sam", "sue", "amy")
+        report = SUGGESTED[0] if not self.seldom(8) else "report-2"
+        category, severity = self.one((SUGGESTED[1], "spam")), self.one((SUGGESTED[2], "low"))
+        is_same = (category, severity) == SUGGESTED[1:]
+        verdict = TriageVerdict.CONFIRMED if is_same != self.seldom(6) else TriageVerdict.EDITED
+        why = self.why()
+        self._both(
+            "decide_triage",
+            lambda: self.world.gateway.decide_triage(
+                self.world.actors[name],
+                report,
+                category=category,
+                severity=severity,
+                verdict=verdict,
+                reason=why,
+            ),
+            lambda _: self.model.decide_triage(who, report, (category, severity), verdict.value, why),
+        )
+
     def play_clock(self):
         self._move(self.one(JUMPS))
 
@@ -595,7 +676,8 @@ OFTEN = (
     *["recover"] * 4, *["clock"] * 5, *["snapshot"] * 5, *["expire"] * 2, *["delegate"] * 2, *["resume"] * 4,
     *["request_resume"] * 4, "halt", "submit", "submit", "edit", "edit", "edit", "dry_run", "dry_run",
     "reject", "reopen", "reopen", "override_intake", "override_intake", "grant_exemption", "revoke_exemption",
-    "reset_quota", "reset_quota", "check", "check", "explain",
+    "reset_quota", "reset_quota", "check", "check", "explain", "swarm", "swarm", "mark_finding",
+    "review_draft", "review_draft", "decide_triage",
 )  # fmt: skip
 """Operations by how often a seeded generator takes them."""
 WANTED = {

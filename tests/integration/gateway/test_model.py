@@ -81,7 +81,7 @@ def test_a_long_play_by_seed_reaches_every_event(postgres_url):
         *("created", "submitted", "edited", "dry_run", "approval_given", "approved", "rejected", "reopened"),
         *("intake_overridden", "executing", "released", "executed", "failed", "rollback_requested"),
         *("rolling_back", "rolled_back", "expired", "taken_over", "denied", "granted", "reset", "red"),
-        *("halted", "resume_requested", "resumed"),
+        *("halted", "resume_requested", "resumed", "paused", "marked", "reviewed", "decided"),
     }
     assert wanted <= set(result["events"])
 

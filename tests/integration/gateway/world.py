@@ -34,6 +34,7 @@ from resources.postgres.history import History
 from resources.postgres.ledger import PostgresLedger
 from resources.postgres.ledger_engine import ledger_engine
 from tests.integration.gateway.model import RULES
+from tests.integration.postgres import swarm_rows
 
 START = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 AGENT_OWNER = "uid_amy"
@@ -269,6 +270,9 @@ class World:
         self.actors = actors(studio)
         self._head, self._last_hash = 0, b"\0" * 32
         self.gateway.open_studio()
+        self.finding = swarm_rows.add_finding(url, studio)
+        swarm_rows.add_draft(url, studio)
+        swarm_rows.add_suggestion(url, studio)
 
     def close(self):
         self.look.close()
@@ -354,6 +358,9 @@ SELECT (SELECT count(*) FROM studio.proposals) + (SELECT count(*) FROM studio.ap
     + (SELECT count(*) FROM studio.executions) + (SELECT count(*) FROM studio.audit_events)
     + (SELECT count(*) FROM studio.kill_switch_changes) + (SELECT count(*) FROM studio.exemptions)
     + (SELECT count(*) FROM studio.quota_buckets) + (SELECT count(*) FROM studio.proposal_versions)
+    + (SELECT count(*) FROM studio.swarm_controls) + (SELECT count(*) FROM studio.finding_dispositions)
+    + (SELECT count(*) FROM studio.marketing_drafts) + (SELECT count(*) FROM studio.draft_reviews)
+    + (SELECT count(*) FROM studio.triage_decisions)
 """
 _AT_CALL = """
 SELECT (SELECT kind FROM studio.kill_switch_changes WHERE studio_id = :studio ORDER BY revision DESC LIMIT 1)
@@ -380,6 +387,14 @@ SELECT json_build_object(
     FROM studio.quota_buckets WHERE studio_id = :studio AND used > 0),
 'switch', (SELECT json_build_array(kind, actor_id) FROM studio.kill_switch_changes WHERE studio_id = :studio
     ORDER BY revision DESC LIMIT 1),
+'swarms', (SELECT json_object_agg(department, kind) FROM (SELECT DISTINCT ON (department) department, kind
+    FROM studio.swarm_controls WHERE studio_id = :studio ORDER BY department, audit_seq DESC) AS newest),
+'marks', (SELECT json_agg(json_build_array(finding_id, revision, verdict, "by") ORDER BY audit_seq)
+    FROM studio.finding_dispositions WHERE studio_id = :studio),
+'draft', (SELECT json_build_array(revision, status, content_hash) FROM studio.marketing_drafts
+    WHERE studio_id = :studio ORDER BY revision DESC LIMIT 1),
+'decided', (SELECT json_agg(json_build_array(report_id, category, severity, verdict, "by")
+    ORDER BY audit_seq) FROM studio.triage_decisions WHERE studio_id = :studio),
 'events', (SELECT json_agg(json_build_object('seq', seq, 'payload', payload, 'hash', encode(hash, 'hex'))
     ORDER BY seq) FROM studio.audit_events WHERE studio_id = :studio AND seq > :head),
 'broken', json_build_object(

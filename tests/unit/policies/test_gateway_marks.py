@@ -1,11 +1,14 @@
 """A person's word on swarms, findings, drafts and reports: staff only, with a reason, told by the log."""
 
+from contextlib import contextmanager
+from dataclasses import replace
+
 import pytest
 
 from policies.actors import system_actor
 from policies.errors import BadRequestError, DeniedError
 from policies.marks import DraftStatus, SwarmState, TriageVerdict, Verdict
-from policies.ports import LedgerRefusedError
+from policies.ports import LedgerRefusedError, OutcomeUnknownError
 from tests.unit.policies.stage import ADMIN, AGENT, ASKER, EXECUTOR, MEMBER, STRANGER, STUDIO, Stage
 
 SWARM = system_actor("swarm_operations", STUDIO)
@@ -98,3 +101,24 @@ def test_a_review_binds_words_and_hashes_together(changes):
         stage.gateway.review_draft(ASKER, "drf_1", **values | changes)
     edited = {"body": "Other words.", "after_hash": "b" * 64}
     assert stage.gateway.review_draft(ASKER, "drf_1", **values | edited).after_hash == "b" * 64
+
+
+@pytest.mark.parametrize("verb", WORDS)
+def test_a_word_whose_answer_was_lost_is_found_and_not_given_twice(verb):
+    """Nobody is told that their own pause was there already, and no finding is marked two times."""
+    stage = Stage()
+    transaction = stage.ledger.transaction
+
+    @contextmanager
+    def lost():
+        with transaction() as session:
+            yield session
+        stage.ledger.transaction = transaction
+        raise OutcomeUnknownError("The answer never came.")
+
+    stage.ledger.transaction = lost
+    before = len(stage.ledger.events)
+    row = WORDS[verb](stage.gateway, ASKER, WHY)
+    assert len(stage.ledger.events) == before + 1
+    assert stage.ledger.has_mark(row)
+    assert not stage.ledger.has_mark(replace(row, reason="Something else entirely."))
