@@ -18,6 +18,7 @@ from cockpit.errors import CockpitError
 from policies.actors import Actor
 from policies.marks import FindingMark, Verdict
 from resources.findings import FindingState, StoredFinding
+from resources.money import amount_text
 from resources.postgres.findings import Findings
 from resources.postgres.swarms import Swarms
 from sensors.swarms.candidates import Why, candidate_of
@@ -266,7 +267,7 @@ def _value(one: StoredFinding, name: str) -> str:
     finding = one.finding
     cents = getattr(finding, f"{name}_cents")
     if cents is not None:
-        return f"{cents} cents {finding.currency}"
+        return amount_text(cents, finding.currency)
     value = getattr(finding, name)
     return "nothing said" if value is None else visible(f"{value} {finding.unit or ''}".strip())
 

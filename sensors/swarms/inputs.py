@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from resources.findings import StoredFinding
+from resources.money import amount_text
 from studio_assets.finance.classes import correction_cents
 from studio_assets.marketing.occasions import (
     CALLED_OFF,
@@ -103,9 +104,9 @@ def said(stored: StoredFinding) -> str:
     if finding.observed is not None:
         parts.append(f"observed {finding.observed}{unit}")
     if finding.expected_cents is not None:
-        parts.append(f"expected {finding.expected_cents} cents {finding.currency}")
+        parts.append(f"expected {amount_text(finding.expected_cents, finding.currency)}")
     if finding.observed_cents is not None:
-        parts.append(f"observed {finding.observed_cents} cents {finding.currency}")
+        parts.append(f"observed {amount_text(finding.observed_cents, finding.currency)}")
     if finding.since is not None:
         parts.append(f"since {finding.since:%Y-%m-%d %H:%M} UTC")
     return f"{what}: {', '.join(parts)}." if parts else f"{what}."

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from resources.clock import Clock
 from resources.findings import StoredFinding
+from resources.money import amount_text
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.raw_store import RawStore
@@ -27,7 +28,7 @@ from studio_assets.finance.conserve import Conservation
 from studio_assets.finance.flags import DEPARTMENT, DETECTOR, flags
 from studio_assets.finance.reconcile import reconcile
 from studio_assets.finance.tables import SOURCES
-from studio_assets.finance.weekly import Week, chart, dollars, summarise, trend
+from studio_assets.finance.weekly import Week, chart, summarise, trend
 from studio_assets.keys import FINANCE, RECONCILIATION_FLAGS, WEEKLY_SUMMARY, finance_key, studio_state_key
 from studio_assets.run_book import CheckOutcome, RunBook
 from studio_assets.studio_state.snapshot import instant_text
@@ -189,7 +190,7 @@ def _parts(conservation: Conservation) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(
         [
             dg.TableRecord(
-                {"explanation": name, "currency": currency, "amount": dollars(cents), "rows": count}
+                {"explanation": name, "currency": currency, "amount": amount_text(cents), "rows": count}
             )
             for name, currency, cents, count in rows
         ]
@@ -201,14 +202,14 @@ def _week(week: Week) -> dg.TableRecord:
     return dg.TableRecord(
         {
             "week of": week.monday.isoformat() + ("" if week.is_whole else " (so far)"),
-            "taken": dollars(week.taken),
-            "refunded": dollars(week.refunded),
-            "disputed": dollars(week.disputed),
-            "fees": dollars(week.fees),
-            "kept": dollars(week.kept),
-            "paid out": dollars(week.paid_out),
+            "taken": amount_text(week.taken),
+            "refunded": amount_text(week.refunded),
+            "disputed": amount_text(week.disputed),
+            "fees": amount_text(week.fees),
+            "kept": amount_text(week.kept),
+            "paid out": amount_text(week.paid_out),
             "flags": week.flagged,
-            "at odds": dollars(week.flagged_cents),
+            "at odds": amount_text(week.flagged_cents),
         }
     )
 
@@ -222,8 +223,8 @@ def _record(one: StoredFinding) -> dg.TableRecord:
             "class": finding.kind,
             "severity": finding.severity.value,
             "since": instant_text(finding.since) if finding.since else "",
-            "expected": dollars(finding.expected_cents or 0) if has_money else "",
-            "observed": dollars(finding.observed_cents or 0) if has_money else "",
+            "expected": amount_text(finding.expected_cents or 0, finding.currency) if has_money else "",
+            "observed": amount_text(finding.observed_cents or 0, finding.currency) if has_money else "",
             "next step": finding.next_step,
         }
     )

@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from resources.clock import day_start, local_date
+from resources.money import amount_text
 from studio_assets.finance.reconcile import Discrepancy
 from studio_assets.finance.tables import load, open_engine, since_epoch
 
@@ -119,17 +120,11 @@ def chart(weeks: Sequence[Week]) -> str:
     """Return the takings as bars, in Markdown; every bar with its sum."""
     most = max((week.taken for week in weeks), default=0) or 1
     lines = [
-        f"{week.monday} {'█' * round(_BAR * week.taken / most):<{_BAR}} {dollars(week.taken):>12}"
+        f"{week.monday} {'█' * round(_BAR * week.taken / most):<{_BAR}} {amount_text(week.taken):>12}"
         + ("" if week.is_whole else "  so far")
         for week in weeks
     ]
     return "\n".join(("```", *lines, "```"))
-
-
-def dollars(cents: int) -> str:
-    """Return cents as an amount to be read: whole units and two digits, no float on the way."""
-    sign, whole = ("-" if cents < 0 else ""), abs(cents)
-    return f"{sign}{whole // 100:,}.{whole % 100:02d}"
 
 
 def _flagged(discrepancies: Sequence[Discrepancy], monday: date, timezone: str) -> dict[str, int]:

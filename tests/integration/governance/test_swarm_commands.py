@@ -66,7 +66,7 @@ def test_findings_are_listed_the_worst_first_and_shown_whole(ask):
     assert (code, shown["id"], len(shown["revisions"]), shown["marks"]) == (0, each["id"], 1, [])
     code, words = ask("findings", "show", each["id"], is_json=False)
     assert code == 0
-    assert "Expected: 1250 cents usd. Observed: 1000 cents usd." in words
+    assert "Expected: 12.50 USD. Observed: 10.00 USD." in words
     assert ask("findings", "show", "fnd_nothing")[0] == 1
 
 

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from studio_assets.finance.weekly import Week, chart, dollars, summarise, trend
+from studio_assets.finance.weekly import Week, chart, summarise, trend
 from tests.unit.studio_assets.finance.ledgers import AS_OF, DAY, SOLD_AT, TIMEZONE, Books, with_tax
 
 
@@ -39,8 +39,3 @@ def test_the_chart_names_every_sum_and_the_running_week():
     drawn = chart([Week(date(2026, 1, 5), True, taken=123456), Week(date(2026, 1, 12), False)])
     assert "1,234.56" in drawn
     assert "so far" in drawn.splitlines()[2]
-
-
-def test_amounts_are_written_without_floats():
-    written = [dollars(cents) for cents in (0, 5, -1205, 100_000_001)]
-    assert written == ["0.00", "0.05", "-12.05", "1,000,000.01"]
