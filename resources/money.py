@@ -3,7 +3,26 @@
 from typing import Final
 
 # ISO 4217: these have no minor unit, so their integers are whole units already.
-_WITHOUT_MINOR: Final = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
+_WITHOUT_MINOR: Final = frozenset(
+    [
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "ugx",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    ]
+)
 
 
 def amount_text(minor: int, currency: str | None = None) -> str:
