@@ -3,26 +3,10 @@
 from typing import Final
 
 # ISO 4217: these have no minor unit, so their integers are whole units already.
-_WITHOUT_MINOR: Final = frozenset(
-    [
-        "bif",
-        "clp",
-        "djf",
-        "gnf",
-        "jpy",
-        "kmf",
-        "krw",
-        "mga",
-        "pyg",
-        "rwf",
-        "ugx",
-        "vnd",
-        "vuv",
-        "xaf",
-        "xof",
-        "xpf",
-    ]
-)
+_WITHOUT_MINOR: Final = frozenset({
+    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga",
+    "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf",
+})  # fmt: skip
 
 
 def amount_text(minor: int, currency: str | None = None) -> str:
