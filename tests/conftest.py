@@ -4,6 +4,7 @@ One embedded server runs per test process and dies with it. Its migrated templat
 every test that asks for one (tens of milliseconds), so no test sees another's rows.
 """
 
+import gc
 import ipaddress
 import itertools
 import socket
@@ -20,6 +21,11 @@ settings.register_profile("house", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("house")
 _NUMBERS = itertools.count(1)
+
+
+def pytest_collection_finish():
+    """Look for garbage among what tests make, not over and over among all that was imported for them."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
