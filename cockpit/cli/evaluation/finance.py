@@ -94,18 +94,20 @@ def evaluate_year(
 ) -> YearOfMoney:
     """Return how the reconciliation did on one simulated year."""
     year = simulate(seed, days, has_incidents=has_incidents, first_day=first_day, only=SOURCES)
-    watch, error, rows, looked_at, until = Watch(), 0, 0, 0, None
+    watch, error, rows, looked_at = Watch(), 0, 0, 0
+    first_look = until = None
     # Most discrepancies are there again the next day.
     flagged = cache(_flagged)
     while looks := [(day.tables, day.as_of) for day in islice(year, _LOOKS_AT_ONCE)]:
         for (tables, until), found in zip(looks, reconcile_all(looks, timezone=TIMEZONE), strict=True):
+            first_look = first_look or until
             error = max(error, found.conservation.error_cents)
             watch.look(until, [flagged(one) for one in found.discrepancies])
             rows = sum(table.num_rows for table in tables.values())
             looked_at += rows
     if until is None:
         return YearOfMoney(Score(), 0, 0, 0)
-    scored = score(watch.alerts, year.labels, EXPECTED, until=until, days=days)
+    scored = score(watch.alerts, year.labels, EXPECTED, until=until, days=days, first_look=first_look)
     return YearOfMoney(scored, error, rows, looked_at)
 
 

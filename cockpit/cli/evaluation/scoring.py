@@ -168,6 +168,7 @@ def score(
     until: datetime,
     days: int,
     slack: timedelta = DAY,
+    first_look: datetime | None = None,
 ) -> Score:
     """Return how well the alerts tell the labels.
 
@@ -179,12 +180,14 @@ def score(
         days: How many days were looked at.
         slack: How long after its end an incident still explains an alert, and how long (one look) data must
             show it beyond ``due_after`` before it has to be found.
+        first_look: The first as-of instant: what was over by then could not be told earlier, and still
+            explains an alert raised there.
     """
     result = Score(days=days, classes={name: ClassScore() for name in rules})
     index, right, excused = _Index(alerts), set[int](), set[int]()
     for label in labels:
         rule = rules.get(label.kind) if label.origin == "incident" else None
-        for event in _events(label, rule, until, slack):
+        for event in _events(label, rule, until, slack, first_look):
             near = index.near(event)
             if rule is None:
                 excused.update(near)
@@ -236,9 +239,13 @@ class _Index:
         return alert.raised_at <= event.explains_until and not is_over
 
 
-def _events(label: Label, rule: Rule | None, until: datetime, slack: timedelta) -> Iterator[_Event]:
+def _events(
+    label: Label, rule: Rule | None, until: datetime, slack: timedelta, first_look: datetime | None
+) -> Iterator[_Event]:
     """Yield what one label asks for: itself, or each of its cases."""
     explains_until = until if label.ended_at is None else label.ended_at + slack
+    if first_look is not None:
+        explains_until = max(explains_until, first_look)
     if rule is not None and rule.is_by_case:
         parts = [(case.started_at, case.affected) for case in label.cases]
     else:

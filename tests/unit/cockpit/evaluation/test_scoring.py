@@ -29,8 +29,8 @@ def label(*paths, kind="late_capture", origin="incident", day=10, ended=None):
     return Label("i-1", kind, "finance", origin, START + day * DAY, ended_at, paths, "notes", cases)
 
 
-def scored(alerts, labels, rules=RULES):
-    return score(alerts, labels, rules, until=UNTIL, days=70).to_json()
+def scored(alerts, labels, rules=RULES, *, first_look=None):
+    return score(alerts, labels, rules, until=UNTIL, days=70, first_look=first_look).to_json()
 
 
 def test_each_case_counts_and_its_delay_is_told():
@@ -89,6 +89,14 @@ def test_an_alert_belongs_to_what_stood_at_its_time():
     early = scored([alert("charges/a", 3)], [label("charges/a", day=10)])
     assert early["alerts"]["right"] == 1
     assert early["classes"]["late_capture"]["delay_days_median"] == 0.0
+
+
+@pytest.mark.parametrize(("raised", "excused"), [(30, 1), (31, 0)])
+def test_what_was_over_before_anybody_looked_still_explains_the_first_look(raised, excused):
+    """It could not be told earlier; told later than at the first look, it is false."""
+    habit = label("charges/a", origin="quirk", day=10, ended=20)
+    told = scored([alert("charges/a", raised)], [habit], first_look=START + 30 * DAY)
+    assert told["alerts"] == {"right": 0, "false": 1 - excused, "excused": excused}
 
 
 def test_what_did_not_stand_long_enough_need_not_be_found():
