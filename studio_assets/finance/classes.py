@@ -78,7 +78,7 @@ CLASSES: Final[Mapping[Kind, DiscrepancyClass]] = {
     ),
     Kind.CURRENCY_MISMATCH: DiscrepancyClass(
         _HIGH,
-        "The customer paid in another currency than the order asks for.",
+        "The customer paid in another currency than the order asks for, or the order names none.",
         "Agree on the right currency with the customer; refund and charge again if needed.",
         hides=frozenset({Kind.AMOUNT_MISMATCH, Kind.ROUNDING}),
     ),

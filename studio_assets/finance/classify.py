@@ -52,7 +52,9 @@ select domain, sold,
        list(id order by created, id) as taken_ids,
        flatten(list(back_ids order by created, id) filter (back_ids is not null)) as back_ids,
        flatten(list(quarrel_ids order by created, id) filter (quarrel_ids is not null)) as quarrel_ids,
-       max(how) filter (how <> 'named') as how
+       max(how) filter (how <> 'named') as how,
+       coalesce(bool_or(is_mixed) filter (not is_foreign), false)
+           or count(distinct currency) filter (not is_foreign) > 1 as is_mixed
 from money group by domain, sold
 """
 
@@ -101,7 +103,7 @@ raw as (
     left join intention i on i.id = s.intent
 )
 select *,
-       case when not has or total = 0 or own_currency <> currency or is_prepaid then 0
+       case when not has or total = 0 or own_currency is distinct from currency or is_prepaid then 0
             when domain <> 'a' and abs(own - total - tax) <= {limits.tax_rounding_cents} then 0
             when domain <> 'a' and abs(own - total - tax) < abs(own - total) then own - total - tax
             else own - total end as residual
@@ -124,7 +126,7 @@ def predicates(limits: Limits, as_of: int) -> dict[Kind, str]:
     )
     return {
         Kind.MODE_MIX: "foreign_takings > 0",
-        Kind.CURRENCY_MISMATCH: "has and own_currency <> currency",
+        Kind.CURRENCY_MISMATCH: "has and own_currency is distinct from currency",
         Kind.CHARGE_WITHOUT_ORDER: f"has and state in ('pending', 'void') and own_back < own "
         f"and not ({has_quarrel}) and {as_of} - own_created > {grace}",
         Kind.ORDER_WITHOUT_CHARGE: "is_held and not has "
@@ -181,6 +183,10 @@ _AMOUNTS: Final = {
     Kind.LEDGER_MISMATCH: ("own", "0", "own_currency"),
 }
 _NOTHING: Final = ("null", "null", "null")
+# Classes whose amounts are sums over all money of a sale: told without amounts where its currencies differ.
+_SUMMED: Final = frozenset(
+    {Kind.DUPLICATE_CHARGE, Kind.DISPUTE_LOST, Kind.DISPUTE_OPEN, Kind.REFUND_OVER, Kind.REFUND_MISSING}
+)
 _SINCE: Final = {
     Kind.ORDER_WITHOUT_CHARGE: "coalesce(paid, updated, created)",
     Kind.DUPLICATE_CHARGE: "last_taken",
@@ -231,6 +237,8 @@ def _told(kind: Kind) -> str:
     """Return a structure where a class is to be told, null elsewhere."""
     hidden = "".join(f" and not {other.value}" for other in sorted(hidden_by(kind)))
     expected, observed, currency = _AMOUNTS.get(kind, _NOTHING)
+    if kind in _SUMMED:
+        expected, observed = (f"case when not is_mixed then {amount} end" for amount in (expected, observed))
     since = _SINCE.get(kind, "coalesce(own_created, created)")
     return (
         f"case when {kind.value}{hidden} then {{kind: '{kind.value}', expected: ({expected})::bigint, "

@@ -7,12 +7,16 @@ join loses or doubles shows as an error of that many cents.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 
 from studio_assets.finance.limits import Limits, micros
 
-_DIFFERENCE = """
+_UNKNOWN: Final = "unknown"
+"""What sums of orders that name no currency are counted under."""
+
+_DIFFERENCE: Final = """
 select lower(spelled) as currency, sum(cents)::bigint from (
     select spelled, sum(amount) as cents from taking group by spelled
     union all select currency, -sum(amount) from back group by currency
@@ -39,7 +43,9 @@ class Conservation:
     Attributes:
         differences: Currency -> what Stripe holds for the studio less what the portal calls paid.
         parts: Explanations, by currency and name. ``tax``, ``in_flight``, ``sold_without_order`` and
-            ``priced_at_stripe`` are no discrepancies; the others bear the name of their class.
+            ``priced_at_stripe`` are no discrepancies; those that end in ``_of_unknown_charge`` and
+            ``_in_other_currency`` are what Stripe's own objects cannot be set against; the others bear the
+            name of their class.
     """
 
     differences: Mapping[str, int]
@@ -64,10 +70,14 @@ def conserve(engine: duckdb.DuckDBPyConnection, limits: Limits, as_of: int) -> C
         as_of: What the tables show, in microseconds since 1970.
     """
     differences = {
-        str(currency): int(cents) for currency, cents in engine.execute(_DIFFERENCE).fetchall() if cents
+        currency or _UNKNOWN: int(cents)
+        for currency, cents in engine.execute(_DIFFERENCE).fetchall()
+        if cents
     }
     rows = engine.execute(_parts(limits, as_of)).fetchall()
-    parts = [Part(str(name), str(currency), int(cents), int(count)) for name, currency, cents, count in rows]
+    parts = [
+        Part(str(name), currency or _UNKNOWN, int(cents), int(count)) for name, currency, cents, count in rows
+    ]
     return Conservation(differences, sorted(parts, key=lambda part: (part.currency, part.name)))
 
 
@@ -87,16 +97,16 @@ def _parts(limits: Limits, as_of: int) -> str:
 with careful as (
     select case when total = 0 then 'priced_at_stripe' else 'tax' end as name, currency,
            own - total - residual as cents
-    from judged where is_held and has and own_currency = currency
+    from judged where is_held and has and own_currency is not distinct from currency
     union all
     select case when rounding then 'rounding' else 'amount_mismatch' end, currency, residual
-    from judged where is_held and has and own_currency = currency
+    from judged where is_held and has and own_currency is not distinct from currency
     union all
     select 'currency_mismatch', currency, -total from judged
-    where is_held and has and own_currency <> currency
+    where is_held and has and own_currency is distinct from currency
     union all
     select 'currency_mismatch', own_currency, own from judged
-    where is_held and has and own_currency <> currency
+    where is_held and has and own_currency is distinct from currency
     union all
     select case when mode_mix then 'mode_mix' when duplicate_order then 'duplicate_order'
                 when order_without_charge then 'order_without_charge' else 'in_flight' end, currency, -total
@@ -124,6 +134,12 @@ with careful as (
     union all
     select 'dispute_of_unknown_charge', currency, -withdrawn from quarrel
     where charge is null or charge not in (select id from touched)
+    union all
+    select 'refund_in_other_currency', b.currency, -b.amount
+    from back b join case_taking t on t.id = b.charge where b.currency <> t.currency
+    union all
+    select 'dispute_in_other_currency', q.currency, -q.withdrawn
+    from quarrel q join case_taking t on t.id = q.charge where q.currency <> t.currency
 )
 select name, currency, sum(cents)::bigint, sum(counted)::bigint from (
     select 'tax' as name, t.currency, f.cents, f.counted from (

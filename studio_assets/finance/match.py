@@ -118,20 +118,24 @@ union all
 select place from sale where intent in (select intent from few_taking)
 """
 
+# A bank may dispute in another currency than was charged: its amounts are not added to the charge's own.
 _CAREFULLY: Final = """
 create or replace temp table case_sale as select * from few_sale;
 create or replace temp table case_taking as
 select t.*, coalesce(b.amount, 0) as given_back, b.last as last_back, b.ids as back_ids,
        coalesce(q.withdrawn, 0) as withdrawn, q.outcome, q.ids as quarrel_ids, q.since as quarrel_since,
-       coalesce(q.amount, 0) as disputed
+       coalesce(b.is_mixed, false) or coalesce(q.is_mixed, false) as is_mixed
 from few_taking t
-left join (select charge, sum(amount)::bigint as amount, max(created) as last,
-                  list(id order by id) as ids from back group by charge) b on b.charge = t.id
-left join (select charge, sum(withdrawn)::bigint as withdrawn, sum(amount)::bigint as amount,
-                  case when bool_or(outcome = 'open') then 'open'
-                       when bool_or(outcome = 'lost') then 'lost' else 'won' end as outcome,
-                  list(id order by id) as ids, min(created) as since from quarrel group by charge) q
-       on q.charge = t.id
+left join (select b.charge, sum(b.amount) filter (b.currency = c.currency)::bigint as amount,
+                  max(b.created) as last, list(b.id order by b.id) as ids,
+                  bool_or(b.currency <> c.currency) as is_mixed
+           from back b join few_taking c on c.id = b.charge group by b.charge) b on b.charge = t.id
+left join (select q.charge, sum(q.withdrawn) filter (q.currency = c.currency)::bigint as withdrawn,
+                  case when bool_or(q.outcome = 'open') then 'open'
+                       when bool_or(q.outcome = 'lost') then 'lost' else 'won' end as outcome,
+                  list(q.id order by q.id) as ids, min(q.created) as since,
+                  bool_or(q.currency <> c.currency) as is_mixed
+           from quarrel q join few_taking c on c.id = q.charge group by q.charge) q on q.charge = t.id
 """
 
 _LINKS: Final = """
