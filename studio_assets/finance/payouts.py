@@ -1,7 +1,8 @@
 """Stripe's own books held against themselves: fees against the price list, payouts against the ledger.
 
 Every cent that moved stands once in the ledger. What of it became available and was not sent within the
-studio's patience, and what was sent in another sum than the ledger says, is a discrepancy.
+studio's patience, and what was sent in another sum than the ledger says, is a discrepancy. What a payout left
+behind is told as short of that payout, and not once more as money that waits.
 """
 
 from typing import Final
@@ -58,7 +59,11 @@ short as (
     join balance b on b.currency = s.currency
     where s.ledger is not null and s.status not in ('failed', 'canceled') and b.ready_then > 0
 ),
-waiting as (select currency, least(ready, long_ready) as net from balance)
+waiting as (
+    select b.currency, least(ready, long_ready) - coalesce(s.missing, 0) as net
+    from balance b left join (select currency, max(missing) as missing from short group by currency) s
+      on s.currency = b.currency
+)
 select 'fee_drift' as kind, 'b' as domain, id as subject, {fee}::bigint
        as expected, fee::bigint as observed, currency, created as since, null::varchar as how,
        case when source is null then []::varchar[] else [source] end as taken_ids,

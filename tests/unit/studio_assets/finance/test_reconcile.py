@@ -313,6 +313,22 @@ def test_money_ready_for_days_and_not_sent_is_told():
     assert made.kinds() == [("payout_missing", "usd")]
 
 
+def test_what_a_payout_left_behind_is_not_told_again_as_money_that_waits():
+    """Days without another payout make no second discrepancy of the same cents, but more money does."""
+    made = books()
+    made.rows["balance_transactions"]["txn_x"] |= {"available_at": AS_OF - 6 * DAY}
+    made.post("txn_p", -1000, 0, kind="payout", source="po_1", at=AS_OF - 5 * DAY)
+    sent = {"arrival_date": AS_OF - 4 * DAY, "created_at": AS_OF - 5 * DAY, "livemode": False}
+    sent |= {"currency": "usd", "amount_cents": 1000, "status": "paid"}
+    made.add("payouts", "po_1", **sent, balance_transaction="txn_p")
+    assert made.kinds() == [("payout_short", "po_1")]
+    made.sell("later")
+    made.rows["balance_transactions"]["txn_later"] |= {"available_at": AS_OF - 4 * DAY - HOUR}
+    net = made.rows["balance_transactions"]["txn_later"]["net_cents"]
+    assert made.kinds() == [("payout_short", "po_1"), ("payout_missing", "usd")]
+    assert made.reconcile().discrepancies[-1].expected_cents == net
+
+
 def test_every_class_has_words_and_stands_in_its_order_of_precedence():
     assert list(CLASSES) == list(Kind)
     for kind, told in CLASSES.items():
