@@ -13,7 +13,7 @@ from twins.world import almanac
 from twins.world.chance import Dice
 from twins.world.incidents import Incident
 from twins.world.studio import Studio
-from twins.world.till import HOME_CURRENCY, Line, Payment, Till
+from twins.world.till import HOME_CURRENCY, Line, Payment, Till, tax_cents, total_cents
 from twins.world.webhooks import COMPLETED, SUCCEEDED, Sale
 
 KINDS = (
@@ -27,6 +27,7 @@ KINDS = (
     "abandoned_checkout",
 )
 ROUNDING_CENTS = 2  # of the sum before tax, more or less
+_EXPLAINED_CENTS = 1  # by which tax by line and tax on the total may differ in any order
 ABANDONED_AFTER = timedelta(hours=24)  # when Stripe lets the checkout expire
 _FOREIGN_CURRENCIES = ("cad", "eur")
 
@@ -54,9 +55,13 @@ class Bend:
         return self.incident is not None and self.incident.kind == "duplicate_order"
 
     def lines(self, lines: Sequence[Line]) -> list[Line]:
-        """Return the lines the checkout charges."""
-        first, *others = lines
-        return [Line(first.name, first.unit_cents + self.cents // first.quantity, first.quantity), *others]
+        """Return the lines the checkout charges.
+
+        Where tax by line hides the cents from whoever knows but the order's total, they go the other way.
+        """
+        bent = _with_cents(lines, self.cents)
+        is_hidden = abs(_charged(bent) - _charged(_as_one(lines))) <= _EXPLAINED_CENTS
+        return _with_cents(lines, -self.cents) if self.cents and is_hidden else bent
 
     def metadata(self, metadata: Mapping[str, str]) -> Mapping[str, str]:
         """Return the metadata the checkout carries."""
@@ -64,6 +69,19 @@ class Bend:
 
 
 STRAIGHT = Bend()
+
+
+def _with_cents(lines: Sequence[Line], cents: int) -> list[Line]:
+    first, *others = lines
+    return [Line(first.name, first.unit_cents + cents // first.quantity, first.quantity), *others]
+
+
+def _as_one(lines: Sequence[Line]) -> list[Line]:
+    return [Line("all", total_cents(lines))]
+
+
+def _charged(lines: Sequence[Line]) -> int:
+    return total_cents(lines) + tax_cents(lines)
 
 
 class OrderTroubles:
