@@ -148,6 +148,14 @@ class Findings:
             query = query.where(FINDINGS.c.department == department)
         return self._read(query.order_by(FINDINGS.c.number).limit(limit))
 
+    def kept_at(self, number: int) -> datetime | None:
+        """Return when the revision of a number was kept, UTC; null when there is none of that number."""
+        query = select(FINDINGS.c.recorded_at).where(
+            FINDINGS.c.studio_id == self.studio_id, FINDINGS.c.number == number
+        )
+        with kept(self._engine, "a look at the findings") as connection:
+            return connection.scalar(query)
+
     def _lock(self, connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(FINDINGS_LOCK, func.hashtext(self.studio_id))))
 

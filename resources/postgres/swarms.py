@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, and_, exists, func, select
+from sqlalchemy import Engine, and_, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from policies.gateway_ids import PROPOSAL, earliest_id
@@ -98,18 +98,20 @@ class Swarms:
 
     def opened_at(self, finding_ids: Collection[str]) -> dict[str, datetime]:
         """Return since when each finding has been open without a break, by finding id."""
-        resolved, opened = FINDINGS.alias("resolved"), FINDINGS.c
-        is_broken = exists().where(
-            resolved.c.studio_id == opened.studio_id,
-            resolved.c.finding_id == opened.finding_id,
-            resolved.c.revision > opened.revision,
-            resolved.c.state == FindingState.RESOLVED,
+        among = FINDINGS.c
+        of_these = (among.studio_id == self.studio_id, among.finding_id.in_(list(finding_ids)))
+        # The newest resolution is looked up once per finding: one that flaps has thousands of revisions.
+        resolved = (
+            select(among.finding_id, func.max(among.revision).label("revision"))
+            .where(*of_these, among.state == FindingState.RESOLVED)
+            .group_by(among.finding_id)
+            .subquery()
         )
         query = (
-            select(opened.finding_id, func.min(opened.observed_at))
-            .where(opened.studio_id == self.studio_id, opened.finding_id.in_(list(finding_ids)))
-            .where(and_(opened.state == FindingState.OPEN, ~is_broken))
-            .group_by(opened.finding_id)
+            select(among.finding_id, func.min(among.observed_at))
+            .join_from(FINDINGS, resolved, among.finding_id == resolved.c.finding_id, isouter=True)
+            .where(*of_these, among.revision > func.coalesce(resolved.c.revision, 0))
+            .group_by(among.finding_id)
         )
         if not finding_ids:
             return {}
@@ -127,6 +129,19 @@ class Swarms:
         )
         with kept(self._engine, "a look at what was proposed") as connection:
             return int(connection.scalar(query) or 0)
+
+    def newest_proposal_at(self, requester_id: str, nth: int) -> datetime | None:
+        """Return when a requester made the n-th newest of its proposals, from 1; null if it made fewer."""
+        columns = PROPOSALS.c
+        query = (
+            select(columns.created_at)
+            .where(columns.studio_id == self.studio_id, columns.requester_id == requester_id)
+            .order_by(columns.created_at.desc())
+            .offset(nth - 1)
+            .limit(1)
+        )
+        with kept(self._engine, "a look at what was proposed") as connection:
+            return connection.scalar(query)
 
     def marks(self, finding_id: str) -> list[FindingMark]:
         """Return what people made of a finding, oldest first."""

@@ -8,13 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
-from policies.audit import instant
-from policies.decisions import Switch
 from policies.errors import BadRequestError, DeniedError
 from policies.gateway import GatewayContract
-from policies.marks import SwarmState
 from policies.ports import AuditDraft, Ledger
 from policies.proposals import ProposalState
 from policies.registry import Registry, default_registry
@@ -23,6 +21,7 @@ from resources.findings import StoredFinding
 from resources.postgres.findings import Findings
 from resources.postgres.swarms import Proposed, Swarms
 from sensors.swarms.candidates import ProposalCandidate, Why, candidate_of
+from sensors.swarms.holds import holding, is_about_swarm, refused, throttled
 from sensors.swarms.owners import Owners
 from sensors.swarms.spec import SwarmSpec
 
@@ -66,6 +65,8 @@ class Tick:
         emitted: Ids of the proposals made.
         suppressed: Why -> how many findings.
         held: Why nothing (more) was proposed though something may wait; null when nothing holds the swarm.
+        kept_at: When the revision of ``number`` was kept; null at 0. Tells this database from another.
+        is_anew: Whether it began from the first finding, because the cursor was not of this database.
     """
 
     number: int
@@ -73,6 +74,8 @@ class Tick:
     emitted: list[str] = field(default_factory=list)
     suppressed: Counter[str] = field(default_factory=Counter)
     held: str | None = None
+    kept_at: datetime | None = None
+    is_anew: bool = False
 
     def told(self) -> dict[str, Any]:
         """Return it as plain values, for the cursor, the log and the audit."""
@@ -91,40 +94,37 @@ def tick(
     *,
     after: int,
     timezone: str,
+    kept_at: datetime | None = None,
     seconds: Callable[[], float] = time.monotonic,
 ) -> Tick:
     """Deal with a department's findings after a number; return what was done.
 
+    A number that is not of this database (none has it, or another revision than the one kept at ``kept_at``)
+    would pass over findings, so everything is dealt with anew; what was proposed is known by its id.
     Raises the errors of PostgreSQL and of the ledger; then the tick is repeated from the same number.
     """
-    done = Tick(after)
-    done.held = holding(spec, doors, timezone)
+    done = Tick(after, kept_at=kept_at)
+    hold = holding(spec, doors.swarms, doors.ledger, now=doors.clock.now(), timezone=timezone)
+    if hold is not None:
+        done.held = hold.sentence
+    elif after:
+        known = doors.findings.kept_at(after)
+        if known is None or kept_at not in {None, known}:
+            done = Tick(0, is_anew=True)
     began = seconds()
     while done.held is None and seconds() - began < BUDGET_SECONDS:
         page = doors.findings.changes_after(done.number, PAGE, department=spec.department)
         if not page:
             break
-        _deal_with(spec, doors, page, done)
+        _deal_with(spec, doors, page, done, timezone)
     if done.emitted or done.suppressed:
         _tell(spec, doors, done, after)
     return done
 
 
-def holding(spec: SwarmSpec, doors: Doors, timezone: str) -> str | None:
-    """Return why the swarm proposes nothing now, in words; null when it may."""
-    control = doors.swarms.controls().get(spec.department)
-    if control is not None and control.kind is SwarmState.PAUSED:
-        return f"Paused since {instant(control.at)}; ./studio swarms resume {spec.department} lets it go on."
-    switch = doors.ledger.switch().switch
-    if switch is not Switch.OFF:
-        return f"The kill switch is {switch}."
-    if spec.quiet_hours.holds(doors.clock.now(), timezone):
-        hours = spec.quiet_hours
-        return f"Quiet hours, {hours.begins:%H:%M} to {hours.ends:%H:%M} studio time."
-    return None
-
-
-def _deal_with(spec: SwarmSpec, doors: Doors, page: Sequence[StoredFinding], done: Tick) -> None:
+def _deal_with(
+    spec: SwarmSpec, doors: Doors, page: Sequence[StoredFinding], done: Tick, timezone: str
+) -> None:
     """Propose what a page gives, in order, until something holds; move the number as far as that went."""
     newest = {stored.finding_id: stored for stored in page}
     # Most say nothing to propose as they were read; only of the others is it asked how they are now.
@@ -135,9 +135,12 @@ def _deal_with(spec: SwarmSpec, doors: Doors, page: Sequence[StoredFinding], don
             outcome = known.outcome(stored)
             if isinstance(outcome, Why):
                 done.suppressed[outcome.value] += 1
-            elif not _propose(spec, doors, known, outcome, done):
-                return
-        done.number = stored.number
+            else:
+                done.held = _waits(spec, doors, outcome, done, timezone)
+                done.held = done.held or _propose(spec, doors, known, outcome, done)
+                if done.held is not None:
+                    return
+        done.number, done.kept_at = stored.number, stored.recorded_at
         done.seen += 1
 
 
@@ -154,7 +157,7 @@ class _Known:
         subjects = [
             one.finding.subject_id for one in self._current.values() if one.finding.subject_kind == "batch"
         ]
-        self.owners: Mapping[str, str] = doors.owners.of(subjects)
+        self.owners: Mapping[str, str] | None = doors.owners.of(subjects)
 
     def outcome(self, stored: StoredFinding) -> ProposalCandidate | Why:
         """Return what to propose about a finding as it is now, or why nothing."""
@@ -172,7 +175,7 @@ class _Known:
 
     def owner_of(self, candidate: ProposalCandidate) -> str | None:
         """Return whose things a candidate is about; null where it is not known."""
-        return self.owners.get(str(candidate.input.get("resourceId")))
+        return None if self.owners is None else self.owners.get(str(candidate.input.get("resourceId")))
 
     def _is_same(self, before: Proposed, finding_id: str) -> bool:
         # Declined or expired, it is proposed again only when the finding has gone and come back since.
@@ -180,20 +183,30 @@ class _Known:
         return before.state in _LIVE or opened is None or before.created_at >= opened
 
 
-def _propose(spec: SwarmSpec, doors: Doors, known: _Known, candidate: ProposalCandidate, done: Tick) -> bool:
-    """Propose one candidate; return false when the swarm has to stop before it."""
+def _waits(
+    spec: SwarmSpec, doors: Doors, candidate: ProposalCandidate, done: Tick, timezone: str
+) -> str | None:
+    """Return why nothing may be proposed any more in this tick; null when it may."""
     if len(done.emitted) >= MOST_PER_TICK:
-        done.held = f"{MOST_PER_TICK} proposals in one tick; the next tick goes on."
-        return False
-    actor, now = spec.actor(doors.findings.studio_id), doors.clock.now()
-    if doors.swarms.proposals_since(actor.actor_id, now - spec.throttle.window) >= spec.throttle.most:
-        done.held = f"Throttled: {spec.throttle.most} proposals within {spec.throttle.window}."
-        return False
+        return f"{MOST_PER_TICK} proposals in one tick; the next tick goes on."
+    hold = throttled(spec, doors.swarms, now=doors.clock.now(), timezone=timezone)
+    # Asked before: a no to a proposal is in the audit, and every tick would leave another.
+    hold = hold or refused(spec, doors.gateway, candidate.capability_id, doors.findings.studio_id)
+    return None if hold is None else hold.sentence
+
+
+def _propose(
+    spec: SwarmSpec, doors: Doors, known: _Known, candidate: ProposalCandidate, done: Tick
+) -> str | None:
+    """Propose one candidate, or count why it is not; return why the swarm has to stop before it, if so."""
+    actor = spec.actor(doors.findings.studio_id)
     capability = doors.registry.get(candidate.capability_id)
     owner = known.owner_of(candidate)
     if capability is not None and capability.is_owner_required and owner is None:
+        if known.owners is None:
+            return "There is no whole read of the batches to tell whose they are; the next one does."
         done.suppressed[Why.OWNER_UNKNOWN.value] += 1
-        return True
+        return None
     try:
         made = doors.gateway.propose(
             actor,
@@ -206,14 +219,16 @@ def _propose(spec: SwarmSpec, doors: Doors, known: _Known, candidate: ProposalCa
             predicted_effects=candidate.predicted_effects,
             is_draft=spec.is_draft_only,
         )
-    except (DeniedError, BadRequestError):
+    except (DeniedError, BadRequestError) as error:
+        if isinstance(error, DeniedError) and is_about_swarm(error.decision.code):
+            return f"Refused {candidate.capability_id}: {error} ({error.decision.code})"
         done.suppressed[Why.REFUSED.value] += 1
-        return True
+        return None
     if made.requester_id == actor.actor_id:
         done.emitted.append(made.proposal_id)
     else:  # somebody else asked for it under the same key
         done.suppressed[Why.ALREADY_PROPOSED.value] += 1
-    return True
+    return None
 
 
 def _tell(spec: SwarmSpec, doors: Doors, done: Tick, after: int) -> None:

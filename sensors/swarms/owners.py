@@ -13,8 +13,8 @@ from resources.rows import Completeness
 class Owners(Protocol):
     """Tells who owns the batches of some ids."""
 
-    def of(self, document_ids: Collection[str]) -> Mapping[str, str]:
-        """Return document id -> pseudonymous uid; those that are not known are not in it."""
+    def of(self, document_ids: Collection[str]) -> Mapping[str, str] | None:
+        """Return document id -> pseudonymous uid, those of nobody left out; null: it cannot be told now."""
 
 
 class OwnersInReads:
@@ -23,16 +23,19 @@ class OwnersInReads:
     def __init__(self, history: History, raw: RawStore) -> None:
         self._history, self._raw = history, raw
 
-    def of(self, document_ids: Collection[str]) -> Mapping[str, str]:
-        """Return document id -> uid of its owner; empty when the read is not there (any more)."""
+    def of(self, document_ids: Collection[str]) -> Mapping[str, str] | None:
+        """Return document id -> uid of its owner; null when there is no such read, or not any more.
+
+        What was not read is not nobody's: then the swarm waits for the next read.
+        """
         if not document_ids:
             return {}
         read = self._history.latest_read("firestore", "batches", completeness=Completeness.FULL)
         if read is None or read.raw_url is None:
-            return {}
+            return None
         try:
             table = self._raw.open_table(read.raw_url, ["document_id", "owner_uid"])
         except FileNotFoundError:
-            return {}
+            return None
         rows = table.filter(pc.field("document_id").isin(list(document_ids))).to_pylist()
         return {row["document_id"]: row["owner_uid"] for row in rows if row["owner_uid"]}

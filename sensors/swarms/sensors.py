@@ -1,7 +1,8 @@
 """The swarms in Dagster: one sensor per department, made from its declaration."""
 
 import json
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import dagster as dg
 
@@ -18,6 +19,7 @@ from sensors.swarms.owners import OwnersInReads
 from sensors.swarms.spec import SWARMS, SwarmSpec
 
 INTERVAL_SECONDS = 15
+_MOST: Final = 2**63 - 1  # what a number in the database can be
 
 
 def build_swarm_sensors(settings: Settings) -> list[dg.SensorDefinition]:
@@ -51,27 +53,37 @@ def build_swarm_sensor(settings: Settings, spec: SwarmSpec) -> dg.SensorDefiniti
         clock: dg.ResourceParam[Clock],
     ) -> dg.SkipReason:
         doors = Doors(findings, swarms, gateway, ledger, OwnersInReads(history, raw), clock)
-        done = tick(spec, doors, after=number_of(context.cursor), timezone=settings.timezone)
+        number, kept_at = place_of(context.cursor)
+        done = tick(spec, doors, after=number, kept_at=kept_at, timezone=settings.timezone)
         told = done.told()
         if done.emitted or done.suppressed:
             context.log.info("%s: %s", spec.department, sentence(done), extra=told)
-        context.update_cursor(json.dumps(told, sort_keys=True))
+        place = {"keptAt": None if done.kept_at is None else done.kept_at.isoformat()}
+        context.update_cursor(json.dumps(told | place, sort_keys=True))
         return dg.SkipReason(sentence(done))
 
     return swarm_sensor
 
 
-def number_of(cursor: str | None) -> int:
-    """Return the number a cursor holds; 0 when there is none yet."""
-    if not cursor:
-        return 0
-    held: Any = json.loads(cursor)
-    return int(held["number"])
+def place_of(cursor: str | None) -> tuple[int, datetime | None]:
+    """Return the number a cursor holds and when its revision was kept; 0 and null when it holds none.
+
+    A cursor that cannot be read holds none: everything is dealt with anew, and nothing proposed twice.
+    """
+    try:
+        held: Any = json.loads(cursor or "{}")
+        number, kept_at = held["number"], held.get("keptAt")
+        if type(number) is not int or not 0 < number <= _MOST:
+            return 0, None
+        return number, None if kept_at is None else datetime.fromisoformat(kept_at)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return 0, None
 
 
 def sentence(done: Tick) -> str:
     """Return what a tick did, for people."""
     parts = [f"{len(done.emitted)} proposed"] if done.emitted else []
     parts += [f"{count} {why.replace('_', ' ')}" for why, count in sorted(done.suppressed.items())]
+    parts += ["Began anew: the cursor was of another database"] if done.is_anew else []
     parts += [done.held] if done.held else []
     return "; ".join(parts) or "No new finding."

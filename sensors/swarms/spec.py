@@ -37,6 +37,12 @@ class QuietHours:
             return self.begins <= local < self.ends
         return local >= self.begins or local < self.ends
 
+    def until(self, at: datetime, timezone: str) -> datetime:
+        """Return when quiet hours that hold at an instant are over."""
+        local = at.astimezone(ZoneInfo(timezone))
+        ends = datetime.combine(local.date(), self.ends, local.tzinfo)
+        return ends if ends > local else ends + timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class SwarmSpec:
