@@ -52,6 +52,9 @@ def list_(
     with _open(home, actor) as (desk, kept, _):
         found = [one for one in kept.open(department) if kind in {None, one.finding.kind}]
         timezone = desk.settings.timezone
+    known = [spec.department for spec in SWARMS]
+    if not found and department not in {None, *known}:
+        raise CockpitError(f"There is no such department. There are: {', '.join(known)}.", "", exit_code=2)
     if is_json:
         print_json({"open": len(found), "findings": [finding_told(one) for one in found[:limit]]})
         return 0
@@ -60,7 +63,8 @@ def list_(
     if len(found) > limit:
         print(f"{len(found) - limit} more; --limit shows them.")
     if not found:
-        print("Nothing is open.")
+        is_all = department is None and kind is None
+        print("Nothing is open." if is_all else "Nothing of that is open.")
     return 0
 
 
@@ -86,7 +90,7 @@ def show(*, home: Path | None, is_json: bool, actor: Actor, finding_id: str) -> 
     print(f"  Next step: {visible(finding.next_step)}")
     print(f"  Confidence {finding.confidence:.2f}; could be proposed: {finding.capability_id or 'nothing'}")
     for link in finding.evidence:
-        print(f"  Evidence: {link.asset} {link.revision} {link.row or ''}".rstrip())
+        print(f"  Evidence: {link.asset} {visible(link.revision)} {visible(link.row or '')}".rstrip())
     for one in revisions:
         print(f"  Revision {one.revision}: {one.state}, {words.local_time(one.observed_at, timezone)}")
     for mark in marks:
@@ -115,8 +119,8 @@ def mark_(
     revision: int | None,
 ) -> int:
     """Say what a finding was worth: useful, noise (true, not worth a look) or wrong (not true)."""
-    # Whoever is no staff gets the gateway's no, which is in the audit; so the desk asks nobody here.
     with open_desk(home, actor) as desk, live_findings(desk.settings) as kept:
+        _refuse_others(desk, finding_id, Verdict(verdict), reason)
         seen = _found(kept, finding_id)
         if revision is not None and revision > seen.revision:
             raise CockpitError(
@@ -230,6 +234,15 @@ def _revision_told(one: StoredFinding) -> dict[str, Any]:
         "observedAt": _iso(one.observed_at),
         "contentHash": one.content_hash,
     }
+
+
+def _refuse_others(desk: Desk, finding_id: str, verdict: Verdict, reason: str) -> None:
+    """Let the gateway refuse whoever is no staff, for the audit, before they learn what was found."""
+    try:
+        desk.require_staff()
+    except CockpitError:
+        desk.gateway.mark_finding(desk.actor, finding_id, 1, verdict, reason)
+        raise
 
 
 @contextmanager

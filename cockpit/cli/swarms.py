@@ -1,8 +1,8 @@
 """``studio swarms``: which departments propose, what they proposed, and how to pause one."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -16,11 +16,13 @@ from policies.actors import Actor
 from policies.marks import SwarmControl, SwarmState
 from resources.clock import SystemClock
 from resources.postgres.swarms import Acceptance, Swarms
+from sensors.swarms.holds import Hold, hold_now
 from sensors.swarms.spec import SWARMS, SwarmSpec
 from studio_assets.doors import live_swarms
 
 _REASON = click.option("--reason", required=True, help="Why; kept with the change.")
 _DEPARTMENT = click.argument("department")
+_MOST_OF_A_REASON: Final = 200  # of one that may have a million letters; the audit has it whole
 
 
 @click.group(short_help="See and pause the departments' swarms.")
@@ -32,7 +34,7 @@ def swarms() -> None:
 @shared
 @acting
 def list_(*, home: Path | None, is_json: bool, actor: Actor) -> int:
-    """List the swarms: state, limits, proposals of the last day; and how findings were received."""
+    """List the swarms: what each proposed, what holds it now, and how findings were received."""
     with open_desk(home, actor) as desk:
         desk.require_staff()
         with live_swarms(desk.settings) as kept:
@@ -111,12 +113,15 @@ def _told(spec: SwarmSpec, desk: Desk, kept: Swarms) -> dict[str, Any]:
     hours, control = spec.quiet_hours, kept.controls().get(spec.department)
     emitted = [each for each in desk.events("swarm", spec.department) if each.name.endswith(":emitted")]
     is_paused = control is not None and control.kind is SwarmState.PAUSED
+    timezone = desk.settings.timezone
+    hold = hold_now(spec, kept, desk.ledger, desk.gateway, now=now, timezone=timezone)
     return {
         "department": spec.department,
         "owner": spec.owner,
         "state": "paused" if is_paused else "running",
         "control": None if control is None else _control_told(control),
-        "isQuiet": hours.holds(now, desk.settings.timezone),
+        "held": None if hold is None else _hold_told(hold),
+        "isQuiet": hours.holds(now, timezone),
         "quietHours": [f"{hours.begins:%H:%M}", f"{hours.ends:%H:%M}"],
         "throttle": {
             "most": spec.throttle.most,
@@ -129,12 +134,17 @@ def _told(spec: SwarmSpec, desk: Desk, kept: Swarms) -> dict[str, Any]:
     }
 
 
+def _hold_told(hold: Hold) -> dict[str, Any]:
+    until = None if hold.until is None else _iso(hold.until)
+    return {"why": str(hold.why), "sentence": hold.sentence, "until": until}
+
+
 def _control_told(control: SwarmControl) -> dict[str, Any]:
     return {
         "kind": str(control.kind),
         "by": control.by,
         "reason": control.reason,
-        "at": control.at.isoformat().replace("+00:00", "Z"),
+        "at": _iso(control.at),
     }
 
 
@@ -144,6 +154,14 @@ def _line(told: dict[str, Any]) -> str:
         f"{told['department']:<12} {told['state']:<8} {told['proposedLastDay']} proposed in a day "
         f"(at most {told['throttle']['most']}), quiet {begins} to {ends}"
     )
+    held = told["held"]
     if told["state"] == "paused":
-        line += f"; paused by {visible(told['control']['by'])}: {visible(told['control']['reason'])}"
+        reason = visible(told["control"]["reason"][:_MOST_OF_A_REASON])
+        line += f"; PAUSED by {visible(told['control']['by'])}: {reason}"
+    elif held is not None:
+        line += f"; HELD: {held['sentence']}"
     return line
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -3,6 +3,8 @@
 import json
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,8 +15,9 @@ from policies.actors import Actor, ActorKind
 from resources.findings import Severity
 from resources.postgres.audit_log import AuditLog
 from resources.postgres.engine import app_engine
+from sensors.swarms.spec import SWARMS, QuietHours
 from tests.integration.governance.governed import ANA, STUDIO
-from tests.integration.governance.test_swarms import Swarm, missing, stalled
+from tests.integration.governance.test_swarms import ALWAYS, Swarm, missing, stalled
 
 pytestmark = pytest.mark.integration
 MEMBER = Actor(ActorKind.HUMAN, "member-1", STUDIO)
@@ -101,6 +104,48 @@ def test_a_pause_is_given_shown_and_ended(ask, swarm):
     operations = ask("swarms", "list")[1]["swarms"][0]
     assert (operations["state"], operations["proposedLastDay"]) == ("running", 2)
     assert operations["lastEmittedAt"] is not None
+
+
+def test_what_holds_a_swarm_now_is_listed(ask, swarm, monkeypatch):
+    """At two in the morning, too: each line says why nothing is proposed, and until when."""
+    until = (datetime.now(ZoneInfo("America/Phoenix")) + timedelta(hours=2)).replace(
+        minute=0, second=0, microsecond=0
+    )
+    quiet = QuietHours((until - timedelta(hours=4)).time(), until.time())
+    asleep, awake = replace(SWARMS[1], quiet_hours=quiet), replace(SWARMS[0], quiet_hours=ALWAYS)
+    monkeypatch.setattr(swarms, "SWARMS", (awake, asleep))
+    held = [each["held"] for each in ask("swarms", "list")[1]["swarms"]]
+    assert (held[0], held[1]["why"]) == (None, "quiet_hours")
+    assert datetime.fromisoformat(held[1]["until"]) == until
+    lines = ask("swarms", "list", is_json=False)[1].splitlines()
+    assert "HELD" not in lines[0]
+    assert f"HELD: Quiet hours, {quiet.begins:%H:%M} to {until:%H:%M} studio time." in lines[1]
+    swarm.governed.gateway.halt(ANA, "Something smells of smoke.")
+    lines = ask("swarms", "list", is_json=False)[1].splitlines()[:2]
+    assert all("HELD: The kill switch is on" in line for line in lines)
+    reason = "Too much at once. \x1b[2J" + "x" * 5000
+    assert ask("swarms", "pause", "operations", "--reason", reason)[0] == 0
+    told = ask("swarms", "list", is_json=False)[1].splitlines()[0]
+    assert ("PAUSED by ana: Too much at once. \\x1b[2J" in told, len(told) < 500) == (True, True)
+
+
+def test_whoever_is_no_staff_learns_nothing_of_what_was_found(ask):
+    """Neither that there is such a finding, nor that there is none; and the no is in the audit."""
+    told = [
+        ask("findings", "mark", id_, "useful", "--reason", "It was looked at.", actor=MEMBER)
+        for id_ in (stalled(1).finding_id, "fnd_", "fnd_nothing")
+    ]
+    assert told[0] == told[1] == told[2]
+    assert told[0][1]["decision"]["code"] == "STAFF_REQUIRED"
+
+
+def test_a_department_nobody_knows_is_not_a_calm_one(ask):
+    code, told = ask("findings", "list", "--department", "operation")
+    assert (code, "There are: operations, finance" in told["error"]) == (2, True)
+    assert ask("findings", "list", "--department", "marketing", is_json=False) == (
+        0,
+        "Nothing of that is open.\n",
+    )
 
 
 def test_a_person_turns_a_flag_into_a_proposal_once(ask, swarm):
