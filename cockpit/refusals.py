@@ -16,7 +16,9 @@ def of_gateway(error: Exception) -> tuple[str, str, int] | None:
     if isinstance(error, BadRequestError):
         return f"{error} Nothing was stored.", "Mend the request and send it again.", 2
     if isinstance(error, LedgerRefusedError):
-        return f"{error} Nothing was changed.", "Look at it again: ./studio proposals show ID.", 1
+        kept = "Nothing was changed."
+        what = str(error) if kept in str(error) else f"{error} {kept}"
+        return what, "Look at it as it is now, then decide again.", 1
     if isinstance(error, OutcomeUnknownError):
         return str(error), "Look before trying again: ./studio proposals show ID.", CANNOT_RUN
     return None

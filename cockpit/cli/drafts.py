@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from cockpit.cli.desk_words import visible
 from cockpit.cli.identity_option import acting
 from cockpit.cli.options import print_json, shared
 from cockpit.desk import Desk, open_desk
@@ -27,6 +28,7 @@ _REVISION: Final = click.option(
     "--revision", type=click.IntRange(1), help="The revision you saw (default: the newest)."
 )
 _LEAST_OF_AN_ID: Final = 4
+_NO_HASH: Final = "0" * 64
 
 
 @click.group(short_help="Read marketing drafts and take them through review.")
@@ -150,8 +152,8 @@ def _review(  # noqa: PLR0917 - what one review is made of
     is_json: bool,
 ) -> int:
     """Give a draft another status; the gateway decides, and the database writes the next revision."""
-    # Whoever is no staff gets the gateway's no, which is in the audit; so the desk asks nobody here.
     with open_desk(home, actor) as desk, live_drafts(desk.settings) as kept:
+        _refuse_others(desk, draft_id, to_status, reason)
         seen = _found(kept, draft_id)
         if revision not in {None, seen.revision}:
             raise CockpitError(
@@ -159,6 +161,7 @@ def _review(  # noqa: PLR0917 - what one review is made of
                 f"Look at it again: ./studio drafts show {seen.draft.draft_id}",
                 exit_code=1,
             )
+        _require_step(seen, to_status)
         if to_status is not DraftStatus.REJECTED:
             _require_true(seen, SystemClock().now())
         desk.gateway.review_draft(
@@ -173,6 +176,39 @@ def _review(  # noqa: PLR0917 - what one review is made of
         now = _found(kept, seen.draft.draft_id)
         _show(now, kept.reviews(now.draft.draft_id), desk.settings.timezone, is_json=is_json)
     return 0
+
+
+def _refuse_others(desk: Desk, draft_id: str, to_status: DraftStatus, reason: str) -> None:
+    """Let the gateway refuse whoever is no staff, for the audit, before they learn what drafts there are."""
+    try:
+        desk.require_staff()
+    except CockpitError:
+        desk.gateway.review_draft(
+            desk.actor,
+            draft_id,
+            revision=1,
+            from_status=DraftStatus.DRAFT,
+            to_status=to_status,
+            before_hash=_NO_HASH,
+            reason=reason,
+        )
+        raise
+
+
+def _require_step(seen: StoredDraft, to_status: DraftStatus) -> None:
+    """Say what to do instead of a step that the database would refuse."""
+    if seen.status == to_status:
+        raise CockpitError(
+            f"It is {to_status} already, since revision {seen.revision}. Nothing was changed.",
+            f"./studio drafts show {seen.draft.draft_id} tells who said so.",
+            exit_code=1,
+        )
+    if to_status is DraftStatus.APPROVED and seen.status != DraftStatus.NEEDS_REVIEW:
+        raise CockpitError(
+            f"It is {seen.status}: somebody has to ask for its review first. Nothing was changed.",
+            f"./studio drafts submit {seen.draft.draft_id} --reason ...",
+            exit_code=1,
+        )
 
 
 def _require_true(seen: StoredDraft, now: datetime) -> None:
@@ -249,7 +285,7 @@ def _line(one: StoredDraft, timezone: str) -> str:
     told = draft.subject or draft.body.partition("\n")[0]
     return (
         f"{draft.draft_id}  r{one.revision:<3} {one.status:<21} {draft.channel:<16} "
-        f"{_when(one.at, timezone)}  {told}"
+        f"{_when(one.at, timezone)}  {visible(told)}"
     )
 
 
@@ -262,17 +298,18 @@ def _show(one: StoredDraft, reviews: list[StoredReview], timezone: str, *, is_js
     print(_line(one, timezone))
     print(f"{one.draft.template} {one.draft.template_version}, snapshot {one.snapshot_date}", end="")
     print(f" r{one.snapshot_revision}, hash {one.draft.content_hash[:12]}\n")
-    print(*([one.draft.subject, ""] if one.draft.subject else []), one.draft.body, sep="\n")
+    # The words hold what is called so in the cloud, and reasons what people typed.
+    lines = [*([one.draft.subject, ""] if one.draft.subject else []), *one.draft.body.split("\n")]
+    print(*map(visible, lines), sep="\n")
     print("\nRests on:")
     for fact in one.draft.facts["facts"]:
-        print(f"  {fact['id']}  {fact['name']} = {fact['value']}  ({fact['asset']} {fact['row']})")
+        rest = f"{fact['id']}  {fact['name']} = {fact['value']}  ({fact['asset']} {fact['row']})"
+        print(f"  {visible(rest)}")
     for each in wrong:
-        print(f"Not fit for review: {each}")
+        print(f"Not fit for review: {visible(each)}")
     for review in reviews:
-        print(
-            f"{_when(review.at, timezone)}  {review.by}: {review.from_status} -> {review.to_status}. ", end=""
-        )
-        print(review.reason)
+        step = f"{visible(review.by)}: {review.from_status} -> {review.to_status}. {visible(review.reason)}"
+        print(f"{_when(review.at, timezone)}  {step}")
     print("Nothing is published from here.")
 
 

@@ -155,6 +155,38 @@ def test_an_event_that_has_begun_cannot_be_approved_any_more(house, ask):
     assert (code, "have begun" in told["error"]) == (1, True)
 
 
+def test_a_step_that_cannot_be_taken_says_which_can(house, ask):
+    """Approved without having been submitted, or twice: nothing is written, and the next step is named."""
+    (kept,) = _keep(house, [_event_draft()])
+    id_ = kept.draft.draft_id
+    code, told = ask(BEN, "approve", id_, "--reason", WHY)
+    assert (code, "ask for its review first" in told["error"], id_ in told["remedy"]) == (1, True, True)
+    for step, who in (("submit", ANN), ("approve", BEN)):
+        assert ask(who, step, id_, "--reason", WHY)[0] == 0
+        code, told = ask(who, step, id_, "--reason", WHY)
+        assert (code, "already" in told["error"]) == (1, True)
+    assert len(house.drafts.reviews(id_)) == 2
+
+
+def test_a_member_learns_of_no_draft(house, ask):
+    """A draft that is there and one that is not get the same no, of the gateway."""
+    (kept,) = _keep(house, [_event_draft()])
+    told = [ask(MEMBER, "reject", id_, "--reason", WHY) for id_ in (kept.draft.draft_id, "drf_nothing")]
+    assert told[0] == told[1]
+    assert told[0][1]["decision"]["code"] == "STAFF_REQUIRED"
+
+
+def test_no_word_moves_the_cursor_of_who_reads(house, capsys):
+    """Neither what the cloud calls things nor what people gave as their reason."""
+    draft = _event_draft()
+    _keep(house, [replace(draft, subject="Raku \x1b[2J night", body=f"\x1b]0;x\x07{draft.body}")])
+    assert main(["drafts", "reject", draft.draft_id, "--reason", f"{WHY} \x1b[2J\x9b1A"]) == 0
+    assert main(["drafts", "list"]) == 0
+    said = capsys.readouterr().out
+    assert not {"\x1b", "\x07", "\x9b"} & set(said)
+    assert "It reads well and is true. \\x1b[2J\\x9b1A" in said
+
+
 def test_an_unknown_draft_is_told_plainly(house, ask):
     assert ask(ANN, "show", "drf_nothing") == (
         1,
