@@ -422,9 +422,14 @@ def test_staff_take_a_draft_on_from_there(swarm):
 
 
 def test_a_word_without_its_event_is_seen_and_a_tick_is_no_word(swarm):
-    """What was said by nobody turns the check red; the events of ticks and of words keep it green."""
+    """What was said by nobody turns the check red; the events of ticks and of words keep it green.
+
+    That of a tick that passed everything over, too: it was once taken for a pause that nobody had written.
+    """
     swarm.find(stalled())
     swarm.tick()
+    swarm.cursor = 0
+    assert swarm.tick().suppressed == {"already_proposed": 1}
     gateway = swarm.governed.gateway
     gateway.mark_finding(ANA, stalled().finding_id, 1, Verdict.USEFUL, "It was looked at.")
     gateway.pause_swarm(ANA, "operations", "The rules are being mended.")
