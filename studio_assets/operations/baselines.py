@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from studio_assets.operations.forecast import LEAST_ROUNDS, Forecaster
+from studio_assets.operations.habits import Habits
 from studio_assets.operations.series import DAY, WEEK, Floats, Series, series_of
 from studio_assets.operations.usual import Usual, deviations, growth_of, heaviness, scale_of
 
@@ -148,7 +149,7 @@ class _Walk:
     ) -> None:
         self._series, self._tuning = series, tuning
         self._values: list[float] = series.values.tolist()
-        self._forecaster = Forecaster(series)
+        self._forecaster, self._habits = Forecaster(series), Habits(series)
         has_days = len(series) > 0 and series.seconds[-1] - series.seconds[0] >= 2 * DAY
         fine = min(self._forecaster.per_day, _MOST_OF_A_DAY) if has_days else 1
         self._a_day = fine if fine > 1 else 0
@@ -189,6 +190,11 @@ class _Walk:
                 self._learn(at, value, value)
                 continue
             forecast = said[usual.best]
+            if self._is_habit(at, value, forecast, usual):
+                expected[at], verdicts[at] = forecast, True
+                self._recent.append(0.0)
+                self._learn(at, forecast, forecast)
+                continue
             score = self._score(at, value, said, usual)
             scores[at], expected[at], verdicts[at] = score, forecast, True
             self._take(at, value, forecast, score, usual)
@@ -205,9 +211,19 @@ class _Walk:
         least = max(usual.farthest * usual.scale(forecast) * self._gap(at), self._floor(at, forecast, 0.0))
         return abs(value - forecast) >= _UNSETTLED * self._tuning.enter * least
 
+    def _is_habit(self, at: int, value: float, forecast: float, usual: Usual) -> bool:
+        """Return whether a value would begin an event, had it not been there every day at this time."""
+        least = max(usual.farthest * usual.scale(forecast), self._floor(at, forecast, usual.deviation))
+        is_far = abs(value - forecast) >= self._tuning.enter * least
+        self._habits.note(at, value - forecast, is_far=is_far)
+        return is_far and self._began is None and self._habits.explain(at)
+
     def _unknown_weekend(self, at: int) -> float:
-        """Return how much further off a value may be on the first weekend of a series finer than daily."""
-        if not self._a_day or self._series.seconds[at] - self._series.seconds[0] >= WEEK:
+        """Return how much further off a value may be on the first weekend of a series finer than daily.
+
+        On the second as well where the series began with one: nothing could be said of that yet.
+        """
+        if not self._a_day or self._series.seconds[at] - self._series.seconds[0] >= WEEK + DAY:
             return 1.0
         return _FIRST_WEEKEND if self._days[at].weekday() >= _SATURDAY else 1.0
 

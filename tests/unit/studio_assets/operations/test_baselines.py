@@ -117,3 +117,25 @@ def test_errors_that_grow_with_the_value_are_no_events_where_it_is_large():
     values[24 * 25 + 3] *= 1.5
     points = [(START + timedelta(hours=n), value) for n, value in enumerate(values)]
     assert [(event.start - START) // timedelta(hours=1) for event in judge(points).events] == [24 * 25 + 3]
+
+
+def test_a_job_of_every_night_is_no_news_from_the_fourth_on():
+    """One value of five minutes; what is much higher or comes at another time is news still."""
+    noise, jobs, begin = random.Random(5), 100, datetime(2026, 3, 2, tzinfo=UTC)
+    values = [noise.gauss(2, 0.3) + (8 if at % 288 == jobs else 0) for at in range(9 * 288)]
+    values[7 * 288 + jobs] += 30
+    values[8 * 288 + jobs + 40] += 8
+    stamps = [begin + timedelta(minutes=5 * at) for at in range(len(values))]
+    told = [event.start for event in judge(zip(stamps, values, strict=True)).events]
+    assert [stamp for stamp in told if stamp >= stamps[4 * 288]] == [
+        stamps[7 * 288 + jobs],
+        stamps[8 * 288 + jobs + 40],
+    ]
+
+
+def test_the_second_weekend_of_a_series_that_began_with_one_is_no_event():
+    """Nothing was said yet while the first went by, so that nobody knows how weekends are."""
+    noise, begin = random.Random(6), datetime(2026, 3, 7, tzinfo=UTC)
+    stamps = [begin + timedelta(hours=at) for at in range(16 * 24)]
+    values = [noise.gauss(100, 3) - (18 if stamp.weekday() >= 5 else 0) for stamp in stamps]
+    assert judge(zip(stamps, values, strict=True)).events == ()
