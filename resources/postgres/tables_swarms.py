@@ -17,6 +17,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -120,6 +121,7 @@ DRAFT_REVIEWS = Table(
     described("after_hash", Text, "Content hash after; another one only when words were edited."),
     *_decision(),
     PrimaryKeyConstraint(*_DRAFT, name="draft_reviews_pkey"),
+    UniqueConstraint("studio_id", "audit_seq", name="draft_reviews_one_event"),
     ForeignKeyConstraint(list(_DRAFT), _key("marketing_drafts", *_DRAFT), name="draft_reviews_draft"),
     comment="One row per review of a draft by a person.",
 )
