@@ -11,7 +11,7 @@ from typing import Final
 from studio_assets.trust_safety.features import features
 from studio_assets.trust_safety.languages import has_small_words
 from studio_assets.trust_safety.model import Model, shipped_model
-from studio_assets.trust_safety.reading import ONLY_INSTRUCTIONS, Reading, read_report
+from studio_assets.trust_safety.reading import LONGEST_READ, ONLY_INSTRUCTIONS, Reading, read_report
 from studio_assets.trust_safety.reasons import (
     INSTRUCTION,
     LEARNT,
@@ -95,7 +95,10 @@ class Triage:
         if worst is not None and (not sure or worst.doubt >= _SERIOUS_DOUBT):
             reason = worst.reason
             return self._told(text, reading, reason.category, reason.severity, UNSURE, worst.probability)
-        return self._sure(text, reading, max(sure, key=lambda one: one.probability))
+        mild = max(sure, key=lambda one: one.probability)
+        if len(text) > LONGEST_READ:  # what was not read may be a complaint
+            return self._told(text, reading, mild.reason.category, mild.reason.severity, UNSURE, 0.0)
+        return self._sure(text, reading, mild)
 
     def _judge(self, words: tuple[str, ...]) -> Judged | None:
         """Return what a sentence is about; null for words that only tell the reader what to do."""

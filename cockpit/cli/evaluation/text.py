@@ -14,6 +14,8 @@ from studio_assets.trust_safety.triage import Suggestion, Triage
 
 COLUMN = "text"
 _LONGEST_CELL = 10_000_000
+_LONGEST_HEADER = 10_000
+_DELIMITERS = ",;\t|"
 _REMEDY = "The file needs a header line with a column called text, and one text per row, as UTF-8 CSV."
 
 
@@ -60,7 +62,7 @@ def read_texts(file: Path) -> list[str]:
     if not content.strip():
         raise CockpitError(f"{file} is empty.", _REMEDY, exit_code=2)
     limit = csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=_delimiter(content), strict=True)
     try:
         return list(_cells(reader, file))
     except csv.Error as error:
@@ -68,6 +70,15 @@ def read_texts(file: Path) -> list[str]:
         raise CockpitError(what, _REMEDY, exit_code=2) from error
     finally:
         csv.field_size_limit(limit)
+
+
+def _delimiter(content: str) -> str:
+    """Return what parts the columns: a comma, unless only another sign makes the header name the column."""
+    for delimiter in _DELIMITERS:
+        names = next(csv.reader(io.StringIO(content[:_LONGEST_HEADER], newline=""), delimiter=delimiter), [])
+        if COLUMN in (name.strip().lower() for name in names):
+            return delimiter
+    return _DELIMITERS[0]
 
 
 def _cells(reader: Any, file: Path) -> Iterator[str]:

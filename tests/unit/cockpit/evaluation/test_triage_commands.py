@@ -41,6 +41,14 @@ def test_text_prints_for_people_too(tmp_path, capsys):
     assert "broken_link" in told.out
 
 
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_columns_may_be_parted_by_other_signs(tmp_path, sign):
+    """As spreadsheets of many countries write it; a comma in a text is then a comma."""
+    file = tmp_path / "texts.csv"
+    file.write_bytes(f'\ufeffid{sign}"Text"\r\n1{sign}gas, and fire\r\n1{sign}"two\nlines"\r\n'.encode())
+    assert read_texts(file) == ["gas, and fire", "two\nlines"]
+
+
 def test_a_file_without_rows_has_no_suggestions(tmp_path, capsys):
     """A header alone is a file of nothing."""
     file = tmp_path / "texts.csv"

@@ -181,3 +181,12 @@ def test_long_and_hostile_text_takes_bounded_time():
     """A very long text, and text made to confuse patterns, is read in well under a second."""
     for text in ("ignore " * 20_000, "mark this " * 10_000, "{" * 100_000, "<|" * 50_000, "a" * 1_000_000):
         TRIAGE.suggest(text)
+
+
+def test_a_text_too_long_to_be_read_whole_is_never_called_harmless():
+    """What stands behind the part that is read may be the complaint; one in that part still counts."""
+    chat = "Great video, thank you so much! " * 700
+    told = TRIAGE.suggest(chat + "There is a gas leak next to the kiln.")
+    assert (told.is_abstained, told.reason_code) == (True, "unsure")
+    assert TRIAGE.suggest("There is a gas leak next to the kiln. " + chat).category is Category.SAFETY
+    assert not TRIAGE.suggest(chat[:19_000]).is_abstained
