@@ -33,7 +33,7 @@ from sensors.governance import (
     build_governance_schedules,
     build_red_checks_sensor,
 )
-from sensors.refresh import build_refresh_schedule, build_retention_schedule
+from sensors.refresh import build_closing_schedule, build_refresh_schedule, build_retention_schedule
 from sensors.run_failures import build_run_failure_sensor
 from sensors.swarms.sensors import build_swarm_sensors
 from studio_assets.checks.cloud_truth import build_cloud_truth_checks
@@ -138,6 +138,7 @@ def build_defs(
         ],
         schedules=[
             build_refresh_schedule(settings),
+            build_closing_schedule(settings),
             build_retention_schedule(settings),
             *build_governance_schedules(settings),
             build_checkpoint_schedule(settings),

@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 import yaml
 
 from resources.settings import Settings
+from sensors.refresh import build_closing_schedule, build_refresh_schedule
 from studio_assets.checks.marketing import RULES_IN_WORDS
 from studio_assets.checks.rules import BLOCKING, Check, checks_of
 from studio_assets.checks.trust_safety import OF_SUGGESTIONS
@@ -99,7 +102,7 @@ def test_jobs_schedules_sensors_and_resources_are_these(repository):
     } <= set(repository.job_names)
     assert {schedule.name for schedule in repository.schedule_defs} == {
         *("refresh_schedule", "retention_schedule", "governance_schedule", "governance_full_schedule"),
-        "checkpoint_schedule",
+        *("closing_schedule", "checkpoint_schedule"),
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         *("automation_sensor", "freshness_sensor", "run_failure_sensor", "red_checks_sensor"),
@@ -180,14 +183,25 @@ def test_rebuilding_a_past_day_makes_only_what_the_past_has(repository):
     }
 
 
+def test_what_schedules_ask_for_is_what_their_jobs_take(repository, tmp_path):
+    """Today's run and the closing of yesterday say how to read, in the words of their own jobs."""
+    settings = Settings(home=tmp_path, studio_id="teststudio")
+    midnight = datetime(2026, 11, 20, 0, 15, tzinfo=ZoneInfo(settings.timezone))
+    for build in (build_refresh_schedule, build_closing_schedule):
+        schedule = build(settings)
+        with (
+            dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+            dg.build_schedule_context(instance=instance, scheduled_execution_time=midnight) as context,
+        ):
+            asked = schedule(context)
+        assert dg.validate_run_config(repository.get_job(schedule.job_name), asked.run_config)
+
+
 def test_today_is_a_partition_and_history_begins_where_settings_say(tmp_path):
     settings = Settings(home=tmp_path, history_start="2026-10-01")
     graph = build_defs(settings).get_repository_def().asset_graph
     partitioned = [key for key in graph.get_all_asset_keys() if key.path[1] == "studio_state"]
     keys = graph.get(partitioned[0]).partitions_def.get_partition_keys()
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
-
     assert keys[0] == "2026-10-01"
     assert keys[-1] == datetime.now(ZoneInfo(settings.timezone)).date().isoformat()
 
