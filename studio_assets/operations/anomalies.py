@@ -5,7 +5,7 @@ stands here; how a departure is told from ordinary unrest is in ``baselines``.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -23,8 +23,6 @@ from studio_assets.studio_state.predicates import Moment, Tables
 ANOMALIES: Final = "counter_baselines"
 MOST_ROWS: Final = 40
 LEAST_DAYS: Final = 28
-OF_COUNTERS: Final = Tuning(enter=4.0)
-"""Eleven numbers are looked at every day: each has to be further off than a single series would."""
 SHOWN_DAYS: Final = 2
 CLOSURE_ECHO_DAYS: Final = 2
 
@@ -103,7 +101,6 @@ class Departure:
 def departures(
     history: Mapping[str, Sequence[tuple[date, int]]],
     calendar: StudioCalendar,
-    tuning: Tuning | None = None,
 ) -> list[Departure]:
     """Return the departures of every watched number, in order of their first day.
 
@@ -111,13 +108,11 @@ def departures(
         history: ``section.name`` -> the number at the end of each day, in any order; days may be missing.
         calendar: Closed days are neither judged nor learnt from; on the first ones after them work piles up,
             and only what is very far off is told.
-        tuning: How to judge; the smallest change is each number's own.
     """
     found: list[Departure] = []
-    base = replace(tuning or OF_COUNTERS, least_history=LEAST_DAYS)
     for counter, watched in WATCHED.items():
         points = [(_noon(day), float(value)) for day, value in history.get(counter, ())]
-        mine = replace(base, least_change=float(watched.least_change))
+        mine = Tuning(least_history=LEAST_DAYS, least_change=float(watched.least_change))
         for event in judged(points, calendar, mine).events:
             is_more = event.observed > event.expected
             if (is_more and watched.is_up) or (not is_more and watched.is_down):

@@ -41,15 +41,15 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "updated_at",
         ),
         "reservations": (
-            *("status", "load_status", "firing_type", "estimated_half_shelves", "linked_batch_id"),
+            *("status", "load_status", "estimated_half_shelves", "linked_batch_id"),
             *("preferred_window_latest_date", "assigned_station_id", "pickup_window_status"),
             "pickup_window_confirmed_end",
             *("ready_for_pickup_at", "is_archived", "arrived_at", "created_at"),
         ),
-        "kilns": ("name", "type", "status", "updated_at"),
+        "kilns": ("name", "status", "updated_at"),
         "kiln_firings": ("kiln_id", "start_at", "end_at", "status", "unloaded_at"),
-        "agent_requests": ("status", "kind", "created_at", "updated_at"),
-        "event_signups": ("event_id", "status", "payment_status", "checked_in_at"),
+        "agent_requests": ("status", "created_at", "updated_at"),
+        "event_signups": ("status", "payment_status", "checked_in_at"),
         "event_charges": ("signup_id", "paid_at"),
     }
 )

@@ -47,7 +47,7 @@ def waiting_loads(case: Case, since: datetime) -> list[tuple[str, datetime]]:
 
 def _ordinary_kilns(case: Case) -> list[dict[str, Any]]:
     table = case.tables["kilns"]
-    rows = rows_of(table, masks.is_set(table, "document_id"), "name", "type", "status", "updated_at")
+    rows = rows_of(table, masks.is_set(table, "document_id"), "name", "status", "updated_at")
     return [row for row in rows if not is_raku(row["document_id"]) and not is_raku(row["name"])]
 
 

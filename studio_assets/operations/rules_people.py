@@ -22,7 +22,7 @@ def request_ageing(case: Case) -> Iterator[Finding]:
             masks.is_one_of(table, "status", (status,), if_missing=status == "new"),
             masks.is_before(table, column, case.days_ago(days)),
         )
-        for row in rows_of(table, waits, column, "kind"):
+        for row in rows_of(table, waits, column):
             since = row[column]
             if case.open_days_since(since) <= days:
                 continue

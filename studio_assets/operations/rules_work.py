@@ -239,7 +239,7 @@ def reservations_past_window(case: Case) -> Iterator[Finding]:
         masks.not_(masks.is_one_of(table, "load_status", ("loading", "loaded"))),
         masks.is_before(table, "preferred_window_latest_date", case.moment.as_of),
     )
-    for row in rows_of(table, waiting, "preferred_window_latest_date", "status"):
+    for row in rows_of(table, waiting, "preferred_window_latest_date"):
         latest = row["preferred_window_latest_date"]
         lost = case.calendar.closed_days(latest, limits.window_days)
         if case.moment.as_of < case.calendar.after_open_days(latest, limits.past_window_open_days + lost):
@@ -258,16 +258,11 @@ def reservations_past_window(case: Case) -> Iterator[Finding]:
 
 
 def waiting_reservations(case: Case) -> list[dict[str, Any]]:
-    """Return reservations that still want a firing, with ``arrived_at``, size, station and kind of firing."""
+    """Return reservations that still want a firing, with ``arrived_at``, size and station."""
     table = case.tables["reservations"]
     mask = masks.all_of(
         _is_open(table),
         masks.not_(masks.is_set(table, "ready_for_pickup_at")),
         masks.not_(masks.is_one_of(table, "load_status", ("loading", "loaded"))),
     )
-    return rows_of(
-        table,
-        mask,
-        *("arrived_at", "estimated_half_shelves", "assigned_station_id", "firing_type", "created_at"),
-        "linked_batch_id",
-    )
+    return rows_of(table, mask, "arrived_at", "estimated_half_shelves", "assigned_station_id", "created_at")

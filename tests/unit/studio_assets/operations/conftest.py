@@ -15,13 +15,14 @@ AS_OF = datetime(2026, 3, 20, 7, tzinfo=UTC)
 
 
 def tables_of(rows):
-    """Return every table the rules look at; columns nobody names are null."""
+    """Return every table with the columns the rules look at, and no others; those nobody names are null."""
     found = {}
     for name in COLUMNS:
         schema = arrow_schema(catalog.collection(name))
         whole = [{field.name: row.get(field.name) for field in schema} for row in rows.get(name, ())]
         nullable = pa.schema([field.with_nullable(True) for field in schema])
-        found[name] = pa.Table.from_pylist(whole, schema=nullable)
+        table = pa.Table.from_pylist(whole, schema=nullable)
+        found[name] = table.select(["document_id", *COLUMNS[name]])
     return found
 
 

@@ -1,6 +1,7 @@
 """The rules of operations: each finds its trouble at its limit, not before, nor when it is mended."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -53,6 +54,16 @@ def test_a_quiet_studio_has_no_finding(case_of):
     )
     assert {name: rows for name, rows in find_all(case).items() if rows} == {}
     assert find_all(case).keys() == RULES.keys()
+
+
+def test_the_rules_look_at_every_column_that_is_loaded(case_of):
+    """And at no other: the tables of these tests hold no more."""
+    case = case_of(reservations=[reservation(ready_for_pickup_at=ago(days=1))])
+    for name, columns in COLUMNS.items():
+        for column in columns:
+            tables = {**case.tables, name: case.tables[name].drop_columns([column])}
+            with pytest.raises(KeyError):
+                find_all(replace(case, tables=tables))
 
 
 def test_work_that_was_passed_over_is_stalled(case_of):
