@@ -5,7 +5,7 @@ what the finding is about, and how many of its links lead nowhere or to what was
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -59,10 +59,20 @@ def judge_findings(
         kept: Open findings; without any, every check holds.
         missing: Links that lead nowhere (see ``unresolved``).
     """
-    found = list(kept)
-    broken: dict[str, list[str]] = {name: [] for name in FINDINGS_IN_WORDS}
-    if found:
-        for name, outcomes in judge_facts(finding_facts(found, missing), RULES).items():
+    return broken_rules(finding_facts(kept, missing), RULES, FINDINGS_IN_WORDS)
+
+
+def broken_rules(facts: pa.Table, rules: Sequence[Rule], checks: Iterable[str]) -> dict[str, list[str]]:
+    """Return check -> what breaks it, in words that repeat no fact but a thing's ``name``.
+
+    Args:
+        facts: One row per thing; without any, every check holds.
+        rules: What must hold of its columns.
+        checks: All that the rules belong to.
+    """
+    broken: dict[str, list[str]] = {check: [] for check in checks}
+    if facts.num_rows:
+        for name, outcomes in judge_facts(facts, rules).items():
             for check, outcome in outcomes.items():
                 if not outcome.holds:
                     broken[check].append(f"{name}: {', '.join(dict.fromkeys(outcome.broken))}")

@@ -13,9 +13,9 @@ from resources.postgres.drafts import Drafts, StoredDraft
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.settings import Settings
-from studio_assets.checks.expectations import judge_facts
 from studio_assets.checks.findings import (
     FINDINGS_IN_WORDS,
+    broken_rules,
     column_rule,
     is_full_snapshot,
     judge_findings,
@@ -92,14 +92,7 @@ def judge_drafts(standing: Iterable[StoredDraft], not_full: Collection[str] = ()
         standing: Newest revisions; without any, every check holds.
         not_full: Ids of drafts whose snapshot is not there or not full.
     """
-    found = list(standing)
-    broken: dict[str, list[str]] = {name: [] for name in RULES_IN_WORDS}
-    if found:
-        for name, outcomes in judge_facts(draft_facts(found, not_full), RULES).items():
-            for check, outcome in outcomes.items():
-                if not outcome.holds:
-                    broken[check].append(f"{name}: {', '.join(dict.fromkeys(outcome.broken))}")
-    return broken
+    return broken_rules(draft_facts(standing, not_full), RULES, RULES_IN_WORDS)
 
 
 def draft_facts(standing: Iterable[StoredDraft], not_full: Collection[str]) -> pa.Table:
