@@ -6,7 +6,7 @@ names a member, and of free text only the studio's own titles and kiln names, wh
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from studio_assets.marketing.claims import is_quotable
+from studio_assets.studio_state.predicates import KILN_UNAVAILABLE
 
 EVENTS: Final = "cloud_truth/events"
 FIRINGS: Final = "cloud_truth/kiln_firings"
@@ -36,9 +37,10 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """All that is ever read, by collection."""
 AHEAD: Final = timedelta(days=21)
-_SEATED: Final = frozenset({"ticketed", "offered", "checked_in"})
-_FIRING_AHEAD: Final = frozenset({"scheduled", "queued", "loading", "loaded"})
-_KILN_OUT: Final = frozenset({"maintenance", "offline"})
+SEATED: Final = frozenset({"ticketed", "offered", "checked_in"})
+"""Statuses of signups that have a place."""
+FIRING_AHEAD: Final = frozenset({"scheduled", "queued", "loading", "loaded"})
+"""Statuses of firings that have not begun."""
 _CYCLES: Final = {
     "bisque": "bisque firing",
     "glaze": "glaze firing",
@@ -173,7 +175,7 @@ def fact_sheet(tables: Mapping[str, pa.Table], basis: Basis) -> FactSheet:
     kiln that is out of order, a window that ends before it begins.
     """
     rows = {name: tables[name].select(list(columns)).to_pylist() for name, columns in COLUMNS.items()}
-    seated = Counter(row["event_id"] for row in rows["event_signups"] if row["status"] in _SEATED)
+    seated = Counter(row["event_id"] for row in rows["event_signups"] if row["status"] in SEATED)
     kilns = {row["document_id"]: row for row in rows["kilns"]}
     events = [one for row in rows["events"] if (one := _event(row, seated, basis)) is not None]
     firings = [one for row in rows["kiln_firings"] if (one := _firing(row, kilns, basis)) is not None]
@@ -236,9 +238,14 @@ def _free_seats(row: Mapping[str, Any], signed_up: int) -> int | None:
 def _firing(row: Mapping[str, Any], kilns: Mapping[str, Mapping[str, Any]], basis: Basis) -> Row | None:
     start, end, firing = row["start_at"], row["end_at"], row["document_id"]
     cycle, kiln = _CYCLES.get(row["cycle_type"] or ""), kilns.get(row["kiln_id"] or "")
-    if row["status"] not in _FIRING_AHEAD or row["unloaded_at"] is not None or cycle is None:
+    if row["status"] not in FIRING_AHEAD or row["unloaded_at"] is not None or cycle is None:
         return None
-    if start is None or end is None or end <= start or (kiln is not None and kiln["status"] in _KILN_OUT):
+    if (
+        start is None
+        or end is None
+        or end <= start
+        or (kiln is not None and kiln["status"] in KILN_UNAVAILABLE)
+    ):
         return None
     if not basis.as_of < start <= basis.as_of + AHEAD:
         return None
@@ -258,8 +265,3 @@ def _firing(row: Mapping[str, Any], kilns: Mapping[str, Mapping[str, Any]], basi
 
 def _instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat()
-
-
-def facts_in(sheet: FactSheet) -> Iterator[Fact]:
-    """Yield every fact of a sheet."""
-    yield from sheet.by_id().values()

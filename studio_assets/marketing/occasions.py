@@ -17,8 +17,18 @@ import pyarrow as pa
 from resources.findings import MOST_EVIDENCE, Finding, FindingEvidence, Severity, StoredFinding
 from studio_assets.marketing.channels import Channel
 from studio_assets.marketing.drafts import draft_id, past_instants, week_topic
-from studio_assets.marketing.facts import COLUMNS, EVENTS, FIRINGS, Basis, Fact, FactSheet
+from studio_assets.marketing.facts import (
+    COLUMNS,
+    EVENTS,
+    FIRING_AHEAD,
+    FIRINGS,
+    SEATED,
+    Basis,
+    Fact,
+    FactSheet,
+)
 from studio_assets.operations.case import safe_id
+from studio_assets.studio_state.predicates import KILN_UNAVAILABLE
 
 DEPARTMENT: Final = "marketing"
 DETECTOR: Final = "occasions"
@@ -27,9 +37,6 @@ UNDERSOLD, CALLED_OFF, CLOSED_KILN = "undersold_event", "event_called_off", "fir
 MOVED, MISSED = "announced_facts_moved", "review_missed"
 PICKUPS, PAYMENTS = "pickup_reminder", "payment_reminder"
 DRAFTS_ASSET: Final = "marketing/drafts"
-_SEATED: Final = frozenset({"ticketed", "offered", "checked_in"})
-_OUT: Final = frozenset({"maintenance", "offline"})
-_PLANNED: Final = frozenset({"scheduled", "queued", "loading", "loaded"})
 _FORGOTTEN: Final = {
     "overdue_pickup": (
         *(PICKUPS, "shelf", "pickups", "several pieces of work wait to be fetched"),
@@ -131,7 +138,7 @@ def undersold_events(now: Occasion) -> Iterator[Finding]:
     as_of, limits = now.basis.as_of, now.limits
     booked: dict[str, list[datetime]] = defaultdict(list)
     for row in now.rows("event_signups"):
-        if row["status"] in _SEATED and row["created_at"] is not None:
+        if row["status"] in SEATED and row["created_at"] is not None:
             booked[row["event_id"]].append(row["created_at"])
     events = {row["document_id"]: row for row in now.rows("events") if row["status"] == "published"}
     held = [row for row in events.values() if row["start_at"] is not None and row["start_at"] <= as_of]
@@ -166,7 +173,7 @@ def undersold_events(now: Occasion) -> Iterator[Finding]:
 def events_called_off(now: Occasion) -> Iterator[Finding]:
     """Find events that were cancelled while people had a place, as long as they would still come."""
     as_of = now.basis.as_of
-    seated = Counter(row["event_id"] for row in now.rows("event_signups") if row["status"] in _SEATED)
+    seated = Counter(row["event_id"] for row in now.rows("event_signups") if row["status"] in SEATED)
     for row in now.rows("events"):
         start, guests = row["start_at"], seated[row["document_id"]]
         if row["status"] != "cancelled" or start is None or start <= as_of or not guests:
@@ -189,11 +196,11 @@ def firings_in_closed_kilns(now: Occasion) -> Iterator[Finding]:
     for row in now.rows("kiln_firings"):
         start = row["start_at"]
         is_ahead = start is not None and as_of < start <= as_of + now.limits.firing_ahead
-        if is_ahead and row["status"] in _PLANNED and row["unloaded_at"] is None:
+        if is_ahead and row["status"] in FIRING_AHEAD and row["unloaded_at"] is None:
             planned[row["kiln_id"] or ""].append(row["document_id"])
     for row in now.rows("kilns"):
         kiln, status = row["document_id"], (row["status"] or "").lower()
-        if status not in _OUT or not planned[kiln]:
+        if status not in KILN_UNAVAILABLE or not planned[kiln]:
             continue
         yield _finding(
             *(CLOSED_KILN, "kiln", kiln, Severity.MEDIUM, 0.9),

@@ -110,13 +110,11 @@ class Reading:
         sentences: Words of each English sentence that says something; denied and quoted words are marked.
         problem: Why it cannot be judged; null when it can.
         has_instructions: Whether clauses that address a machine were cut out.
-        has_foreign: Whether sentences in another language were left out.
     """
 
     sentences: tuple[tuple[str, ...], ...]
     problem: str | None = None
     has_instructions: bool = False
-    has_foreign: bool = False
 
 
 def read_report(text: str) -> Reading:
@@ -125,23 +123,21 @@ def read_report(text: str) -> Reading:
     if not any(one.isalpha() for one in text):
         return Reading((), TOO_SHORT if not text.strip() else NOT_TEXT)
     said, has_instructions = cut_instructions(_folded(_breaks_kept(text)))
-    sentences, foreign = [], 0
+    sentences, has_foreign = [], False
     for sentence in _SENTENCE_END.split(_placeholders(said)):
         words = words_of(sentence)
         plain = [word.lstrip(_DENIED + _QUOTED) for word in words]
         if not set(plain) - _GREETINGS - {"#"}:
             continue
         if is_foreign(plain) or plain.count(_STRANGE) * 2 >= len(plain):
-            foreign += 1
+            has_foreign = True
             continue
         sentences.append(tuple(words))
-    if foreign and not sentences:
-        return Reading((), OTHER_LANGUAGE, has_instructions, has_foreign=True)
+    if has_foreign and not sentences:
+        return Reading((), OTHER_LANGUAGE, has_instructions)
     if sum(map(len, sentences)) < _LEAST_WORDS:
-        return Reading(
-            (), ONLY_INSTRUCTIONS if has_instructions else TOO_SHORT, has_instructions, foreign > 0
-        )
-    return Reading(tuple(sentences), None, has_instructions, foreign > 0)
+        return Reading((), ONLY_INSTRUCTIONS if has_instructions else TOO_SHORT, has_instructions)
+    return Reading(tuple(sentences), None, has_instructions)
 
 
 def words_of(sentence: str) -> list[str]:
