@@ -10,7 +10,7 @@ from functools import cache
 
 from policies.actors import system_actor
 from policies.gateway import Gateway
-from policies.intake import RulesScreener
+from policies.intake import CLASSIFIER, RulesScreener
 from policies.registry import Capability, default_registry
 from resources.clock import SystemClock
 from resources.postgres.capability_mirror import mirror_registry
@@ -56,7 +56,7 @@ INSERT INTO studio.proposals (studio_id, proposal_id, capability_id, state, vers
 SELECT '{studio}', 'prp_' || lpad(n::text, 26, '0'), '{capability}', 'executed', 1,
     'The shelf was seen cracked this morning.', '[]', '[]', '{{"note": "The shelf is cracked."}}',
     repeat('a', 64), 'uid_asker', 'staff', 'uid_asker', 'uid_owner', '2026-10-01T15:00:00Z',
-    '2026-10-01T15:00:00Z', '2026-10-08T15:00:00Z', 'clear', false, 'intake-rules/1', n * {per} + {per}
+    '2026-10-01T15:00:00Z', '2026-10-08T15:00:00Z', 'clear', false, '{classifier}', n * {per} + {per}
 FROM generate_series(0, {rows} / {per} - 1) AS n;
 INSERT INTO studio.approvals (studio_id, approval_id, proposal_id, version, kind, input_hash, approver_id,
     role, reason, at, expires_at, audit_seq)
@@ -109,6 +109,7 @@ def make_world(server_url: str, url: str, rows: int) -> None:
         "rows": rows,
         "per": EVENTS_PER_PROPOSAL,
         "accounts": ACCOUNTS,
+        "classifier": CLASSIFIER,
     }
     with owner.begin() as connection:
         mirror_registry(connection, wide_registry())
