@@ -189,7 +189,10 @@ def _waits(
     """Return why nothing may be proposed any more in this tick; null when it may."""
     if len(done.emitted) >= MOST_PER_TICK:
         return f"{MOST_PER_TICK} proposals in one tick; the next tick goes on."
-    hold = throttled(spec, doors.swarms, now=doors.clock.now(), timezone=timezone)
+    now = doors.clock.now()
+    # Again before each: who pauses the swarm, or halts everything, does not wait for the tick to end.
+    hold = holding(spec, doors.swarms, doors.ledger, now=now, timezone=timezone)
+    hold = hold or throttled(spec, doors.swarms, now=now, timezone=timezone)
     # Asked before: a no to a proposal is in the audit, and every tick would leave another.
     hold = hold or refused(spec, doors.gateway, candidate.capability_id, doors.findings.studio_id)
     return None if hold is None else hold.sentence

@@ -90,6 +90,34 @@ def test_a_real_no_to_the_swarm_leaves_no_trace_in_the_audit(swarm):
     assert swarm.governed.events("%:denied") == []
 
 
+class Interrupting:
+    """A gateway whose first proposal somebody takes as a reason to hold the swarm."""
+
+    def __init__(self, inner, act):
+        self._inner, self._act = inner, act
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def propose(self, *arguments, **more):
+        made = self._inner.propose(*arguments, **more)
+        self._act()
+        return made
+
+
+@pytest.mark.parametrize("verb", ["pause", "halt"])
+def test_a_hold_in_the_middle_of_a_tick_holds_the_rest_of_it(swarm, verb):
+    gateway = swarm.governed.gateway
+    acts = {
+        "pause": lambda: gateway.pause_swarm(ANA, "operations", "Stop this right now."),
+        "halt": lambda: gateway.halt(ANA, "Stop this right now."),
+    }
+    swarm.find(*[stalled(number) for number in range(1, 4)])
+    done = swarm.tick(replace(swarm.doors, gateway=Interrupting(gateway, acts[verb])))
+    assert (len(done.emitted), done.number) == (1, 1)
+    assert done.held is not None
+
+
 class Nobody:
     """Cannot tell whose anything is."""
 
