@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from cockpit.cli.evaluation.year import DAYS_OF_A_YEAR, FIRST_DAY
 from cockpit.cli.options import JSON_OPTION
+
+_YEARS: Final = range(1971, 2101)
+_MOST_DAYS: Final = 36_525
 
 
 def year_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,7 +31,7 @@ def year_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--days",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=_MOST_DAYS),
                 default=DAYS_OF_A_YEAR,
                 show_default=True,
                 help="How long each.",
@@ -55,4 +58,6 @@ def seeds_of(seed: int, seeds: int) -> Iterator[int]:
 
 
 def _as_date(ctx: click.Context, param: click.Parameter, value: Any) -> date:  # noqa: ARG001 - click's shape
+    if value.year not in _YEARS:
+        raise click.BadParameter(f"the year must be one of {_YEARS[0]} to {_YEARS[-1]}.")
     return value.date()  # type: ignore[no-any-return]  # click hands in a datetime

@@ -57,6 +57,8 @@ def read_points(
     for number, row in rows:
         if len(row) <= max(stamp_place, value_place):
             raise _bad(file, number, "it has fewer columns than the header")
+        if any(cell.strip() for cell in row[len(header) :]):
+            raise _bad(file, number, "it has more columns than the header")
     stamp_of = _stamps(file, [(number, row[stamp_place].strip()) for number, row in rows])
     points, gaps = [], 0
     for number, row in rows:

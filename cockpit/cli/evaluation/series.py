@@ -1,6 +1,7 @@
 """``studio evaluate series FILE.csv``: the baselines over any numbers over time."""
 
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -39,6 +40,10 @@ def series(
     seconds (or finer) since 1970; empty values are gaps. A score is 0 while there is too little history to
     say anything.
     """
+    if not (isfinite(enter) and isfinite(least_change)):
+        raise CockpitError(
+            "A limit must be a finite number.", "Leave --enter as it is, or name one.", exit_code=2
+        )
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:

@@ -54,3 +54,13 @@ def test_an_evaluation_gets_its_options_and_gives_its_exit_code(only_ops, capsys
 def test_seeds_follow_one_another():
     """``--seed 5 --seeds 3`` is five, six and seven."""
     assert list(seeds_of(5, 3)) == [5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [("--days", "0"), ("--days", "1000000"), ("--first-day", "0001-01-01"), ("--first-day", "9999-12-31")],
+)
+def test_years_that_no_calendar_has_are_refused_in_words(only_ops, capsys, given):
+    """What cannot be simulated is no surprise of the simulation."""
+    assert main(["evaluate", "ops", *given, "--json"]) == 2
+    assert "should not have happened" not in capsys.readouterr().out

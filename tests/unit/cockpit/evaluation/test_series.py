@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from cockpit.cli.evaluation.points import read_points
 from cockpit.cli.evaluation.series import series
+from cockpit.cli.main import main
 from cockpit.errors import CockpitError
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
@@ -77,6 +78,7 @@ def test_gaps_other_columns_and_other_separators_are_understood(tmp_path):
         ("timestamp,value\n2025-01-06,many\n", "Line 2 .* no number"),
         ("timestamp,value\n2025-01-06,inf\n", "Line 2 .* no finite number"),
         ("timestamp,value\n2025-01-06\n", "Line 2 .* fewer columns"),
+        ("timestamp,value\n2025-01-06,3,5\n", "Line 2 .* more columns"),
         ("timestamp,value\n1e300,3\n", "Line 2 .* no time stamp"),
         ("timestamp,value\n0001-01-01,3\n", "Line 2 .* no time stamp"),
         ("timestamp,value\n3/4/2025,3\n", "Line 2 .* day and month"),
@@ -102,6 +104,7 @@ def test_a_bad_file_is_told_in_words(tmp_path, text, words):
         ("when,value\n2025-01-06,3\n2025-01-07,4\n", ()),
         ("date;value\n06.01.2025;3,0\n07.01.2025;4,0\n", ()),
         ("id,week,sold\n1,2025-01-06,3\n2,2025-01-07,4\n", ("Week", "sold")),
+        ("date,value\n2025-01-06,3,\n2025-01-07,4,\n", ()),
     ],
 )
 def test_common_forms_are_understood_without_guessing(tmp_path, text, columns):
@@ -127,3 +130,11 @@ def test_no_file_and_no_text_are_told(tmp_path):
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CockpitError, match="cannot be read"):
         read_points(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("limit", ["--enter", "--least-change"])
+def test_a_limit_that_is_no_number_is_refused(tmp_path, limit):
+    """Nothing compares with it, so that everything or nothing would be out of line."""
+    file = tmp_path / "series.csv"
+    file.write_text("timestamp,value\n2025-01-06,3\n", encoding="utf-8")
+    assert main(["evaluate", "series", str(file), limit, "nan"]) == 2
