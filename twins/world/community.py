@@ -67,15 +67,18 @@ class Community:
 
     def _report(self, dice: Dice) -> None:
         at = self._studio.now
-        safety = self._studio.incidents.claim("safety_reports", at)
-        category = "safety" if safety else dice.weighted(_CATEGORIES)
+        incidents = self._studio.incidents
+        safety = incidents.claim("safety_reports", at)
+        forgotten = None if safety else incidents.claim("forgotten_report", at)
+        late = safety or forgotten
+        category = "safety" if late else dice.weighted(_CATEGORIES)
         reporter = self._people.member(dice)
         path = self._write_report(dice, category, reporter, draw_id("target", at), at, brigade_reports=0)
-        wait = dice.days(5, 8) if safety else dice.hours(2, 60)
-        seen_at = almanac.next_staffed(dice, at + wait)
-        if safety:
-            safety.affect(at, path)
-            safety.end(seen_at)
+        ordinary = dice.days(5, 8) if safety else dice.hours(2, 60)
+        seen_at = almanac.next_staffed(dice, at + (dice.days(20, 26) if forgotten else ordinary))
+        if late:
+            late.affect(at, path)
+            late.end(seen_at)
         self._studio.at(seen_at, self._triage, path, dice)
 
     def _join_brigade(

@@ -78,6 +78,11 @@ MONEY_KINDS = (
     IncidentKind("mode_mix", FINANCE, (6, 9), (1, 2), "an order of live mode was paid in test mode"),
     IncidentKind("abandoned_checkout", FINANCE, (6, 9), (1, 2), "a checkout was opened and left for good"),
 )
+REPORT_KINDS = (
+    IncidentKind(
+        "forgotten_report", TRUST_SAFETY, (6, 7), (1, 1), "an urgent report lies unread for three weeks"
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,11 @@ class Deck:
     per_week: int
 
 
-DECKS = (Deck("incidents", KINDS, 4), Deck("money incidents", MONEY_KINDS, 2))
+DECKS = (
+    Deck("incidents", KINDS, 4),
+    Deck("money incidents", MONEY_KINDS, 2),
+    Deck("reports", REPORT_KINDS, 1),
+)
 FOLLOW_UPS = {
     "dispute_won": (FINANCE, "the dispute is over, the money is back, and the portal says disputed"),
     "dispute_lost": (FINANCE, "the dispute is over, and the money is gone"),

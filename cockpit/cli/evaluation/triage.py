@@ -18,13 +18,14 @@ from studio_assets.trust_safety.rules import Limits, Reports, find_reports
 
 _CALENDAR: Final = StudioCalendar(TIMEZONE)
 EXPECTED: Final[Mapping[str, Rule]] = MappingProxyType(
-    {
-        "report_brigade": Rule(frozenset({"reports_gathered"})),
-        "safety_reports": Rule(
+    {"report_brigade": Rule(frozenset({"reports_gathered"}))}
+    | {
+        kind: Rule(
             frozenset({"report_unseen"}),
             is_by_case=True,
             due_at=lambda since: _CALENDAR.after_open_days(since, Limits().grave_unseen_open_days),
-        ),
+        )
+        for kind in ("safety_reports", "forgotten_report")
     }
 )
 """Kind of incident -> what rightly names it, and from when it has to be found: the rule's own limit."""

@@ -1,5 +1,6 @@
 """Promises of the labels: every incident shows in the data, and nothing else goes wrong in a calm world."""
 
+import itertools
 from collections import defaultdict
 from datetime import timedelta
 
@@ -322,6 +323,18 @@ def test_safety_reports_stay_open_for_days(truth, labels):
         report = truth.document(label.affected[0], label.started_at + timedelta(days=3))
         assert report["severity"] == "high"
         assert report["status"] == "open"
+
+
+def test_a_forgotten_report_lies_unread_for_weeks(truth, labels):
+    """Urgent, and nobody has looked at it twenty days later; there is one every week."""
+    forgotten = _injected(labels, "forgotten_report")
+    for label in forgotten:
+        at = label.started_at + timedelta(days=19)
+        if at <= truth.until:
+            report = truth.document(label.affected[0], at)
+            assert (report["severity"], report["status"]) == ("high", "open")
+    begun = sorted(label.started_at for label in forgotten)
+    assert all(later - before < timedelta(days=15) for before, later in itertools.pairwise(begun))
 
 
 def test_an_undersold_event_has_hardly_any_guests(truth, labels):
