@@ -8,9 +8,11 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import psutil
 import pytest
@@ -29,6 +31,28 @@ def zone_at(hour):
     return f"Etc/GMT{-ahead:+d}"
 
 
+HOLD = """
+import fcntl, sys
+days = open(sys.argv[1], "a")
+fcntl.lockf(days, fcntl.LOCK_EX, int(sys.argv[2]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def past_at_rest(house):
+    """Hold all past days, so that none is rebuilt: findings are of today, and rebuilding is tested elsewhere.
+
+    By another process: a lock ends when its process closes the file anywhere, as commands do here.
+    """
+    today = datetime.now(ZoneInfo(house.environment["STUDIO_TIMEZONE"])).date()
+    argv = [sys.executable, "-c", HOLD, str(house.home / "run" / "days.lock"), str(today.toordinal())]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        yield  # it ends when its input does
+
+
 @contextlib.contextmanager
 def pretending(home, *arguments):
     """Give a running pretend studio that is always taken down, without a process left."""
@@ -42,7 +66,8 @@ def pretending(home, *arguments):
         try:
             house.start(*arguments)
             house.wait_until(lambda told: told["ready"] and told["parts"]["daemon"]["phase"] == "ready")
-            yield made
+            with past_at_rest(house):
+                yield made
         finally:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 house.stop()
