@@ -180,7 +180,7 @@ def is_today(day: date, clock: Clock, settings: Settings) -> bool:
     today = local_date(clock.now(), settings.timezone)
     if day > today:
         raise dg.Failure(
-            f"{day} has not begun in the studio, so no device can be read for it.", allow_retries=False
+            f"{day} has not begun in the studio, so nothing can be said of it.", allow_retries=False
         )
     return day == today
 

@@ -27,9 +27,9 @@ from studio_assets.devices.assets import OWNERS, RETRY, is_today, spec_of
 from studio_assets.keys import REPORT_FINDINGS, TRIAGE, TRUST_SAFETY, studio_state_key, trust_safety_key
 from studio_assets.operations.calendar import StudioCalendar
 from studio_assets.partitions import studio_days
-from studio_assets.studio_state.inputs import newest_reads, open_tables, usable_reads
 from studio_assets.studio_state.predicates import Moment
-from studio_assets.studio_state.snapshot import IncompleteSourcesError, as_of_reads, instant_text
+from studio_assets.studio_state.snapshot import instant_text
+from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 from studio_assets.trust_safety.reports import Looked, suggest_for_open
 from studio_assets.trust_safety.rules import COLUMNS, DEPARTMENT, DETECTORS, Reports, find_reports
 from studio_assets.trust_safety.triage import CODE_VERSION, Triage
@@ -93,22 +93,13 @@ def todays_reports(  # noqa: PLR0917 - the doors of one step, in one order every
 
     Raises ``dg.Failure`` otherwise: from half a look nothing is suggested, opened or resolved.
     """
-    snapshot = history.current_snapshot(day)
-    if snapshot is None:
-        raise dg.Failure(f"Nothing was suggested: there is no snapshot of {day} yet.", allow_retries=False)
     try:
-        reads = usable_reads(
-            newest_reads(history, day, run_id),
-            day,
-            now=clock.now(),
-            timezone=settings.timezone,
-            stale_minutes=settings.snapshot_stale_minutes,
-        )
-        (table,) = open_tables(reads, raw, COLUMNS).values()
-    except IncompleteSourcesError as error:
+        today = todays_state(settings, history, clock, day, run_id)
+        (table,) = today.tables(raw, COLUMNS).values()
+    except NothingToRestOnError as error:
         raise dg.Failure(f"{error} Nothing was suggested or found.", allow_retries=False) from error
-    moment = Moment(as_of_reads(reads.values()), settings.timezone)
-    return Reports(table, moment, f"{day}.{snapshot.revision}", calendar=StudioCalendar(settings.timezone))
+    moment = Moment(today.as_of, settings.timezone)
+    return Reports(table, moment, today.revision, calendar=StudioCalendar(settings.timezone))
 
 
 def _look(
