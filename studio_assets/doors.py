@@ -1,12 +1,14 @@
 """The live doors to what Studio OS keeps, and the gateway over them: opened for a block, closed at its end.
 
+All need the database: entering a block raises ``SettingsError`` where none is configured.
+
 No Dagster here, so that a command can use them without waiting for it; ``resources`` offers the same doors to
 runs and ticks.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from policies.gateway import GatewayContract
 from policies.ports import Ledger
@@ -27,92 +29,62 @@ if TYPE_CHECKING:
     from resources.connectors.access import DeviceAccess
     from resources.firestore.live import LiveDocumentSource
 
+_Door = TypeVar("_Door")
+
 LOOK_UP_SECONDS = 10.0
 """Somebody waits while an agent or a single document is looked up."""
 
 
+def live_history(settings: Settings) -> AbstractContextManager[History]:
+    """Give the studio's history."""
+    return _over_the_database(settings, History)
+
+
+def live_governance(settings: Settings) -> AbstractContextManager[GovernanceReads]:
+    """Give what checks and observations read of the ledger."""
+    return _over_the_database(settings, GovernanceReads)
+
+
+def live_audit_log(settings: Settings) -> AbstractContextManager[AuditLog]:
+    """Give the reading side of the audit log."""
+    return _over_the_database(settings, AuditLog)
+
+
+def live_device_readings(settings: Settings) -> AbstractContextManager[DeviceReadings]:
+    """Give what connectors read."""
+    return _over_the_database(settings, DeviceReadings)
+
+
+def live_findings(settings: Settings) -> AbstractContextManager[Findings]:
+    """Give what detectors found."""
+    return _over_the_database(settings, Findings)
+
+
+def live_drafts(settings: Settings) -> AbstractContextManager[Drafts]:
+    """Give what was drafted and how it was reviewed."""
+    return _over_the_database(settings, Drafts)
+
+
+def live_triage_suggestions(settings: Settings) -> AbstractContextManager[TriageSuggestions]:
+    """Give what is suggested for reports and decided on."""
+    return _over_the_database(settings, TriageSuggestions)
+
+
+def live_swarms(settings: Settings) -> AbstractContextManager[Swarms]:
+    """Give what is kept of swarms and of people's marks."""
+    return _over_the_database(settings, Swarms)
+
+
 @contextmanager
-def live_history(settings: Settings) -> Iterator[History]:
-    """Give the studio's history over a connection pool that is closed at the end of the block.
+def _over_the_database(settings: Settings, door: Callable[..., _Door]) -> Iterator[_Door]:
+    """Give a door over a connection pool that is closed at the end of the block.
 
     Raises:
         SettingsError: when no database is configured.
     """
-    if settings.database_url is None:
-        raise SettingsError(["STUDIO_DATABASE_URL is not set; there is no history to keep."])
-    engine = app_engine(settings.database_url.get_secret_value(), settings.studio_id)
-    try:
-        yield History(engine, settings.studio_id)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def live_governance(settings: Settings) -> Iterator[GovernanceReads]:
-    """Give what checks and observations read of the ledger. Raises ``SettingsError`` without a database."""
     engine = app_engine(_database_url(settings), settings.studio_id)
     try:
-        yield GovernanceReads(engine, settings.studio_id)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def live_audit_log(settings: Settings) -> Iterator[AuditLog]:
-    """Give the reading side of the audit log. Raises ``SettingsError`` without a database."""
-    engine = app_engine(_database_url(settings), settings.studio_id)
-    try:
-        yield AuditLog(engine, settings.studio_id)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def live_device_readings(settings: Settings) -> Iterator[DeviceReadings]:
-    """Give what connectors read. Raises ``SettingsError`` without a database."""
-    engine = app_engine(_database_url(settings), settings.studio_id)
-    try:
-        yield DeviceReadings(engine, settings.studio_id)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def live_findings(settings: Settings) -> Iterator[Findings]:
-    """Give what detectors found. Raises ``SettingsError`` without a database."""
-    engine = app_engine(_database_url(settings), settings.studio_id)
-    try:
-        yield Findings(engine, settings.studio_id)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def live_drafts(settings: Settings) -> Iterator[Drafts]:
-    """Give what was drafted and how it was reviewed. Raises ``SettingsError`` without a database."""
-    engine = app_engine(_database_url(settings), settings.studio_id)
-    try:
-        yield Drafts(engine, settings.studio_id)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def live_triage_suggestions(settings: Settings) -> Iterator[TriageSuggestions]:
-    """Give what is suggested for reports and decided on. Raises ``SettingsError`` without a database."""
-    engine = app_engine(_database_url(settings), settings.studio_id)
-    try:
-        yield TriageSuggestions(engine, settings.studio_id)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def live_swarms(settings: Settings) -> Iterator[Swarms]:
-    """Give what is kept of swarms and of people's marks. Raises ``SettingsError`` without a database."""
-    engine = app_engine(_database_url(settings), settings.studio_id)
-    try:
-        yield Swarms(engine, settings.studio_id)
+        yield door(engine, settings.studio_id)
     finally:
         engine.dispose()
 
@@ -212,7 +184,7 @@ def newest_approval(ledger: Ledger, proposal: Proposal) -> Approval | None:
 
 def _database_url(settings: Settings) -> str:
     if settings.database_url is None:
-        raise SettingsError(["STUDIO_DATABASE_URL is not set; there is no ledger to work on."])
+        raise SettingsError(["STUDIO_DATABASE_URL is not set; nothing can be kept or looked up."])
     return settings.database_url.get_secret_value()
 
 
