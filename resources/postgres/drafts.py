@@ -11,13 +11,12 @@ from typing import Any, Final
 from sqlalchemy import Engine, RowMapping, Select, desc, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from policies.marks import DraftStatus
 from resources.postgres.tables_swarms import DRAFT_REVIEWS, MARKETING_DRAFTS
 from resources.postgres.transactions import kept
 
 # "STDR": held while the newest revisions of a studio's drafts are compared and new ones kept.
 DRAFTS_LOCK: Final = 0x5354_4452
-_NEW: Final = "draft"
-_APPROVED: Final = "approved_for_publish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ class Drafts:
                         **{name: getattr(draft, name) for name in NewDraft.__dataclass_fields__},
                         "facts": dict(draft.facts),
                         "revision": 1 if before is None else before["revision"] + 1,
-                        "status": _NEW,
+                        "status": DraftStatus.DRAFT.value,
                         "snapshot_date": snapshot_date,
                         "snapshot_revision": snapshot_revision,
                         "at": at,
@@ -158,7 +157,7 @@ class Drafts:
         It is what may have been published, whatever was drafted after it.
         """
         columns = MARKETING_DRAFTS.c
-        query = self._newest(None).where(columns.status == _APPROVED, columns.at >= since)
+        query = self._newest(None).where(columns.status == DraftStatus.APPROVED.value, columns.at >= since)
         return self._read(query)
 
     def revisions(self, draft_id: str) -> list[StoredDraft]:

@@ -74,9 +74,7 @@ MARKETING_DRAFTS = Table(
     "marketing_drafts",
     METADATA,
     studio_column(),
-    described(
-        "draft_id", Text, "Id of the draft; the same occasion, channel and variant always have the same."
-    ),
+    described("draft_id", Text, "drf_ and 20 hex digits; the same channel and topic always have the same."),
     *revision_columns("draft"),
     described("channel", Text, "Where it would be published, such as instagram."),
     described("variant", Text, "Which of several wordings."),

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, Select, desc, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from policies.marks import TriageVerdict
 from resources.postgres.tables_swarms import TRIAGE_DECISIONS, TRIAGE_SUGGESTIONS
 from resources.postgres.transactions import kept
 
@@ -159,7 +160,7 @@ class TriageSuggestions:
             .order_by(decided.report_id, desc(decided.audit_seq))
             .subquery()
         )
-        confirmed = func.count().filter(newest.c.verdict == "confirmed")
+        confirmed = func.count().filter(newest.c.verdict == TriageVerdict.CONFIRMED.value)
         query = (
             select(said.category, confirmed, func.count() - confirmed)
             .join_from(

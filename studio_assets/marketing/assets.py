@@ -12,6 +12,7 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 
+from policies.marks import DraftStatus
 from resources.clock import Clock
 from resources.findings import Applied, Finding
 from resources.postgres.drafts import Drafts, NewDraft, StoredDraft
@@ -50,8 +51,6 @@ from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 OCCASIONS_VERSION: Final = "occasions-1"
 REMEMBERED: Final = timedelta(days=30)
 """How far back a new draft must not repeat an earlier one."""
-_REJECTED: Final = "rejected"
-_WAITING: Final = "needs_review"
 
 
 def build_marketing(settings: Settings) -> dg.AssetsDefinition:
@@ -174,8 +173,10 @@ def _occasions(
             today.tables,
             today.sheet,
             approved=[_said(one) for one in approved],
-            waiting=[_said(one) for one in standing if one.status == _WAITING],
-            drafted={one.draft.draft_id: one.revision for one in standing if one.status != _REJECTED},
+            waiting=[_said(one) for one in standing if one.status == DraftStatus.NEEDS_REVIEW],
+            drafted={
+                one.draft.draft_id: one.revision for one in standing if one.status != DraftStatus.REJECTED
+            },
             found=findings.open(OPERATIONS),
         )
     )
@@ -208,7 +209,7 @@ def _earlier(stored: StoredDraft) -> Earlier:
         draft.variant,
         draft.body,
         facts_of(draft.facts),
-        is_rejected=stored.status == _REJECTED,
+        is_rejected=stored.status == DraftStatus.REJECTED,
     )
 
 
