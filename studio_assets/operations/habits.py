@@ -11,7 +11,9 @@ from studio_assets.operations.series import DAY, MOST_SLOTS, Series
 _DAYS: Final = 4
 _LEAST_DAYS: Final = 3
 _AS_FAR: Final = 0.5
-_REACH: Final = 1.1  # usual steps by which it may come sooner or later
+_REACH: Final = 3.1
+"""Usual steps by which it may come sooner or later, at most a quarter of an hour."""
+
 _LONGEST: Final = 3600.0
 """Seconds; what lasts longer is no habit, but a level that the forecasts have to learn."""
 
@@ -22,7 +24,7 @@ class Habits:
     def __init__(self, series: Series) -> None:
         self._seconds: list[float] = series.seconds.tolist()
         self._offs = [0.0] * len(series)
-        self._reach = _REACH * series.step
+        self._reach = min(_REACH * series.step, DAY / MOST_SLOTS)
         self._is_fine = 0 < series.step * MOST_SLOTS < DAY
         self._run = 0
         self._most = _LONGEST / series.step if self._is_fine else 0.0
