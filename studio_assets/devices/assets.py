@@ -16,7 +16,7 @@ from resources.clock import Clock, day_end, local_date
 from resources.connectors.access import DeviceAccess
 from resources.postgres.device_readings import DeviceReadings, StoredReading
 from resources.postgres.history import History
-from resources.postgres.views_connectors import CONNECTOR_VIEWS
+from resources.postgres.views_governance import ALL_VIEWS
 from resources.settings import Settings
 from studio_assets.checks.device_rules import (
     DEVICES_ARE_PLAUSIBLE,
@@ -51,7 +51,7 @@ _Yielded = dg.MaterializeResult[Any] | dg.AssetCheckResult
 def spec_of(
     settings: Settings, key: dg.AssetKey, *, description: str, view: str, **more: Any
 ) -> dg.AssetSpec:
-    """Return the description of an asset whose rows are those of a view of connectors."""
+    """Return the description of an asset whose rows are those of a view for analysts."""
     return dg.AssetSpec(
         key,
         description=f"**Derived from cloud.** {description}",
@@ -70,8 +70,8 @@ def spec_of(
 
 
 def _schema(view: str) -> dg.TableSchema:
-    """Return the columns of a view of connectors; they are declared once, with the view."""
-    (found,) = (one for one in CONNECTOR_VIEWS if f"{one.schema}.{one.name}" == view)
+    """Return the columns of a view; they are declared once, with the view."""
+    (found,) = (one for one in ALL_VIEWS if f"{one.schema}.{one.name}" == view)
     return dg.TableSchema(
         [dg.TableColumn(column.name, column.type, description=column.meaning) for column in found.columns]
     )

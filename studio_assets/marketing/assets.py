@@ -21,7 +21,7 @@ from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
-from studio_assets.devices.assets import OWNERS, RETRY, is_today, spec_of
+from studio_assets.devices.assets import RETRY, is_today, spec_of
 from studio_assets.keys import (
     DRAFTS,
     MARKETING,
@@ -44,7 +44,6 @@ from studio_assets.marketing.drafts import (
 )
 from studio_assets.marketing.facts import COLUMNS, FactSheet, NotPublishableError, basis_of, fact_sheet
 from studio_assets.marketing.occasions import DEPARTMENT, DETECTOR, Occasion, Said, find_occasions
-from studio_assets.partitions import studio_days
 from studio_assets.studio_state.snapshot import instant_text
 from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 
@@ -57,23 +56,18 @@ def build_marketing(settings: Settings) -> dg.AssetsDefinition:
     """Return the assets of a studio's marketing: its drafts, and the occasions that want a word."""
     drafts_key = marketing_key(settings.studio_id, DRAFTS)
     occasions_key = marketing_key(settings.studio_id, OCCASIONS)
-    spec = dg.AssetSpec(
+    drafts_spec = spec_of(
+        settings,
         drafts_key,
         deps=[studio_state_key(settings.studio_id, "snapshot")],
-        description="**Derived from cloud.** One row per draft and revision. Every number, date and price in "
+        description="One row per draft as it is now; every revision is kept. Every number, date and price in "
         "it traces to a fact of today's full snapshot; people review it, and nothing is published from here.",
+        view="analytics.marketing_drafts",
         group_name=MARKETING,
         code_version=DRAFTS_VERSION,
-        owners=OWNERS,
         kinds={"postgres"},
-        partitions_def=studio_days(settings),
         automation_condition=on_new_content(),
-        freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(minutes=settings.snapshot_stale_minutes)
-        ),
-        metadata={"dagster/table_name": "studio.marketing_drafts"},
     )
-
     occasions_spec = spec_of(
         settings,
         occasions_key,
@@ -88,7 +82,7 @@ def build_marketing(settings: Settings) -> dg.AssetsDefinition:
         automation_condition=on_new_content(),
     )
 
-    @dg.multi_asset(name="write_drafts", specs=[spec, occasions_spec], retry_policy=RETRY)
+    @dg.multi_asset(name="write_drafts", specs=[drafts_spec, occasions_spec], retry_policy=RETRY)
     def draft(  # noqa: PLR0917 - Dagster hands resources in by parameter name
         context: dg.AssetExecutionContext,
         drafts: dg.ResourceParam[Drafts],

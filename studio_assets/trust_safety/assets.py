@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 
 import dagster as dg
@@ -23,10 +23,9 @@ from resources.postgres.triage import Agreement, StoredSuggestion, TriageSuggest
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
-from studio_assets.devices.assets import OWNERS, RETRY, is_today, spec_of
+from studio_assets.devices.assets import RETRY, is_today, spec_of
 from studio_assets.keys import REPORT_FINDINGS, TRIAGE, TRUST_SAFETY, studio_state_key, trust_safety_key
 from studio_assets.operations.calendar import StudioCalendar
-from studio_assets.partitions import studio_days
 from studio_assets.studio_state.predicates import Moment
 from studio_assets.studio_state.snapshot import instant_text
 from studio_assets.studio_state.today import NothingToRestOnError, todays_state
@@ -149,19 +148,15 @@ def _specs(settings: Settings) -> list[dg.AssetSpec]:
     }
     triage_key = trust_safety_key(settings.studio_id, TRIAGE)
     return [
-        dg.AssetSpec(
+        spec_of(
+            settings,
             triage_key,
             deps=[studio_state_key(settings.studio_id, "snapshot")],
-            description="**Derived from cloud.** One row per open report and revision: what it seems about, "
-            "how grave, how sure. Suggestions only; staff confirm or change them. The words are read in "
-            "memory and never kept.",
+            description="One row per report as it is suggested for now: what it seems about, how grave, how "
+            "sure. Suggestions only; staff confirm or change them. The words are read in memory and never "
+            "kept.",
+            view="analytics.triage",
             code_version=CODE_VERSION,
-            owners=OWNERS,
-            partitions_def=studio_days(settings),
-            freshness_policy=dg.FreshnessPolicy.time_window(
-                fail_window=timedelta(minutes=settings.snapshot_stale_minutes)
-            ),
-            metadata={"dagster/table_name": "studio.triage_suggestions"},
             **common,
         ),
         spec_of(
