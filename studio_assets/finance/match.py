@@ -3,7 +3,8 @@
 Most pairs are plainly in order, and one join over everything finds them; only what is left is looked at with
 care. Words in that join would cost more than all else, so hashes of 64 bits stand for names, intents and
 currencies in it. Were two names ever to share one, something would have two partners and be looked at with
-care, where words are compared.
+care, where words are compared; unless neither has a partner of its own, which of a thousand without one on
+either side is a chance of one in ten million million.
 
 What links by amount, time and customer must link one way only: a tie is refused, never guessed. Money of test
 mode never pays a sale of live mode, nor the other way round.
