@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, desc, exists, func, insert, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Connection, Engine, RowMapping, Select, Text, cast, desc, func, insert, select, true
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from resources.findings import (
     Applied,
@@ -128,7 +128,18 @@ class Findings:
         """Return the findings of these ids as they are now, by id; those there never were are not in it."""
         if not finding_ids:
             return {}
-        found = self._read(self._current().where(FINDINGS.c.finding_id.in_(list(finding_ids))))
+        # One look into the index per finding, however many revisions it has.
+        ids = func.unnest(cast(list(finding_ids), ARRAY(Text)))
+        wanted = ids.table_valued("finding_id", name="wanted").render_derived()
+        columns = FINDINGS.c
+        newest = (
+            select(FINDINGS)
+            .where(columns.studio_id == self.studio_id, columns.finding_id == wanted.c.finding_id)
+            .order_by(desc(columns.revision))
+            .limit(1)
+            .lateral("newest")
+        )
+        found = self._read(select(newest).select_from(wanted).join(newest, true()))
         return {one.finding_id: one for one in found}
 
     def revisions(self, finding_id: str) -> list[StoredFinding]:
@@ -191,13 +202,14 @@ class Findings:
         return select(FINDINGS).where(columns.studio_id == self.studio_id, columns.finding_id == finding_id)
 
     def _current(self) -> Select[Any]:
-        newer, columns = FINDINGS.alias("newer"), FINDINGS.c
-        is_superseded = exists().where(
-            newer.c.studio_id == columns.studio_id,
-            newer.c.finding_id == columns.finding_id,
-            newer.c.revision > columns.revision,
+        other, columns = FINDINGS.alias("other"), FINDINGS.c
+        # Not "none is newer": joined so, a finding of many revisions takes the square of them.
+        newest = (
+            select(func.max(other.c.revision))
+            .where(other.c.studio_id == columns.studio_id, other.c.finding_id == columns.finding_id)
+            .scalar_subquery()
         )
-        return select(FINDINGS).where(columns.studio_id == self.studio_id, ~is_superseded)
+        return select(FINDINGS).where(columns.studio_id == self.studio_id, columns.revision == newest)
 
     def _read(self, query: Select[Any]) -> list[StoredFinding]:
         with kept(self._engine, "a look at the findings") as connection:
