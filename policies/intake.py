@@ -98,10 +98,9 @@ _MISSPELT: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Words of their own that are one letter from the above.
 _ORDINARY: Final = (
-    *("heroine", "heroines", "heroic", "snuggling", "snuggled", "pistons", "pistils", "pirates", "pirate"),
-    *("silences", "silencer", "revolve", "revolved", "revolves", "scammed", "explosion", "phishing"),
-    *("wishing", "fishing", "dishing", "laundering", "smudging", "shotguns", "landline", "landlines"),
-    *("pivoted", "pilates", "explosive", "kickbacks", "bribery", "bootlegs", "grenadine"),
+    *("heroine", "heroic", "snuggling", "snuggled", "pistons", "pistils", "pirates", "pirate"),
+    *("silences", "silencer", "revolve", "revolved", "revolves", "scammed", "landline", "landlines"),
+    "bootlegs",
 )
 _SLIPS: Final = Misspellings((word for known in _MISSPELT.values() for word in known), _ORDINARY)
 _MEANT: Final = {word: category for category, known in _MISSPELT.items() for word in known}

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from policies import intake
 from policies.intake import CATEGORIES, CLASSIFIER, LONGEST_SCREENED, RulesScreener, category_of
-from policies.intake_text import fold
+from policies.intake_text import Misspellings, fold
 
 ORDINARY = [
     "Batch is glazed with the spray gun and waits on shelf 3",
@@ -136,6 +137,13 @@ def test_nothing_beside_it_hides_what_is_found(found, beside, is_before):
     """Whatever stands before or after, told to whom it may be: it stays blocked, as itself."""
     text = f"{beside}. {found[0]}" if is_before else f"{found[0]}. {beside}"
     assert category_of(text) == found[1]
+
+
+def test_every_word_of_its_own_would_be_taken_for_a_slip():
+    """A list of words to leave alone holds none that says nothing, and none of the grave ones itself."""
+    grave = {word for words in intake._MISSPELT.values() for word in words}
+    slips = Misspellings(grave, ())
+    assert [word for word in intake._ORDINARY if word in grave or not list(slips.meant(word))] == []
 
 
 @pytest.mark.parametrize("word", ["weapon", "heroin", "fraud", "counterfeit"])
