@@ -368,7 +368,8 @@ REGISTRY_TABLES: Final = (CAPABILITIES, CAPABILITY_QUOTAS)  # of all studios; on
 # Rows change by the rules, none is removed.
 CHANGING_TABLES: Final = (PROPOSALS, EXECUTIONS, QUOTA_BUCKETS, CONNECTOR_BREAKERS)
 WRITTEN_BY_DATABASE: Final = (AUDIT_EVENTS, PROPOSAL_VERSIONS)  # by functions only
-ALL_TABLES: Final = tuple(METADATA.tables.values())  # those of the other modules, too
+# Those of the other modules, too; by name, whichever of the modules was imported first.
+ALL_TABLES: Final = tuple(METADATA.tables[name] for name in sorted(METADATA.tables))
 # Triggers that hold the rules, by table; without one of them the database is not to be relied on.
 RULES: Final[Mapping[str, tuple[str, ...]]] = {
     "proposals": (

@@ -13,6 +13,12 @@ def test_every_relation_states_its_grain_and_every_column_its_meaning(relation):
         assert len(column.meaning) > 10, column.name
 
 
+def test_what_is_described_does_not_hang_on_what_was_imported_first():
+    """Processes that import other modules first once took the same database for one of another version."""
+    tables = [relation.name for relation in describe() if relation.kind == "table"]
+    assert tables == sorted(tables)
+
+
 def test_a_view_never_shows_a_column_twice():
     for relation in describe():
         names = [column.name for column in relation.columns]
