@@ -1,7 +1,6 @@
 """A bad day at the target: what is called certain is certain, and a look-up tells the rest."""
 
 import threading
-import time
 from concurrent import futures
 
 import grpc
@@ -37,15 +36,23 @@ def refusal(call) -> AdapterError:
 
 
 @pytest.mark.parametrize("kind", ["cut", "unavailable", "hang", "resource_exhausted", "deadline_exceeded"])
-def test_a_commit_whose_answer_was_lost_is_found_again(faulty, kind):
+def test_a_commit_whose_answer_was_lost_is_found_again(faulty, kind, monkeypatch):
     """The error is not certain, the look-up says there is an effect, and trying again adds none."""
     twin, place = faulty
     adapter, proposal = place.ops_note(), note_proposal()
     twin.faults.add(Fault(kind, **AFTER))
-    began = time.monotonic()
+    wait, patience = twin.faults.wait, []
+
+    def wait_for(context, seconds):
+        patience.append(context.time_remaining())  # what the client said it will wait
+        return wait(context, seconds)
+
+    monkeypatch.setattr(twin.faults, "wait", wait_for)
     error = refusal(lambda: adapter.execute(proposal, KEY, AT))
     assert not error.is_certain
-    assert time.monotonic() - began < adapter.deadline_seconds / 4
+    assert len(patience) == (kind == "hang")
+    assert all(seconds < adapter.deadline_seconds / 4 for seconds in patience)
+    assert twin.faults.struck == 1, "and is not sent again and again until a deadline"
     twin.faults.clear()
     assert adapter.look_up(proposal, KEY).found is Found.EFFECT
     before = place.documents(ACTIONS), place.documents(NOTES)

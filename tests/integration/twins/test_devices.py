@@ -192,12 +192,11 @@ def test_a_fault_of_the_hub_by_command(house, kind, capsys):
     """It strikes from the next request on, is seen in the status, and `fault clear` mends it."""
     assert house.command("fault", "hubitat", kind) == 0
     assert house.status()["hubitat"]["fault"] == HUB_ALIASES.get(kind, kind)
-    fault, started_at = None, time.monotonic()
+    fault = None
     try:
         house.read_hub(HUB_DEADLINE)
     except ConnectorError as error:
         fault = error.fault
-    assert time.monotonic() - started_at < HUB_DEADLINE + 5
     assert fault is HUB_FAULTS[kind]
     assert house.command("fault", "clear") == 0
     assert len(house.read_hub().devices) == 8

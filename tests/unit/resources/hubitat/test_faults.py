@@ -3,22 +3,24 @@
 import logging
 import socket
 import threading
-import time
 import traceback
+from itertools import chain, repeat
+from types import SimpleNamespace
 
 import pytest
 
 from resources.clock import SystemClock
 from resources.connector import ConnectorError, Fault
+from resources.hubitat import transport
 from resources.hubitat.gateway import HubitatAddress
 from resources.hubitat.live import HubitatConnector
+from resources.hubitat.transport import Deadline
 from tests.unit.resources.hubitat.conftest import CANARY
 from twins.hubitat.faults import FAULTS
 from twins.hubitat.server import APP_ID
 
-DEADLINE = 0.6
-SLACK = 2.0  # far from the half minute a hang costs, however busy the machine
-SILENCE_DEADLINE = 0.25  # where nothing could come in time, however busy the machine
+DEADLINE = 30.0  # where an answer comes at once, or as soon as a busy machine gets to it
+SILENCE_DEADLINE = 0.25  # where nothing could come in time
 EXPECTED = {
     "timeout": Fault.TIMEOUT,
     "hang": Fault.TIMEOUT,
@@ -50,36 +52,56 @@ def _patience(kind):
 
 
 def _read(connector, deadline=DEADLINE):
-    started = time.monotonic()
     with pytest.raises(ConnectorError) as failed:
         connector.read(deadline)
-    return failed.value, time.monotonic() - started
+    return failed.value
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    """Return what every call was given, and what was left of it each time something was waited for."""
+    start, within = Deadline.start, Deadline.within
+    noted = SimpleNamespace(given=[], left=[])
+
+    def noted_start(deadline, seconds):
+        noted.given.append(seconds)
+        start(deadline, seconds)
+
+    def noted_within(deadline, timeout, error):
+        noted.left.append(within(deadline, timeout, error))
+        return noted.left[-1]
+
+    monkeypatch.setattr(Deadline, "start", noted_start)
+    monkeypatch.setattr(Deadline, "within", noted_within)
+    return noted
 
 
 @pytest.mark.parametrize("kind", sorted(FAULTS.keys() - {"html_type"}))
-def test_every_fault_has_its_name_within_the_deadline(hub, connector, kind):
-    hub.fail(kind, seconds=5 if kind == "late" else 0.05)
-    error, seconds = _read(connector, _patience(kind))
-    assert error.fault is EXPECTED[kind]
-    assert seconds < _patience(kind) + SLACK
+def test_every_fault_has_its_name_within_the_deadline(hub, connector, kind, patience):
+    hub.fail(kind, seconds=3600 if kind == "late" else 0.05)
+    assert _read(connector, _patience(kind)).fault is EXPECTED[kind]
+    assert patience.given == [_patience(kind)]
+    # Nothing is waited for longer than what is left, which after connecting only ever gets less.
+    assert max(patience.left) <= _patience(kind)
+    assert patience.left[1:] == sorted(patience.left[1:], reverse=True)
     hub.clear()
-    assert len(connector.read(5).devices) == 6  # recovery needs nobody
+    assert len(connector.read(DEADLINE).devices) == 6  # recovery needs nobody
 
 
 def test_a_hub_that_asks_for_patience_is_heard(hub, connector):
     hub.fail("429", retry_after=7)
-    assert _read(connector)[0].retry_after_seconds == 7
+    assert _read(connector).retry_after_seconds == 7
 
 
 @pytest.mark.parametrize(
     ("token", "app_id", "fault"), [("wrong", APP_ID, Fault.AUTH), (CANARY, "28", Fault.UNSUPPORTED)]
 )
 def test_a_wrong_key_is_no_passing_trouble(hub, token, app_id, fault):
-    error, _ = _read(HubitatConnector(HubitatAddress(hub.url, app_id, token), SystemClock()))
+    error = _read(HubitatConnector(HubitatAddress(hub.url, app_id, token), SystemClock()))
     assert (error.fault, error.is_transient) == (fault, False)
 
 
-def test_headers_that_drip_do_not_outlive_the_deadline():
+def test_headers_that_drip_do_not_outlive_the_deadline(patience):
     """Httpx alone would wait its whole time for every byte."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = HubitatAddress(f"http://127.0.0.1:{listener.getsockname()[1]}", APP_ID, CANARY)
@@ -89,7 +111,7 @@ def test_headers_that_drip_do_not_outlive_the_deadline():
             peer, _ = listener.accept()
             with peer:
                 peer.recv(4096)
-                for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 1000:
+                for byte in chain(b"HTTP/1.1 200 OK\r\nX-Long: ", repeat(ord("a"))):
                     if stop.wait(0.05):
                         return
                     try:
@@ -99,11 +121,12 @@ def test_headers_that_drip_do_not_outlive_the_deadline():
 
         thread = threading.Thread(target=drip)
         thread.start()
-        error, seconds = _read(HubitatConnector(address, SystemClock()))
+        error = _read(HubitatConnector(address, SystemClock()), SILENCE_DEADLINE)
         stop.set()
         thread.join()
     assert error.fault is Fault.TIMEOUT
-    assert seconds < DEADLINE + SLACK
+    assert patience.given == [SILENCE_DEADLINE]
+    assert patience.left == sorted(patience.left, reverse=True)
 
 
 def test_trouble_with_the_mode_does_not_cost_the_devices(hub, connector):
@@ -161,18 +184,22 @@ def test_health_says_what_is_wrong(hub, connector):
     assert hub.reads == ["devices"]
 
 
-def test_all_requests_of_a_read_share_one_deadline(hub, connector):
+def test_all_requests_of_a_read_share_one_deadline(hub, connector, patience, monkeypatch):
     """A slow list and a silent mode together cost what the read was given, not one share each."""
-    release, answer, deadline = threading.Event(), hub.answer, 3.0
+    release, answer, now = threading.Event(), hub.answer, [100.0]
 
     def late(path):
-        release.wait(0.8 * deadline if path == "devices/all" else 30)
+        if path == "devices/all":
+            now[0] += 16.0
+        else:
+            release.wait(3600)
         return answer(path)
 
     hub.answer = late
-    started = time.monotonic()
-    reading = connector.read(deadline)
-    seconds = time.monotonic() - started
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    reading = connector.read(16.5)
     release.set()
-    assert seconds < 1.5 * deadline  # a share each would cost 1.8
+    assert patience.given == [16.5]
+    assert set(patience.left[1:]) == {16.5, 0.5}  # a share each would be 16.5 once more
+    assert patience.left[-1] == 0.5
     assert (reading.worked_around, len(reading.devices)) == ((Fault.TIMEOUT,), 6)

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
@@ -40,13 +39,13 @@ def test_it_runs_with_and_without_a_loop():
 
 
 def test_a_task_that_loses_its_cancellation_is_cut_off():
-    """A task that swallows a cancellation is cancelled again, in bounded time."""
+    """A task that swallows cancellations, and would wait for ever after each, is cancelled again."""
     ended = []
 
     async def stubborn(times):
         for _ in range(times):
             try:
-                await asyncio.sleep(60)
+                await asyncio.get_running_loop().create_future()
             except asyncio.CancelledError:
                 continue
         ended.append(times)
@@ -56,7 +55,5 @@ def test_a_task_that_loses_its_cancellation_is_cut_off():
             asyncio.get_running_loop().create_task(stubborn(times)).add_done_callback(lambda _: None)
         await asyncio.sleep(0)
 
-    start = time.monotonic()
     run_alone(work)
     assert sorted(ended) == [1, 2, 3]
-    assert time.monotonic() - start < 15

@@ -23,13 +23,14 @@ def said_by(issuer, token):
 
 def test_a_token_is_shaped_like_firebases(issuer):
     """Header, issuer, audience, times and subject; custom claims beside them."""
+    begun_at = int(time.time())
     header, said = said_by(issuer, issuer.sign("u1", {"staff": True}, seconds=60, name="Ada", tenant="t"))
     assert set(header) == {"alg", "kid", "typ"}
     assert said["iss"] == "https://securetoken.google.com/pretend"
     assert (said["aud"], said["sub"], said["user_id"], said["staff"]) == ("pretend", "u1", "u1", True)
     assert said["exp"] - said["iat"] == 60
     assert said["auth_time"] == said["iat"]
-    assert abs(said["iat"] - time.time()) < 5
+    assert begun_at <= said["iat"] <= time.time()
     assert (said["name"], said["firebase"]["tenant"]) == ("Ada", "t")
 
 
@@ -82,8 +83,9 @@ def test_every_act_does_what_it_says():
     said_by(issuer, first)
     act(issuer, {"act": "rotate", "dropOld": True})
     assert len(issuer.certificates()) == 1
+    begun_at = int(time.time())
     act(issuer, {"act": "revoke", "uid": "u1"})
-    assert issuer.account("u1").valid_since > time.time() - 2
+    assert issuer.account("u1").valid_since >= begun_at
     assert said_by(issuer, issuer.sign("u1"))[1]["auth_time"] >= issuer.account("u1").valid_since
     act(issuer, {"act": "disable", "uid": "u1"})
     with pytest.raises(IssueRefusedError, match="disabled"):
