@@ -37,7 +37,7 @@ from sensors.refresh import build_closing_schedule, build_refresh_schedule, buil
 from sensors.run_failures import build_run_failure_sensor
 from sensors.swarms.sensors import build_swarm_sensors
 from studio_assets.checks.cloud_truth import build_cloud_truth_checks
-from studio_assets.checks.devices import build_findings_checks
+from studio_assets.checks.devices import build_device_findings_checks
 from studio_assets.checks.finance import build_finance_checks
 from studio_assets.checks.governance import build_governance_checks
 from studio_assets.checks.marketing import build_drafts_checks
@@ -46,13 +46,14 @@ from studio_assets.checks.studio_state import build_snapshot_checks
 from studio_assets.checks.trust_safety import build_trust_safety_checks
 from studio_assets.cloud_truth.assets import build_cloud_truth
 from studio_assets.devices.assets import build_devices
+from studio_assets.devices.findings import build_device_findings
 from studio_assets.execution.job import execution_job
 from studio_assets.finance.assets import build_finance
 from studio_assets.governance.assets import build_governance
 from studio_assets.governance.signing import checkpoint_job
 from studio_assets.jobs import build_governance_job, build_rebuild_job, build_snapshot_job, retention_job
 from studio_assets.marketing.assets import build_marketing
-from studio_assets.operations.assets import build_operations, build_recommendations
+from studio_assets.operations.assets import build_recommendations
 from studio_assets.resources import Overrides, build_resources
 from studio_assets.run_book import RunBook
 from studio_assets.studio_state.assets import build_studio_state
@@ -111,7 +112,7 @@ def build_defs(
             build_cloud_truth(settings),
             build_devices(settings),
             *build_studio_state(settings),
-            build_operations(settings),
+            build_device_findings(settings),
             *build_recommendations(settings),
             build_marketing(settings),
             build_finance(settings),
@@ -121,7 +122,7 @@ def build_defs(
         asset_checks=[
             build_cloud_truth_checks(settings),
             build_snapshot_checks(settings),
-            build_findings_checks(settings),
+            build_device_findings_checks(settings),
             build_recommendation_checks(settings),
             build_drafts_checks(settings),
             build_finance_checks(settings),

@@ -9,9 +9,9 @@ from resources.postgres.history import History
 from resources.settings import Settings
 from studio_assets.checks.findings import FINDINGS_IN_WORDS, judge_findings, unresolved
 from studio_assets.checks.telling import Judged, check_specs, told
-from studio_assets.devices.detect import DEPARTMENT
 from studio_assets.keys import ANOMALIES, RECOMMENDATIONS, operations_key
 from studio_assets.operations.anomalies import ANOMALIES as COUNTER_BASELINES
+from studio_assets.operations.case import DEPARTMENT
 from studio_assets.operations.rules import RULES
 from studio_assets.run_book import RunBook
 

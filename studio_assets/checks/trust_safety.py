@@ -12,8 +12,8 @@ from resources.postgres.triage import StoredSuggestion, TriageSuggestions
 from resources.settings import Settings
 from studio_assets.checks.findings import FINDINGS_IN_WORDS, judge_findings, unresolved
 from studio_assets.checks.telling import Judged, check_specs, told
+from studio_assets.findings.making import safe_id
 from studio_assets.keys import REPORT_FINDINGS, TRIAGE, trust_safety_key
-from studio_assets.operations.case import safe_id
 from studio_assets.run_book import RunBook
 from studio_assets.trust_safety.reasons import CATEGORIES, CODES, SEVERITIES
 from studio_assets.trust_safety.rules import DEPARTMENT, SUGGESTIONS

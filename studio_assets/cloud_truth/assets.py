@@ -6,7 +6,7 @@ collection that could not be read whole is not materialized: its failed read is 
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import chain
 from typing import Any, Literal
 
@@ -32,11 +32,10 @@ from studio_assets.cloud_truth.reading import (
 from studio_assets.contracts import catalog
 from studio_assets.contracts.arrow import arrow_type, fingerprint
 from studio_assets.contracts.model import Collection, PersonalData
+from studio_assets.derived import derived_spec
 from studio_assets.keys import CLOUD_TRUTH, cloud_truth_key
-from studio_assets.partitions import studio_days
 from studio_assets.run_book import CheckOutcome, RunBook
 
-OWNERS = ("team:studio-operations",)
 CODE_VERSION = "cloud-truth-1"
 PREVIEW_ROWS = 5
 PREVIEW_TEXT = 40
@@ -195,19 +194,15 @@ def _failure(failures: list[SourceRead], asked: int) -> dg.Failure:
 
 
 def _spec(settings: Settings, key: dg.AssetKey, contract: Collection) -> dg.AssetSpec:
-    return dg.AssetSpec(
+    return derived_spec(
+        settings,
         key,
         description=_description(contract),
         group_name=CLOUD_TRUTH,
         skippable=True,
         code_version=f"{CODE_VERSION}-{fingerprint(contract)}",
-        owners=OWNERS,
         kinds={contract.source, "parquet"},
         tags={"studio/source": contract.source},
-        partitions_def=studio_days(settings),
-        freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(minutes=settings.snapshot_stale_minutes)
-        ),
         metadata={
             "dagster/column_schema": _schema(contract),
             "dagster/table_name": "studio.analytics.source_reads",
@@ -220,10 +215,7 @@ def _spec(settings: Settings, key: dg.AssetKey, contract: Collection) -> dg.Asse
 def _description(contract: Collection) -> str:
     notes = "".join(f"\n- {note}" for note in contract.notes)
     source = f"\n\n[Described by its source]({contract.documentation})" if contract.documentation else ""
-    return (
-        f"**Derived from cloud.** {contract.grain} Only the contract's columns of `{contract.path}` are read."
-        f"{notes}{source}"
-    )
+    return f"{contract.grain} Only the contract's columns of `{contract.path}` are read.{notes}{source}"
 
 
 def _schema(contract: Collection) -> dg.TableSchema:

@@ -5,18 +5,16 @@ connector's devices are not materialized, its ``read_is_complete`` check warns, 
 on.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 
 import dagster as dg
 
-from resources.clock import Clock, day_end, local_date
+from resources.clock import Clock, day_end
 from resources.connectors.access import DeviceAccess
 from resources.postgres.device_readings import DeviceReadings, StoredReading
 from resources.postgres.history import History
-from resources.postgres.views_governance import ALL_VIEWS
 from resources.settings import Settings
 from studio_assets.checks.device_rules import (
     DEVICES_ARE_PLAUSIBLE,
@@ -25,6 +23,7 @@ from studio_assets.checks.device_rules import (
     implausible,
 )
 from studio_assets.checks.rules import Check
+from studio_assets.derived import RETRY, data_version, spec_of
 from studio_assets.devices.events import connectors_read, newest_connector_reads
 from studio_assets.devices.reading import CONNECTORS, Answer, ask_all, read_now, read_of_day
 from studio_assets.devices.section import ConnectorRead, ReadingStatus, limits_of, section
@@ -34,47 +33,15 @@ from studio_assets.keys import (
     cloud_truth_key,
     devices_key,
 )
-from studio_assets.partitions import studio_days
+from studio_assets.partitions import is_today
 from studio_assets.run_book import CheckOutcome, RunBook
 from studio_assets.studio_state.snapshot import PASSING_OF_DEVICES, instant_text
 
-OWNERS = ("team:studio-operations",)
 DEVICES_VERSION: Final = "devices-1"
 HEALTH_VERSION: Final = "connector-health-1"
 PREVIEW_ROWS: Final = 10
-RETRY = dg.RetryPolicy(max_retries=2, delay=1)
-"""For a database that went away for a moment. Connectors have their own patience and never fail the step."""
 
 _Yielded = dg.MaterializeResult[Any] | dg.AssetCheckResult
-
-
-def spec_of(
-    settings: Settings, key: dg.AssetKey, *, description: str, view: str, **more: Any
-) -> dg.AssetSpec:
-    """Return the description of an asset whose rows are those of a view for analysts."""
-    return dg.AssetSpec(
-        key,
-        description=f"**Derived from cloud.** {description}",
-        owners=OWNERS,
-        partitions_def=studio_days(settings),
-        freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(minutes=settings.snapshot_stale_minutes)
-        ),
-        metadata={
-            "dagster/column_schema": _schema(view),
-            "dagster/table_name": f"studio.{view}",
-            "sql": f"Schema analytics of database studio: {view}",
-        },
-        **more,
-    )
-
-
-def _schema(view: str) -> dg.TableSchema:
-    """Return the columns of a view; they are declared once, with the view."""
-    (found,) = (one for one in ALL_VIEWS if f"{one.schema}.{one.name}" == view)
-    return dg.TableSchema(
-        [dg.TableColumn(column.name, column.type, description=column.meaning) for column in found.columns]
-    )
 
 
 def build_devices(settings: Settings) -> dg.AssetsDefinition:
@@ -173,16 +140,6 @@ def build_devices(settings: Settings) -> dg.AssetsDefinition:
             yield _health(health_key, reads, at, settings)
 
     return read_devices
-
-
-def is_today(day: date, clock: Clock, settings: Settings) -> bool:
-    """Say whether a day is running; raise ``dg.Failure`` when it has not begun."""
-    today = local_date(clock.now(), settings.timezone)
-    if day > today:
-        raise dg.Failure(
-            f"{day} has not begun in the studio, so nothing can be said of it.", allow_retries=False
-        )
-    return day == today
 
 
 def _reads_now(
@@ -298,14 +255,10 @@ def _health(
         for read in reads
         for name, entry in [(read.connector_id, told[read.connector_id])]
     )
-    return dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=_version(version))
+    return dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=data_version(version))
 
 
 def _word(said: object) -> str:
     if said is None:
         return "unknown"
     return "yes" if said else "no"
-
-
-def _version(value: object) -> dg.DataVersion:
-    return dg.DataVersion(hashlib.sha256(repr(value).encode()).hexdigest())

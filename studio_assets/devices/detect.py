@@ -28,6 +28,7 @@ DEPARTMENT: Final = "operations"
 NEARLY_EMPTY_PCT: Final = 5
 # What a device that is switched off, out of reach or without a network looks like.
 OUT_OF_REACH: Final = frozenset({Fault.TIMEOUT, Fault.UNAVAILABLE})
+_NEVER_READ: Final = "no reading yet"
 _AWAY: Final = "It has no power, or is out of reach."
 _BRING_BACK: Final = "See that it has power and is within reach."
 
@@ -56,6 +57,11 @@ def detector_of_silence(connector_id: str) -> str:
 def is_of_devices(finding: Finding) -> bool:
     """Return whether a finding is one of these: other detectors of operations find other things."""
     return finding.subject_kind in {"device", "connector"}
+
+
+def is_of_no_reading(finding: Finding) -> bool:
+    """Return whether a finding is that a connector has told nothing ever: there is no row to point at."""
+    return finding.kind == FindingKind.CONNECTOR_SILENT and finding.observed == _NEVER_READ
 
 
 def subject_of(connector_id: str, device_id: str) -> str:
@@ -113,7 +119,7 @@ def detect_silence(read: ConnectorRead, at: datetime, limits: Limits) -> list[Fi
             confidence=1.0,
             since=read.read_at,
             expected=f"a reading within {limits.stale_minutes} minutes",
-            observed="no reading yet" if read.read_at is None else "only an old reading",
+            observed=_NEVER_READ if read.read_at is None else "only an old reading",
             likely_cause=cause,
             next_step=step,
             evidence=()

@@ -3,7 +3,6 @@
 Only today's snapshot opens or resolves a flag; a past day touches none, for Stripe tells the present only.
 """
 
-import hashlib
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
@@ -23,13 +22,15 @@ from studio_assets.checks.expectations import judge_rows
 from studio_assets.checks.findings import column_rule
 from studio_assets.contracts import catalog
 from studio_assets.contracts.arrow import arrow_schema
-from studio_assets.devices.assets import RETRY, is_today, spec_of
+from studio_assets.derived import RETRY, data_version, spec_of
 from studio_assets.finance.conserve import Conservation
 from studio_assets.finance.flags import DEPARTMENT, DETECTOR, flags
 from studio_assets.finance.reconcile import reconcile
 from studio_assets.finance.tables import SOURCES
 from studio_assets.finance.weekly import Week, chart, summarise, trend
+from studio_assets.findings.telling import findings_version, told_of_changes
 from studio_assets.keys import FINANCE, RECONCILIATION_FLAGS, WEEKLY_SUMMARY, finance_key, studio_state_key
+from studio_assets.partitions import is_today
 from studio_assets.run_book import CheckOutcome, RunBook
 from studio_assets.studio_state.snapshot import instant_text
 from studio_assets.studio_state.today import NothingToRestOnError, todays_state
@@ -145,13 +146,10 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
         }
         yield dg.MaterializeResult(
             asset_key=flags_key,
-            data_version=_version([(one.finding_id, one.content_hash) for one in kept]),
+            data_version=findings_version(kept),
             metadata={
                 **origin,
-                "dagster/row_count": len(kept),
-                "opened": applied.opened,
-                "changed": applied.changed,
-                "resolved": applied.resolved,
+                **told_of_changes(kept, [applied]),
                 "conservation_error_cents": error,
                 "differences": _parts(found.conservation),
                 **({"findings": dg.MetadataValue.table([_record(one) for one in kept])} if kept else {}),
@@ -171,7 +169,7 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
         )
         yield dg.MaterializeResult(
             asset_key=weekly_key,
-            data_version=_version(weeks),
+            data_version=data_version(weeks),
             metadata={
                 **origin,
                 "dagster/row_count": len(weeks),
@@ -228,7 +226,3 @@ def _record(one: StoredFinding) -> dg.TableRecord:
             "next step": finding.next_step,
         }
     )
-
-
-def _version(said: object) -> dg.DataVersion:
-    return dg.DataVersion(hashlib.sha256(repr(said).encode()).hexdigest())

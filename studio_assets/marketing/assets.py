@@ -3,7 +3,6 @@
 Only today is looked at, and only in a snapshot whose rows are the ones just read. Nothing is published.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,7 +20,8 @@ from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
-from studio_assets.devices.assets import RETRY, is_today, spec_of
+from studio_assets.derived import RETRY, data_version, spec_of
+from studio_assets.findings.telling import findings_version, told_of_findings
 from studio_assets.keys import (
     DRAFTS,
     MARKETING,
@@ -44,6 +44,7 @@ from studio_assets.marketing.drafts import (
 )
 from studio_assets.marketing.facts import COLUMNS, FactSheet, NotPublishableError, basis_of, fact_sheet
 from studio_assets.marketing.occasions import DEPARTMENT, DETECTOR, Occasion, Said, find_occasions
+from studio_assets.partitions import is_today
 from studio_assets.studio_state.snapshot import instant_text
 from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 
@@ -115,7 +116,9 @@ def build_marketing(settings: Settings) -> dg.AssetsDefinition:
         }
         yield dg.MaterializeResult(
             asset_key=drafts_key,
-            data_version=_version([(one.draft.draft_id, one.draft.content_hash) for one in standing]),
+            data_version=data_version(
+                sorted((one.draft.draft_id, one.draft.content_hash) for one in standing)
+            ),
             metadata={
                 **told,
                 "dagster/row_count": len(standing),
@@ -136,14 +139,8 @@ def build_marketing(settings: Settings) -> dg.AssetsDefinition:
         opened = findings.open(DEPARTMENT)
         yield dg.MaterializeResult(
             asset_key=occasions_key,
-            data_version=_version([(one.finding_id, one.content_hash) for one in opened]),
-            metadata={
-                **told,
-                "dagster/row_count": len(opened),
-                "opened": applied.opened,
-                "changed": applied.changed,
-                "resolved": applied.resolved,
-            },
+            data_version=findings_version(sorted(opened, key=lambda one: one.finding_id)),
+            metadata=told | told_of_findings(opened, [applied]),
         )
 
     return draft
@@ -245,7 +242,3 @@ def _records(standing: Sequence[StoredDraft]) -> list[dg.TableRecord]:
         )
         for one in standing[:50]
     ]
-
-
-def _version(said: Sequence[tuple[str, str]]) -> dg.DataVersion:
-    return dg.DataVersion(hashlib.sha256(repr(sorted(said)).encode()).hexdigest())

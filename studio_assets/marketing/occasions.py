@@ -9,12 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from statistics import median
 from typing import Any, Final
 
 import pyarrow as pa
 
 from resources.findings import MOST_EVIDENCE, Finding, FindingEvidence, Severity, StoredFinding
+from studio_assets.findings.making import links_to_rows, make_finding
 from studio_assets.marketing.channels import Channel
 from studio_assets.marketing.drafts import draft_id, past_instants, week_topic
 from studio_assets.marketing.facts import (
@@ -27,7 +29,6 @@ from studio_assets.marketing.facts import (
     Fact,
     FactSheet,
 )
-from studio_assets.operations.case import safe_id
 from studio_assets.studio_state.predicates import KILN_UNAVAILABLE
 
 DEPARTMENT: Final = "marketing"
@@ -37,6 +38,7 @@ UNDERSOLD, CALLED_OFF, CLOSED_KILN = "undersold_event", "event_called_off", "fir
 MOVED, MISSED = "announced_facts_moved", "review_missed"
 PICKUPS, PAYMENTS = "pickup_reminder", "payment_reminder"
 DRAFTS_ASSET: Final = "marketing/drafts"
+_finding = partial(make_finding, DEPARTMENT, DETECTOR, capability_id=ANNOUNCE)
 _FORGOTTEN: Final = {
     "overdue_pickup": (
         *(PICKUPS, "shelf", "pickups", "several pieces of work wait to be fetched"),
@@ -117,14 +119,12 @@ class Occasion:
     def evidence(self, *rows: str, drafts: Iterable[str] = ()) -> tuple[FindingEvidence, ...]:
         """Return links to rows (``contract/document``) of the snapshot, and to drafts as far as there are."""
         revision = f"{self.basis.snapshot_date}.{self.basis.revision}"
-        parts = [row.partition("/") for row in dict.fromkeys(rows)]
         texts = [
             FindingEvidence(DRAFTS_ASSET, str(self.drafted[one]), one)
             for one in drafts
             if one in self.drafted
         ]
-        links = [FindingEvidence(f"cloud_truth/{name}", revision, safe_id(row)) for name, _, row in parts]
-        return (*texts, *links)[:MOST_EVIDENCE]
+        return (*texts, *links_to_rows(revision, *rows))[:MOST_EVIDENCE]
 
 
 def find_occasions(now: Occasion) -> list[Finding]:
@@ -157,7 +157,9 @@ def undersold_events(now: Occasion) -> Iterator[Finding]:
         if _at_most(taken, median(by_now)) >= limits.chance:
             continue
         yield _finding(
-            *(UNDERSOLD, "event", one.row_id, Severity.MEDIUM, 0.85),
+            *(UNDERSOLD, "event", one.row_id),
+            severity=Severity.MEDIUM,
+            confidence=0.85,
             expected=int(median(in_the_end)),
             observed=taken,
             unit="places",
@@ -179,7 +181,9 @@ def events_called_off(now: Occasion) -> Iterator[Finding]:
         if row["status"] != "cancelled" or start is None or start <= as_of or not guests:
             continue
         yield _finding(
-            *(CALLED_OFF, "event", row["document_id"], Severity.HIGH, 0.95),
+            *(CALLED_OFF, "event", row["document_id"]),
+            severity=Severity.HIGH,
+            confidence=0.95,
             expected=0,
             observed=guests,
             unit="places",
@@ -203,7 +207,9 @@ def firings_in_closed_kilns(now: Occasion) -> Iterator[Finding]:
         if status not in KILN_UNAVAILABLE or not planned[kiln]:
             continue
         yield _finding(
-            *(CLOSED_KILN, "kiln", kiln, Severity.MEDIUM, 0.9),
+            *(CLOSED_KILN, "kiln", kiln),
+            severity=Severity.MEDIUM,
+            confidence=0.9,
             expected="firings as the calendar says",
             observed=f"the kiln is {status}",
             cause="The kiln was taken out of service, and its firings stayed on the calendar.",
@@ -241,7 +247,9 @@ def announced_facts_moved(now: Occasion) -> Iterator[Finding]:
             f"{fact.asset.rpartition('/')[2]}/{fact.row}" for fact in moved if fact.asset in {EVENTS, FIRINGS}
         ]
         yield _finding(
-            *(MOVED, "draft", text.draft_id, Severity.HIGH, 0.9),
+            *(MOVED, "draft", text.draft_id),
+            severity=Severity.HIGH,
+            confidence=0.9,
             expected="what was approved is still so",
             observed=f"{len(set(rows))} of the things it tells of changed",
             cause="An event or a firing was changed or called off after the text was approved.",
@@ -255,7 +263,9 @@ def reviews_missed(now: Occasion) -> Iterator[Finding]:
     for text in now.waiting:
         if past_instants(text.facts.values(), now.basis.as_of):
             yield _finding(
-                *(MISSED, "draft", text.draft_id, Severity.LOW, 0.95),
+                *(MISSED, "draft", text.draft_id),
+                severity=Severity.LOW,
+                confidence=0.95,
                 expected="reviewed before it begins",
                 observed="nobody reviewed it in time",
                 cause="The text waited for a review, and what it announces has begun.",
@@ -278,7 +288,9 @@ def reminders(now: Occasion) -> Iterator[Finding]:
             if link.row is not None
         ]
         yield _finding(
-            *(kind, about, what, Severity.MEDIUM, 0.9),
+            *(kind, about, what),
+            severity=Severity.MEDIUM,
+            confidence=0.9,
             expected=f"fewer than {now.limits.reminder_from}",
             observed=observed,
             cause=cause,
@@ -309,36 +321,3 @@ def _at_most(seen: int, expected: float) -> float:
         share *= expected / count
         whole += share
     return whole
-
-
-def _finding(
-    kind: str,
-    subject_kind: str,
-    subject_id: str,
-    severity: Severity,
-    confidence: float,
-    *,
-    expected: float | str,
-    observed: float | str,
-    cause: str,
-    step: str,
-    evidence: Sequence[FindingEvidence],
-    unit: str | None = None,
-    capability_id: str | None = ANNOUNCE,
-) -> Finding:
-    return Finding(
-        department=DEPARTMENT,
-        detector=DETECTOR,
-        kind=kind,
-        subject_kind=subject_kind,
-        subject_id=safe_id(subject_id),
-        severity=severity,
-        confidence=confidence,
-        expected=expected,
-        observed=observed,
-        unit=unit,
-        likely_cause=cause,
-        next_step=step,
-        capability_id=capability_id,
-        evidence=evidence,
-    )

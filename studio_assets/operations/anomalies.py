@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from resources.clock import day_start
 from resources.findings import Finding, FindingEvidence, Severity
+from studio_assets.calendar import StudioCalendar
+from studio_assets.findings.making import links_to_rows
 from studio_assets.operations.baselines import Event, Judged, Tuning, judge
-from studio_assets.operations.calendar import StudioCalendar
-from studio_assets.operations.case import DEPARTMENT, SNAPSHOT_ASSET, rows_of, safe_id
+from studio_assets.operations.case import SNAPSHOT_ASSET, finding
 from studio_assets.studio_state import masks
 from studio_assets.studio_state.predicates import Moment, Tables
 
@@ -161,20 +162,16 @@ def kind_of(counter: str) -> str:
 
 def _finding(one: Departure, moment: Moment, tables: Tables, revision: str) -> Finding:
     watched, event = WATCHED[one.counter], one.event
-    return Finding(
-        department=DEPARTMENT,
-        detector=ANOMALIES,
-        kind=kind_of(one.counter),
-        subject_kind="counter",
-        subject_id=one.counter,
+    return finding(
+        *(ANOMALIES, kind_of(one.counter), "counter", one.counter),
         severity=Severity.HIGH if event.score >= 10 else Severity.MEDIUM,
         confidence=round(min(0.95, 0.5 + event.score / 40), 2),
         since=day_start(one.first_day, moment.timezone),
         expected=float(round(event.expected, 1)),
         observed=float(round(event.observed, 1)),
         unit=watched.unit,
-        likely_cause=watched.cause,
-        next_step=watched.step,
+        cause=watched.cause,
+        step=watched.step,
         evidence=(
             FindingEvidence(SNAPSHOT_ASSET, revision, one.counter),
             *_newest_rows(watched.source, one, tables, revision),
@@ -182,17 +179,14 @@ def _finding(one: Departure, moment: Moment, tables: Tables, revision: str) -> F
     )
 
 
-def _newest_rows(source: str, one: Departure, tables: Tables, revision: str) -> list[FindingEvidence]:
+def _newest_rows(source: str, one: Departure, tables: Tables, revision: str) -> tuple[FindingEvidence, ...]:
     table: pa.Table | None = tables.get(source)
     if table is None or "created_at" not in table.column_names:
-        return []
+        return ()
     since = one.event.start - timedelta(days=1)
-    rows = rows_of(table, masks.is_at_or_after(table, "created_at", since), "created_at")
+    rows = masks.rows_of(table, masks.is_at_or_after(table, "created_at", since), "created_at")
     rows.sort(key=lambda row: row["created_at"])
-    return [
-        FindingEvidence(f"cloud_truth/{source}", revision, safe_id(row["document_id"]))
-        for row in rows[:MOST_ROWS]
-    ]
+    return links_to_rows(revision, *(f"{source}/{row['document_id']}" for row in rows[:MOST_ROWS]))
 
 
 def _is_ordinary(calendar: StudioCalendar, day: date) -> bool:

@@ -1,23 +1,19 @@
 """What every rule of operations looks at, its limits, and how it words a finding."""
 
-import hashlib
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
-
-import pyarrow as pa
+from functools import partial
+from typing import Final
 
 from resources.clock import local_date
-from resources.findings import MOST_EVIDENCE, Finding, FindingEvidence, Severity
-from studio_assets.operations.calendar import StudioCalendar
+from resources.findings import FindingEvidence
+from studio_assets.calendar import StudioCalendar
+from studio_assets.findings.making import links_to_rows, make_finding
 from studio_assets.studio_state.predicates import Moment, Tables
 
 DEPARTMENT: Final = "operations"
 NOTE: Final = "firestore.ops_note.append"
 SNAPSHOT_ASSET: Final = "studio_state/snapshot"
-_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,58 +103,8 @@ class Case:
 
     def evidence(self, *rows: str) -> tuple[FindingEvidence, ...]:
         """Return links to rows, each given as ``contract/document``, in the reads of the snapshot."""
-        parts = (row.partition("/") for row in dict.fromkeys(rows))
-        links = (
-            FindingEvidence(f"cloud_truth/{name}", self.revision, safe_id(row)) for name, _, row in parts
-        )
-        return tuple(links)[:MOST_EVIDENCE]
+        return links_to_rows(self.revision, *rows)
 
 
-def safe_id(document_id: str) -> str:
-    """Return a document's id, or a hash of it where it is not plain: somebody's address may stand in it."""
-    if _PLAIN_ID.fullmatch(document_id):
-        return document_id
-    return "hash-" + hashlib.sha256(document_id.encode()).hexdigest()[:32]
-
-
-def finding(
-    detector: str,
-    kind: str,
-    subject_kind: str,
-    subject_id: str,
-    *,
-    severity: Severity,
-    confidence: float,
-    since: datetime,
-    expected: float | str,
-    observed: float | str,
-    cause: str,
-    step: str,
-    evidence: Sequence[FindingEvidence],
-    unit: str | None = None,
-    capability_id: str | None = None,
-) -> Finding:
-    """Return a finding of operations."""
-    return Finding(
-        department=DEPARTMENT,
-        detector=detector,
-        kind=kind,
-        subject_kind=subject_kind,
-        subject_id=safe_id(subject_id),
-        severity=severity,
-        confidence=confidence,
-        since=since,
-        expected=expected,
-        observed=observed,
-        unit=unit,
-        likely_cause=cause,
-        next_step=step,
-        capability_id=capability_id,
-        evidence=evidence,
-    )
-
-
-def rows_of(table: pa.Table, mask: pa.Array, *columns: str) -> list[dict[str, Any]]:
-    """Return the rows a mask keeps as dictionaries of ``document_id`` and the columns asked for."""
-    found: list[dict[str, Any]] = table.select(["document_id", *columns]).filter(mask).to_pylist()
-    return found
+finding = partial(make_finding, DEPARTMENT)
+"""Makes a finding of operations: from its detector on, what ``make_finding`` takes."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from resources.findings import Finding, Severity
-from studio_assets.operations.case import Case, finding, rows_of
+from studio_assets.operations.case import Case, finding
 from studio_assets.operations.rules_work import batch_states, reserved_batches, waiting_reservations
 from studio_assets.studio_state import masks
 from studio_assets.studio_state.predicates import CLOSED_FIRING, KILN_UNAVAILABLE
@@ -47,7 +47,7 @@ def waiting_loads(case: Case, since: datetime) -> list[tuple[str, datetime]]:
 
 def _ordinary_kilns(case: Case) -> list[dict[str, Any]]:
     table = case.tables["kilns"]
-    rows = rows_of(table, masks.is_set(table, "document_id"), "name", "status", "updated_at")
+    rows = masks.rows_of(table, masks.is_set(table, "document_id"), "name", "status", "updated_at")
     return [row for row in rows if not is_raku(row["document_id"]) and not is_raku(row["name"])]
 
 
@@ -59,7 +59,7 @@ def _past_firings(case: Case) -> dict[str, list[dict[str, Any]]]:
         masks.is_at_or_after(table, "start_at", case.days_ago(_LOOKS_BACK_DAYS)),
     )
     found = defaultdict(list)
-    for row in rows_of(table, mask, "kiln_id", "start_at", "end_at", "status", "unloaded_at"):
+    for row in masks.rows_of(table, mask, "kiln_id", "start_at", "end_at", "status", "unloaded_at"):
         found[row["kiln_id"]].append(row)
     return {
         kiln: sorted(rows, key=lambda row: (row["start_at"], row["document_id"]))
@@ -137,7 +137,9 @@ def station_over_capacity(case: Case) -> Iterator[Finding]:
         masks.is_before(table, "start_at", case.moment.as_of + timedelta(days=7)),
         masks.not_(masks.is_one_of(table, "status", CLOSED_FIRING)),
     )
-    planned = [row["kiln_id"] for row in rows_of(table, ahead, "kiln_id") if not is_raku(row["kiln_id"])]
+    planned = [
+        row["kiln_id"] for row in masks.rows_of(table, ahead, "kiln_id") if not is_raku(row["kiln_id"])
+    ]
     kilns = max(1, len(_ordinary_kilns(case)))
     firings = max(limits.weekly_firings, round(len(planned) / kilns))
     room = limits.full_weeks * firings * limits.half_shelves_per_firing

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from resources.findings import Finding, Severity
-from studio_assets.operations.case import Case, finding, rows_of
+from studio_assets.operations.case import Case, finding
 from studio_assets.studio_state import masks
 
 AGEING, UNPAID = "request_ageing", "unpaid_signups"
@@ -22,7 +22,7 @@ def request_ageing(case: Case) -> Iterator[Finding]:
             masks.is_one_of(table, "status", (status,), if_missing=status == "new"),
             masks.is_before(table, column, case.days_ago(days)),
         )
-        for row in rows_of(table, waits, column):
+        for row in masks.rows_of(table, waits, column):
             since = row[column]
             if case.open_days_since(since) <= days:
                 continue
@@ -50,9 +50,9 @@ def unpaid_signups(case: Case) -> Iterator[Finding]:
         masks.is_before(signups, "checked_in_at", case.days_ago(case.limits.unpaid_days)),
     )
     charged: dict[str, list[str]] = defaultdict(list)
-    for row in rows_of(charges, masks.is_set(charges, "signup_id"), "signup_id"):
+    for row in masks.rows_of(charges, masks.is_set(charges, "signup_id"), "signup_id"):
         charged[row["signup_id"]].append(f"event_charges/{row['document_id']}")
-    for row in rows_of(signups, owing, "checked_in_at"):
+    for row in masks.rows_of(signups, owing, "checked_in_at"):
         due = row["checked_in_at"] + timedelta(days=case.limits.unpaid_days)
         rows = [f"event_signups/{row['document_id']}"]
         rows += charged[row["document_id"]]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from resources.findings import Finding, Severity
-from studio_assets.operations.case import NOTE, Case, finding, rows_of
+from studio_assets.operations.case import NOTE, Case, finding
 from studio_assets.studio_state import masks
 from studio_assets.studio_state.predicates import OPEN_RESERVATION
 
@@ -38,7 +38,7 @@ def batch_states(case: Case) -> list[dict[str, Any]]:
         masks.starts_with(table, "state", "closed_"),
         masks.all_of(masks.is_blank(table, "state"), masks.starts_with(table, "status", "closed")),
     )
-    rows = rows_of(
+    rows = masks.rows_of(
         table,
         masks.all_of(masks.not_(is_over), masks.is_set(table, "updated_at")),
         *("owner_uid", "state", "status", "updated_at", "current_kiln_id"),
@@ -51,7 +51,7 @@ def batch_states(case: Case) -> list[dict[str, Any]]:
 def reserved_batches(case: Case) -> dict[str, str]:
     """Return batch id -> id of the reservation it came in with; the reservation tells of such work."""
     table = case.tables["reservations"]
-    rows = rows_of(table, masks.is_set(table, "linked_batch_id"), "linked_batch_id")
+    rows = masks.rows_of(table, masks.is_set(table, "linked_batch_id"), "linked_batch_id")
     return {row["linked_batch_id"]: row["document_id"] for row in rows}
 
 
@@ -87,7 +87,7 @@ def _fired_by_creation(case: Case) -> list[datetime]:
     """Return when the batches that went into a kiln, or further, were created; sorted."""
     table = case.tables["batches"]
     mask = masks.all_of(masks.is_one_of(table, "state", _IN_KILN_OR_AFTER), masks.is_set(table, "created_at"))
-    return sorted(row["created_at"] for row in rows_of(table, mask, "created_at"))
+    return sorted(row["created_at"] for row in masks.rows_of(table, mask, "created_at"))
 
 
 def _stalled(case: Case, row: dict[str, Any], limit: str) -> Finding:
@@ -190,7 +190,7 @@ class _Work:
 def _kept(case: Case) -> Iterator[tuple[dict[str, Any], _Work]]:
     """Yield the reservations whose load is finished and on the shelf, and the work as findings name it."""
     table = case.tables["reservations"]
-    rows = rows_of(
+    rows = masks.rows_of(
         table,
         masks.all_of(_is_open(table), masks.is_set(table, "ready_for_pickup_at")),
         *("ready_for_pickup_at", "linked_batch_id", "pickup_window_status", "pickup_window_confirmed_end"),
@@ -239,7 +239,7 @@ def reservations_past_window(case: Case) -> Iterator[Finding]:
         masks.not_(masks.is_one_of(table, "load_status", ("loading", "loaded"))),
         masks.is_before(table, "preferred_window_latest_date", case.moment.as_of),
     )
-    for row in rows_of(table, waiting, "preferred_window_latest_date"):
+    for row in masks.rows_of(table, waiting, "preferred_window_latest_date"):
         latest = row["preferred_window_latest_date"]
         lost = case.calendar.closed_days(latest, limits.window_days)
         if case.moment.as_of < case.calendar.after_open_days(latest, limits.past_window_open_days + lost):
@@ -265,4 +265,6 @@ def waiting_reservations(case: Case) -> list[dict[str, Any]]:
         masks.not_(masks.is_set(table, "ready_for_pickup_at")),
         masks.not_(masks.is_one_of(table, "load_status", ("loading", "loaded"))),
     )
-    return rows_of(table, mask, "arrived_at", "estimated_half_shelves", "assigned_station_id", "created_at")
+    return masks.rows_of(
+        table, mask, "arrived_at", "estimated_half_shelves", "assigned_station_id", "created_at"
+    )

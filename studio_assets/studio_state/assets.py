@@ -4,7 +4,6 @@ Nothing is derived from a stale or partial read: the step refuses with a plain s
 the last good snapshot stays current.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -20,11 +19,11 @@ from resources.rows import Completeness, Snapshot, SourceRead
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
 from studio_assets.contracts import catalog
+from studio_assets.derived import RETRY, data_version, derived_spec, stored_in
 from studio_assets.devices.events import newest_connector_reads
 from studio_assets.devices.reading import unread
 from studio_assets.devices.section import ConnectorRead, section
 from studio_assets.keys import CONNECTOR_HEALTH, STUDIO_STATE, cloud_truth_key, studio_state_key
-from studio_assets.partitions import studio_days
 from studio_assets.run_book import RunBook
 from studio_assets.studio_state import events
 from studio_assets.studio_state.counters import COUNTERS, count_state
@@ -41,12 +40,9 @@ from studio_assets.studio_state.snapshot import (
     parse_instant,
 )
 
-OWNERS = ("team:studio-operations",)
 SNAPSHOT_VERSION = "snapshot-v3.2-1"
 DIFF_VERSION = "diff-1"
 DRIFT_VERSION = "drift-1"
-RETRY = dg.RetryPolicy(max_retries=2, delay=1)
-"""For a database that went away for a moment. Refusals are not retried: they are answers."""
 NEXT_DAYS_LOOKED_AT = 62
 WRITE_POOL = "studio_state"
 
@@ -59,23 +55,16 @@ def build_studio_state(settings: Settings) -> list[dg.AssetsDefinition]:
 def _spec(
     settings: Settings, name: str, deps: list[dg.AssetKey], *, version: str, views: str, description: str
 ) -> dg.AssetSpec:
-    return dg.AssetSpec(
+    return derived_spec(
+        settings,
         studio_state_key(settings.studio_id, name),
         deps=deps,
-        description=f"**Derived from cloud.** {description}",
+        description=description,
         group_name=STUDIO_STATE,
         code_version=version,
-        owners=OWNERS,
         kinds={"postgres"},
-        partitions_def=studio_days(settings),
         automation_condition=on_new_content(),
-        freshness_policy=dg.FreshnessPolicy.time_window(
-            fail_window=timedelta(minutes=settings.snapshot_stale_minutes)
-        ),
-        metadata={
-            "dagster/table_name": f"studio.{views}",
-            "sql": f"Schema analytics of database studio: {views}",
-        },
+        metadata=stored_in(views),
     )
 
 
@@ -224,8 +213,8 @@ def _build_diff(settings: Settings) -> dg.AssetsDefinition:
         if rows:
             metadata["changes"] = dg.MetadataValue.table(rows)
         return dg.MaterializeResult(
-            data_version=_version(
-                [(c.counter, c.old, c.new) for c in found.changes], found.sources_changed, since
+            data_version=data_version(
+                ([(c.counter, c.old, c.new) for c in found.changes], found.sources_changed, since)
             ),
             metadata=metadata,
         )
@@ -276,7 +265,7 @@ def _build_drift(settings: Settings) -> dg.AssetsDefinition:
         run_book.drift = report
         run_book.tell("drift", "drift", 1, 1)
         return dg.MaterializeResult(
-            data_version=_version([(m.metric, m.expected, m.observed) for m in report.metrics]),
+            data_version=data_version(([(m.metric, m.expected, m.observed) for m in report.metrics],)),
             metadata={
                 "origin": f"Derived from cloud: Firestore's own counts as of {instant_text(as_of)}",
                 "as_of": dg.MetadataValue.timestamp(as_of),
@@ -369,7 +358,3 @@ def _drift_metadata(report: DriftReport) -> dict[str, Any]:
     if rows:
         found["metrics"] = dg.MetadataValue.table(rows)
     return found
-
-
-def _version(*parts: object) -> dg.DataVersion:
-    return dg.DataVersion(hashlib.sha256(repr(parts).encode()).hexdigest())

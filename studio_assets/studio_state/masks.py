@@ -6,6 +6,7 @@ What the questions mean for the studio is in ``predicates``.
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -92,6 +93,12 @@ def any_of(first: pa.Array, *others: pa.Array) -> pa.Array:
 def not_(mask: pa.Array) -> pa.Array:
     """Return the negation."""
     return pc.invert(mask)
+
+
+def rows_of(table: pa.Table, mask: pa.Array, *columns: str) -> list[dict[str, Any]]:
+    """Return the rows a mask keeps as dictionaries of ``document_id`` and the columns asked for."""
+    found: list[dict[str, Any]] = table.select(["document_id", *columns]).filter(mask).to_pylist()
+    return found
 
 
 def how_many(mask: pa.Array) -> int:

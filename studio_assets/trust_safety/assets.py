@@ -4,7 +4,6 @@ Only today is looked at, and only beside a full snapshot. A past day touches not
 counts; the words of reports stay where they are.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,11 +22,12 @@ from resources.postgres.triage import Agreement, StoredSuggestion, TriageSuggest
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
-from studio_assets.devices.assets import RETRY, is_today, spec_of
+from studio_assets.calendar import StudioCalendar
+from studio_assets.derived import RETRY, data_version, spec_of
+from studio_assets.findings.telling import findings_version, told_of_findings
 from studio_assets.keys import REPORT_FINDINGS, TRIAGE, TRUST_SAFETY, studio_state_key, trust_safety_key
-from studio_assets.operations.calendar import StudioCalendar
+from studio_assets.partitions import is_today
 from studio_assets.studio_state.predicates import Moment
-from studio_assets.studio_state.snapshot import instant_text
 from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 from studio_assets.trust_safety.reports import Looked, suggest_for_open
 from studio_assets.trust_safety.rules import COLUMNS, DEPARTMENT, DETECTORS, Reports, find_reports
@@ -72,13 +72,13 @@ def build_trust_safety(settings: Settings) -> dg.AssetsDefinition:
         standing = triage_suggestions.newest()
         yield dg.MaterializeResult(
             asset_key=triage_key,
-            data_version=_version(sorted(repr(one.suggestion) for one in standing)),
+            data_version=data_version(sorted(repr(one.suggestion) for one in standing)),
             metadata=_told_of_suggestions(done, standing, triage_suggestions.agreement()),
         )
         kept = findings.open(DEPARTMENT)
         yield dg.MaterializeResult(
             asset_key=findings_key,
-            data_version=_version([(one.finding_id, one.content_hash) for one in kept]),
+            data_version=findings_version(kept),
             metadata=_told_of_findings(done, kept),
         )
 
@@ -197,27 +197,5 @@ def _told_of_findings(done: _Done, kept: Sequence[StoredFinding]) -> dict[str, A
     return {
         "origin": done.origin,
         "as_of": dg.MetadataValue.timestamp(done.at),
-        "dagster/row_count": len(kept),
-        "opened": sum(one.opened for one in done.applied),
-        "changed": sum(one.changed for one in done.applied),
-        "resolved": sum(one.resolved for one in done.applied),
-        **({"findings": dg.MetadataValue.table([_record(one) for one in kept])} if kept else {}),
+        **told_of_findings(kept, done.applied),
     }
-
-
-def _record(one: StoredFinding) -> dg.TableRecord:
-    finding = one.finding
-    return dg.TableRecord(
-        {
-            "subject": finding.subject_id,
-            "kind": finding.kind,
-            "severity": finding.severity.value,
-            "since": instant_text(finding.since) if finding.since else "",
-            "observed": str(finding.observed),
-            "next step": finding.next_step,
-        }
-    )
-
-
-def _version(said: object) -> dg.DataVersion:
-    return dg.DataVersion(hashlib.sha256(repr(said).encode()).hexdigest())

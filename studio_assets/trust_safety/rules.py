@@ -9,16 +9,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
 
 from resources.clock import local_date
-from resources.findings import MOST_EVIDENCE, Finding, FindingEvidence, Severity
+from resources.findings import Finding, FindingEvidence, Severity
 from resources.postgres.triage import StoredSuggestion
-from studio_assets.operations.calendar import StudioCalendar
-from studio_assets.operations.case import rows_of, safe_id
+from studio_assets.calendar import StudioCalendar
+from studio_assets.findings.making import links_to_rows, make_finding, safe_id
 from studio_assets.studio_state import masks
 from studio_assets.studio_state.predicates import OPEN_REPORT, Moment
 
@@ -28,10 +29,12 @@ GATHERED: Final = "reports_of_one_content"
 DISAGREED: Final = "severity_disagreement"
 DETECTORS: Final = (UNSEEN, GATHERED, DISAGREED)
 REVIEW: Final = "moderation.report.review"
-REPORTS: Final = "cloud_truth/community_reports"
+REPORTS: Final = "community_reports"
 SUGGESTIONS: Final = "trust_safety/triage"
+_KNOWN: Final = ("low", "medium", "high")
+_finding = partial(make_finding, DEPARTMENT)
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"community_reports": ("status", "severity", "category", "coordination_signal", "created_at")}
+    {REPORTS: ("status", "severity", "category", "coordination_signal", "created_at")}
 )
 """Contract name -> what the rules look at."""
 
@@ -91,8 +94,7 @@ class Reports:
 
     def evidence(self, report_ids: Sequence[str]) -> tuple[FindingEvidence, ...]:
         """Return links to reports in the read of the snapshot."""
-        links = [FindingEvidence(REPORTS, self.revision, safe_id(each)) for each in report_ids]
-        return tuple(links)[:MOST_EVIDENCE]
+        return links_to_rows(self.revision, *(f"{REPORTS}/{each}" for each in report_ids))
 
 
 def target_hash(target_id: str) -> str:
@@ -113,14 +115,13 @@ def _unseen(reports: Reports) -> Iterator[Finding]:
         masks.is_one_of(table, "status", ("open",), if_missing=True),
         masks.is_before(table, "created_at", reports.moment.as_of),
     )
-    for row in rows_of(table, waits, "created_at", "severity"):
+    for row in masks.rows_of(table, waits, "created_at", "severity"):
         is_grave = str(row["severity"]).lower() == "high"
         days = limits.grave_unseen_open_days if is_grave else limits.unseen_open_days
         if reports.calendar.open_days(row["created_at"], reports.moment.as_of) <= days:
             continue
         yield _finding(
-            reports,
-            (UNSEEN, "report_unseen", "report", row["document_id"]),
+            *(UNSEEN, "report_unseen", "report", row["document_id"]),
             severity=Severity.HIGH if is_grave else Severity.LOW,
             confidence=0.95,
             since=row["created_at"],
@@ -130,17 +131,17 @@ def _unseen(reports: Reports) -> Iterator[Finding]:
             else f"open since {reports.day_text(row['created_at'])}",
             cause="Nobody has it on their list.",
             step="Read the report in the portal, set its severity and take it on.",
-            report_ids=[row["document_id"]],
-            is_proposed=is_grave,
+            capability_id=REVIEW if is_grave else None,
+            evidence=reports.evidence([row["document_id"]]),
         )
 
 
 def _gathered(reports: Reports) -> Iterator[Finding]:
     """Find content that many open reports are about, and storms the cloud has signalled."""
     table, limits = reports.table, reports.limits
-    rows = rows_of(table, masks.is_set(table, "created_at"), "created_at", "coordination_signal")
+    rows = masks.rows_of(table, masks.is_set(table, "created_at"), "created_at", "coordination_signal")
     rows.sort(key=lambda row: (row["created_at"], row["document_id"]))
-    open_ids = {row["document_id"] for row in rows_of(table, _is_open(table))}
+    open_ids = {row["document_id"] for row in masks.rows_of(table, _is_open(table))}
     signalled = {row["document_id"] for row in rows if row["coordination_signal"]}
     by_target: dict[str, list[_Told]] = defaultdict(list)
     unplaced: list[_Told] = []
@@ -184,8 +185,7 @@ def _gathered_finding(
     is_signalled = any(each in signalled for each, _ in about)
     is_grave = is_signalled or len(about) >= reports.limits.gathered_grave
     return _finding(
-        reports,
-        (GATHERED, "reports_gathered", subject_kind, subject_id),
+        *(GATHERED, "reports_gathered", subject_kind, subject_id),
         severity=Severity.HIGH if is_grave else Severity.MEDIUM,
         confidence=0.9,
         since=about[0][1],
@@ -195,15 +195,17 @@ def _gathered_finding(
         if is_signalled
         else "The content troubles many people, or some report it over and over.",
         step="Read these reports together and decide on them once.",
-        report_ids=[each for each, _ in about],
-        is_proposed=True,
+        capability_id=REVIEW,
+        evidence=reports.evidence([each for each, _ in about]),
     )
 
 
 def _disagreed(reports: Reports) -> Iterator[Finding]:
     """Find reports their reporter called mild whose words are of something grave; nobody decided on them."""
     table, limits = reports.table, reports.limits
-    rows = {row["document_id"]: row for row in rows_of(table, _is_open(table), "severity", "created_at")}
+    rows = {
+        row["document_id"]: row for row in masks.rows_of(table, _is_open(table), "severity", "created_at")
+    }
     for stored in reports.suggestions:
         said = stored.suggestion
         row = rows.get(said.report_id)
@@ -214,8 +216,7 @@ def _disagreed(reports: Reports) -> Iterator[Finding]:
         if row["severity"] not in {None, "low", "medium"}:
             continue
         yield _finding(
-            reports,
-            (DISAGREED, "severity_disagreed", "report", said.report_id),
+            *(DISAGREED, "severity_disagreed", "report", said.report_id),
             severity=Severity.MEDIUM if row["severity"] == "medium" else Severity.HIGH,
             confidence=round(said.confidence, 2),
             since=row["created_at"],
@@ -223,48 +224,13 @@ def _disagreed(reports: Reports) -> Iterator[Finding]:
             observed=f"severity {row['severity']}, by the reporter" if row["severity"] else "no severity",
             cause="Reporters choose the severity, and low is what the form begins with.",
             step="Read the report and confirm or edit the suggestion: ./studio triage show.",
-            report_ids=[said.report_id],
-            is_proposed=True,
-            more=(FindingEvidence(SUGGESTIONS, str(stored.revision), safe_id(said.report_id)),),
+            capability_id=REVIEW,
+            evidence=(
+                *reports.evidence([said.report_id]),
+                FindingEvidence(SUGGESTIONS, str(stored.revision), safe_id(said.report_id)),
+            ),
         )
 
 
 def _is_open(table: pa.Table) -> pa.Array:
     return masks.is_one_of(table, "status", OPEN_REPORT, if_missing=True)
-
-
-def _finding(
-    reports: Reports,
-    identity: tuple[str, str, str, str],
-    *,
-    severity: Severity,
-    confidence: float,
-    since: datetime | None,
-    expected: str,
-    observed: str,
-    cause: str,
-    step: str,
-    report_ids: Sequence[str],
-    is_proposed: bool,
-    more: tuple[FindingEvidence, ...] = (),
-) -> Finding:
-    detector, kind, subject_kind, subject_id = identity
-    return Finding(
-        department=DEPARTMENT,
-        detector=detector,
-        kind=kind,
-        subject_kind=subject_kind,
-        subject_id=safe_id(subject_id),
-        severity=severity,
-        confidence=confidence,
-        since=since,
-        expected=expected,
-        observed=observed,
-        likely_cause=cause,
-        next_step=step,
-        capability_id=REVIEW if is_proposed else None,
-        evidence=(*reports.evidence(report_ids)[: MOST_EVIDENCE - len(more)], *more),
-    )
-
-
-_KNOWN: Final = ("low", "medium", "high")

@@ -21,8 +21,8 @@ from cockpit.cli.evaluation.year import DAYS_OF_A_YEAR, FIRST_DAY, TIMEZONE, Day
 from cockpit.cli.options import print_json
 from resources.clock import day_end
 from resources.findings import Finding
+from studio_assets.calendar import StudioCalendar
 from studio_assets.operations.anomalies import LEAST_DAYS, WATCHED, departures, find_anomalies, kind_of
-from studio_assets.operations.calendar import StudioCalendar
 from studio_assets.operations.case import Case, Limits
 from studio_assets.operations.rules import COLUMNS, find_all
 from studio_assets.studio_state.counters import COUNTERS

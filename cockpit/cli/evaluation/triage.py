@@ -11,7 +11,7 @@ from cockpit.cli.evaluation.options import seeds_of, year_options
 from cockpit.cli.evaluation.scoring import Rule, Score, Watch, score
 from cockpit.cli.evaluation.year import DAYS_OF_A_YEAR, FIRST_DAY, TIMEZONE, simulate
 from cockpit.cli.options import print_json
-from studio_assets.operations.calendar import StudioCalendar
+from studio_assets.calendar import StudioCalendar
 from studio_assets.studio_state.predicates import Moment
 from studio_assets.trust_safety.measure import measure
 from studio_assets.trust_safety.rules import Limits, Reports, find_reports

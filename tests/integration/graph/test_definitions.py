@@ -57,7 +57,10 @@ def test_the_checks_are_these(repository):
         *("batches_are_conserved", "counters_are_not_negative", "parts_fit_their_whole"),
         *("hash_matches_payload", "provenance_is_stated", "sources_are_full", "sources_are_fresh"),
     }
-    of_findings = {"identities_are_stable", "evidence_resolves", "holds_no_personal_data"}
+    of_findings = {
+        *("identities_are_stable", "evidence_resolves", "holds_no_personal_data"),
+        "confidence_is_in_range",
+    }
     of_proposals = {
         *("executions_are_approved", "nobody_approves_their_own", "rows_and_events_agree"),
         *("transitions_are_legal", "nothing_executes_while_halted", "nothing_is_overdue"),
@@ -66,19 +69,12 @@ def test_the_checks_are_these(repository):
         *((contract.name, check.value) for contract in catalog.ALL for check in checks_of(contract.name)),
         *((name, check) for name in DEVICES for check in ("read_is_complete", "devices_are_plausible")),
         *(("device_findings", name) for name in of_findings),
-        *(
-            (asset, name)
-            for asset in ("recommendations", "anomalies")
-            for name in (*of_findings, "confidence_is_in_range")
-        ),
-        *(
-            ("reconciliation_flags", name)
-            for name in (*of_findings, "confidence_is_in_range", "differences_are_explained")
-        ),
+        *((asset, name) for asset in ("recommendations", "anomalies") for name in of_findings),
+        *(("reconciliation_flags", name) for name in (*of_findings, "differences_are_explained")),
         *(("drafts", name) for name in RULES_IN_WORDS),
-        *(("occasions", name) for name in (*of_findings, "confidence_is_in_range")),
+        *(("occasions", name) for name in of_findings),
         *(("triage", name) for name in OF_SUGGESTIONS),
-        *(("report_findings", name) for name in (*of_findings, "confidence_is_in_range")),
+        *(("report_findings", name) for name in of_findings),
         *(("snapshot", name) for name in of_snapshot),
         *(("proposals", name) for name in of_proposals),
         ("audit_log", "audit_chain_is_intact"),

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from resources.clock import day_end
+from studio_assets.calendar import StudioCalendar
 from studio_assets.operations.anomalies import WATCHED, departures, find_anomalies, kind_of
-from studio_assets.operations.calendar import StudioCalendar
 from studio_assets.studio_state.counters import COUNTERS
 from studio_assets.studio_state.predicates import Moment
 from tests.unit.studio_assets.operations.conftest import tables_of

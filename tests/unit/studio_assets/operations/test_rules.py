@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from studio_assets.operations.calendar import StudioCalendar
+from studio_assets.calendar import StudioCalendar
 from studio_assets.operations.case import Limits
 from studio_assets.operations.rules import COLUMNS, RULES, find_all
 
