@@ -1,6 +1,7 @@
 """A person's word on what swarms do: pauses, marks on findings, reviews of drafts, decisions on reports.
 
-Rows only; who may give them is decided like everything else, and each comes with its audit event.
+Rows only; who may give them is decided like everything else, and each comes with its audit event. Beside them
+the names of what a swarm tells of itself.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,13 @@ class SwarmState(StrEnum):
 
     PAUSED = "paused"
     RESUMED = "resumed"
+
+
+class TickEvent(StrEnum):
+    """What a swarm itself tells of a tick, once for all of it: it proposed something, or passed all over."""
+
+    EMITTED = "emitted"
+    SUPPRESSED = "suppressed"
 
 
 class Verdict(StrEnum):

@@ -15,8 +15,6 @@ from policies.decisions import Decision, Exemption, QuotaUse
 from policies.gateway import SwitchStatus
 from policies.proposals import Approval, Execution, Proposal
 
-SHORT_HASH = 12
-
 
 def proposal_told(proposal: Proposal) -> dict[str, Any]:
     """Return a proposal as JSON values."""

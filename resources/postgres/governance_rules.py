@@ -7,6 +7,7 @@ triggers were in force when the rows were written.
 from collections.abc import Mapping
 from typing import Final
 
+from policies.marks import TickEvent
 from policies.proposals import TRANSITIONS, ProposalState
 from policies.standing_checks import StandingCheck
 
@@ -83,7 +84,7 @@ _WORDS: Final = (
     ("triage_decisions", "report_id", "triage"),
 )
 # What a swarm tells of a tick is its own act and no person's word.
-_OF_TICKS: Final = "'emitted', 'suppressed'"
+_OF_TICKS: Final = ", ".join(f"'{event}'" for event in TickEvent)
 _WORDS_AGREE: Final = "".join(
     f"""
     UNION ALL

@@ -29,10 +29,6 @@ from resources.postgres.tables_findings import CONNECTOR_CONFIRMATIONS, CONNECTO
 from resources.postgres.tables_swarms import DRAFT_REVIEWS, SWARM_TABLES
 from resources.postgres.values import ForeignText, Instant
 
-# First keys of the advisory locks (the second is hashtext of the studio id); the SQL functions use the same.
-AUDIT_LOCK_CLASS: Final = 1398030677  # held by the one transaction that appends
-SWITCH_LOCK_CLASS: Final = 1398035287  # shared by calls to targets, alone by who throws the kill switch
-
 
 def _seq(what: str, *, null: bool = False) -> Column[Any]:
     return described("audit_seq", BigInteger, f"Sequence number of the audit event {what}.", null=null)

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import Table
 
+from policies.marks import TickEvent
 from resources.postgres.tables import SCHEMA
 from resources.postgres.tables_findings import FINDINGS
 from resources.postgres.tables_swarms import (
@@ -88,7 +89,8 @@ _SCORES: Final = (
     ),
 )
 # Events say what a swarm did in a tick; the cursor, which says the same, is Dagster's and not here.
-_SCORES_SQL: Final = """
+_OF_TICKS: Final = ", ".join(f"'swarm:%:{event}'" for event in TickEvent)
+_SCORES_SQL: Final = f"""
 WITH seen AS (
     SELECT studio_id, department, finding_id, min(observed_at) AS at
     FROM studio.findings GROUP BY studio_id, department, finding_id
@@ -106,7 +108,7 @@ WITH seen AS (
     SELECT e.studio_id, e.subject_id AS department, s.key AS why, sum(s.value::bigint) AS times
     FROM studio.audit_events AS e
     CROSS JOIN LATERAL jsonb_each_text(e.payload::jsonb -> 'details' -> 'suppressed') AS s
-    WHERE e.subject_kind = 'swarm' AND e.name LIKE ANY (ARRAY['swarm:%:emitted', 'swarm:%:suppressed'])
+    WHERE e.subject_kind = 'swarm' AND e.name LIKE ANY (ARRAY[{_OF_TICKS}])
     GROUP BY e.studio_id, e.subject_id, s.key
 )
 SELECT f.studio_id, f.department, count(*) AS findings, count(m.verdict) AS marked,
@@ -118,7 +120,7 @@ SELECT f.studio_id, f.department, count(*) AS findings, count(m.verdict) AS mark
     count(p.proposal_id) AS proposed, count(*) FILTER (WHERE d.state = 'approved') AS approved,
     count(*) FILTER (WHERE d.state = 'rejected') AS rejected,
     coalesce((SELECT jsonb_object_agg(why, times) FROM passed AS s
-        WHERE s.studio_id = f.studio_id AND s.department = f.department), '{}'::jsonb) AS suppressed,
+        WHERE s.studio_id = f.studio_id AND s.department = f.department), '{{}}'::jsonb) AS suppressed,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM p.at - f.at)::double precision / 3600)
         AS hours_to_proposal,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.at - p.at)::double precision / 3600)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from policies.errors import BadRequestError, DeniedError
 from policies.gateway import GatewayContract
+from policies.marks import TickEvent
 from policies.ports import AuditDraft, Ledger
 from policies.proposals import ProposalState
 from policies.registry import Registry, default_registry
@@ -238,7 +239,7 @@ def _tell(spec: SwarmSpec, doors: Doors, done: Tick, after: int) -> None:
     """Write down, once for the whole tick, what it proposed and what it did not, and why."""
     actor = spec.actor(doors.findings.studio_id)
     details = done.told() | {"after": after, "proposals": list(done.emitted)}
-    name = f"swarm:{spec.department}:{'emitted' if done.emitted else 'suppressed'}"
+    name = f"swarm:{spec.department}:{TickEvent.EMITTED if done.emitted else TickEvent.SUPPRESSED}"
     event = AuditDraft(name, doors.clock.now(), actor, "swarm", spec.department, None, details)
     with doors.ledger.transaction() as transaction:
         transaction.record(event)

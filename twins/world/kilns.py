@@ -66,7 +66,6 @@ class Firing:
     start_at: datetime
     end_at: datetime
     loaded: list[Work] = field(default_factory=list)
-    unload_after: datetime | None = None
 
     @property
     def path(self) -> str:

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ParamSpec
 
-from twins.world import almanac
 from twins.world.chance import Dice, draw_id
 from twins.world.incidents import Incidents
 from twins.world.operations import DocumentWrite, StripeCall, WriteKind, slot_of, within_slot
@@ -94,12 +93,6 @@ class Studio:
         """Return what was done since the last call, in order, each with the instant it becomes visible."""
         done, self._outbox = self._outbox, []
         return [(slot_of(instant), operation) for instant, operation in done]
-
-    def is_staffed(self) -> bool:
-        """Return whether staff are in the studio now."""
-        day = almanac.day_of(self.now)
-        opens, closes = almanac.local(day, almanac.OPENS_HOUR), almanac.local(day, almanac.CLOSES_HOUR)
-        return almanac.is_open(day) and opens <= self.now < closes
 
     def _write(self, write: DocumentWrite) -> None:
         self._outbox.append((self.now, write))
