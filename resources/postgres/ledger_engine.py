@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from resources.postgres.errors import DatabaseRefusedError
+from resources.postgres.ledger_record import APPENDED
 from resources.postgres.roles import APP, analyst_role
 from resources.postgres.urls import normalise_url, redacted
 
@@ -34,6 +35,10 @@ _KEEPALIVE: Final = {
 }
 _IS_LEDGER: Final = "studio_ledger"
 _FLUSH: Final = "flush"
+FLUSH: Final = "ledger_flush"
+FLUSH_WITH_NUMBER: Final = "ledger_flush_with_number"
+NEWEST: Final = f"current_setting('{APPENDED}', true)"
+"""What tells the number of the session's newest event."""
 # INVARIANT: sessions commit without waiting only because every commit is followed by a flush, in one message.
 _PREPARE_SESSION: Final = (
     f"SELECT set_config('role', '{APP}', false), set_config('timezone', 'UTC', false), "
@@ -47,7 +52,12 @@ _PREPARE_SESSION: Final = (
     "WHERE proname = 'pg_logical_emit_message')"
 )
 _FLUSHES_WITH_MESSAGE_SINCE: Final = 170000
-_FLUSH_BY_MESSAGE: Final = "SELECT pg_logical_emit_message(false, 'studio', '', true)"
+# Prepared, because every transaction that writes ends with one of them: planning it would cost a third of it.
+_FLUSH_BY_MESSAGE: Final = f"EXECUTE {FLUSH}"
+_PREPARE_FLUSH: Final = "; ".join(
+    f"PREPARE {name} AS SELECT pg_logical_emit_message(false, 'studio', '', true){more}"
+    for name, more in ((FLUSH, ""), (FLUSH_WITH_NUMBER, f", {NEWEST}"))
+)
 # A transaction of its own that waits as the server's administrator wants commits to wait (standbys too).
 _FLUSH_BY_COMMIT: Final = (
     "BEGIN;SET LOCAL synchronous_commit TO DEFAULT;SELECT pg_logical_emit_message(true, 'studio', '');COMMIT"
@@ -87,6 +97,9 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
             cursor = connection.cursor()
             cursor.execute(_PREPARE_SESSION, (studio_id,))
             version, standbys, is_allowed = (cursor.fetchone() or (0, "", False))[-3:]
+            is_message_enough = version >= _FLUSHES_WITH_MESSAGE_SINCE and not standbys
+            if is_message_enough and is_allowed:
+                cursor.execute(_PREPARE_FLUSH)
             cursor.close()
         except psycopg2.OperationalError:
             raise
@@ -96,7 +109,6 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
                 f"The database at {redacted(url)} is not set up for Studio OS: the role {APP} is missing or "
                 "may not be taken. Nothing was changed. Start once with: ./studio up"
             ) from error
-        is_message_enough = version >= _FLUSHES_WITH_MESSAGE_SINCE and not standbys
         flush = _FLUSH_BY_MESSAGE if is_message_enough else _FLUSH_BY_COMMIT
         entry.info[_FLUSH] = flush if is_allowed else None
         if on_connect is not None:

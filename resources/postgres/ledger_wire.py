@@ -26,13 +26,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from policies.ports import LedgerRefusedError
 from resources.postgres.errors import LedgerOutcomeUnknownError, ServerUnreachableError
-from resources.postgres.ledger_engine import flush_statement
+from resources.postgres.ledger_engine import FLUSH, FLUSH_WITH_NUMBER, NEWEST, flush_statement
 from resources.postgres.ledger_errors import is_rolled_back, refusal, unreachable_ledger
-from resources.postgres.ledger_record import APPENDED
 from resources.postgres.ledger_statements import Statement
 
 _PREPARED: Final = "prepared"
-_NEWEST: Final = f"current_setting('{APPENDED}', true)"
 
 Call = tuple[Statement, Sequence[Any]]
 """A statement and its arguments."""
@@ -124,8 +122,9 @@ class Wire:
                 said.insert(0, "BEGIN")
             ending = self._ending(is_visible_late=is_visible_late)
             if calls:
-                # One statement less where the flush is a query of one row itself.
-                ending += f",{_NEWEST}" if ";SELECT " in ending else f";SELECT {_NEWEST}"
+                # One statement less where the flush can say it, too.
+                is_told = ending.endswith(FLUSH)
+                ending = ending.replace(FLUSH, FLUSH_WITH_NUMBER) if is_told else f"{ending};SELECT {NEWEST}"
             said.append(ending)
             try:
                 self._cursor.execute(";".join(said), _arguments(calls))

@@ -26,7 +26,7 @@ from policies.ports import Lookup
 from resources.clock import SystemClock
 from resources.postgres import ledger_wire
 from resources.postgres.ledger import PostgresLedger
-from resources.postgres.ledger_engine import ledger_engine
+from resources.postgres.ledger_engine import FLUSH, ledger_engine
 from resources.postgres.urls import psql_url
 from tests.benchmarks.gateway_world import ACCOUNTS, CAPABILITY, STUDIO, wide_registry
 
@@ -193,7 +193,7 @@ def _transactions(messages: list[str], writes: Mapping[str, int]) -> list[list[l
 def _kinds(statement: str, writes: Mapping[str, int]) -> list[str]:
     """Return a read, or a write and what else its statement writes; nothing for what frames a transaction."""
     words = statement.split(maxsplit=2)
-    if words[0] != "EXECUTE":
+    if words[0] != "EXECUTE" or words[1].startswith(FLUSH):
         return []
     if words[1] in writes:
         return ["write", *["also"] * (writes[words[1]] - 1)]

@@ -22,7 +22,7 @@ from resources.postgres import ledger, ledger_wire
 from resources.postgres.engine import app_engine, owner_engine
 from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
 from resources.postgres.ledger import PostgresLedger
-from resources.postgres.ledger_engine import _FLUSH_BY_COMMIT, ledger_engine
+from resources.postgres.ledger_engine import _FLUSH_BY_COMMIT, FLUSH, FLUSH_WITH_NUMBER, ledger_engine
 from resources.rows import OperationalEvent
 from studio_assets.studio_state.events import SNAPSHOT_CONFIRMED
 from tests.contract.ledger.steps import APPROVER, ASKER, EXECUTOR, NOTE, STUDIO, Steps
@@ -322,8 +322,20 @@ def test_what_was_written_is_flushed_in_the_message_that_commits(sent):
     ledger, messages = sent
     Steps(ledger).draft()
     written = [message for message in messages if message.startswith("COMMIT;")]
-    assert len(written) == 1
-    assert "pg_logical_emit_message" in written[0]
+    assert written == [f"COMMIT;EXECUTE {FLUSH}"]
+
+
+def test_what_ends_every_writing_transaction_waits_for_the_disk(postgres_url):
+    """Both prepared statements write a message that is flushed before they answer."""
+    engine = ledger_engine(postgres_url, STUDIO)
+    connection = engine.raw_connection()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, statement FROM pg_prepared_statements")
+        prepared = dict(cursor.fetchall())
+    connection.close()
+    engine.dispose()
+    assert set(prepared) == {FLUSH, FLUSH_WITH_NUMBER}
+    assert all("pg_logical_emit_message(false, 'studio', '', true)" in said for said in prepared.values())
 
 
 def test_reading_flushes_nothing(sent):
