@@ -19,7 +19,7 @@ from policies.audit_entries import Batch
 from resources.postgres.audit_columns import Columns, batch_of
 
 ROWS: Final = 2000  # enough that steps per batch cost nothing; few enough for the processor's cache
-_SPAN: Final = 100_000  # numbers one COPY asks for; beyond a gap the next one begins
+_SPAN: Final = 100_000  # numbers one COPY asks for, at most; beyond a gap the next one begins
 _AHEAD: Final = 2
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
 _HEADER_BYTES: Final = 19
@@ -89,6 +89,7 @@ class _Reader(threading.Thread):
         self._connection = connection
         self._studio_id = studio_id
         self._rows = rows
+        self._span = rows * max(_SPAN // rows, 1)  # whole batches: nothing is read twice where one ends
         self._is_stopped = threading.Event()
 
     def run(self) -> None:
@@ -97,7 +98,7 @@ class _Reader(threading.Thread):
             first = self._first_from(None)
             while first is not None:
                 self._copy(first)
-                first = self._first_from(first + _SPAN)
+                first = self._first_from(first + self._span)
         except _StoppedError:
             return
         except BaseException as error:  # noqa: BLE001 - handed to the thread that asked
@@ -139,7 +140,7 @@ class _Reader(threading.Thread):
         values: Any = {
             "studio": quoted.getquoted().decode(),
             "first": first,
-            "last": first + _SPAN - 1,
+            "last": first + self._span - 1,
             "rows": self._rows,
         }
         self._piece = b""

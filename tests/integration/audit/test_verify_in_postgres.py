@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.audit_verify import verify_log
+from resources.postgres import audit_stream
 from resources.postgres.audit_stream import batches
 from tests.integration.audit.conftest import START, STUDIO
 from tests.unit.policies.ledgers import anchor, chained, ledger, ledgers
@@ -65,6 +66,16 @@ def test_ordinary_entries_need_no_second_look(log, append, put, app_engine):
     with app_engine.connect() as connection:
         small = batches(connection.connection.driver_connection, STUDIO, 500)
         assert [(batch.count, batch.strays) for batch in small] == [(500, 0), (500, 0), (234, 0)]
+
+
+def test_every_entry_is_read_once_however_many_a_batch_has(app_engine, put, monkeypatch):
+    """Also where a stretch of numbers asked for at once is no multiple of a batch."""
+    monkeypatch.setattr(audit_stream, "_SPAN", 10)
+    put(ledger(25))
+    with app_engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert [batch.count for batch in batches(driver, STUDIO, 4)] == [4, 4, 4, 4, 4, 4, 1]
+        assert [batch.count for batch in batches(driver, STUDIO, 20)] == [20, 5]
 
 
 @pytest.mark.parametrize("what", EDITS)
