@@ -5,24 +5,30 @@ or lost to disputes, less what the portal calls paid. The explanations are summe
 join loses or doubles shows as an error of that many cents.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
+import numpy as np
 
 from studio_assets.finance.limits import Limits, micros
+from studio_assets.finance.pair import Pairs
+from studio_assets.finance.plain import Coins, Places, Sales, Takings
+from studio_assets.finance.tables import Shelf
 
 _UNKNOWN: Final = "unknown"
 """What sums of orders that name no currency are counted under."""
 
-_DIFFERENCE: Final = """
-select lower(spelled) as currency, sum(cents)::bigint from (
-    select spelled, sum(amount) as cents from taking group by spelled
-    union all select currency, -sum(amount) from back group by currency
+_RETURNED: Final = """
+select currency, sum(cents)::bigint from (
+    select currency, -sum(amount) as cents from back group by currency
     union all select currency, -sum(withdrawn) from quarrel group by currency
-    union all select spelled, -sum(total) from sale where state = 'paid' and not is_prepaid group by spelled
-) group by all
+) group by currency
+"""
+_UNCLEAR: Final = """
+select currency, -sum(total)::bigint from unclear where state = 'paid' and not is_prepaid group by currency
 """
 
 
@@ -61,24 +67,65 @@ class Conservation:
         return sum(abs(self.differences.get(each, 0) - explained.get(each, 0)) for each in currencies)
 
 
-def conserve(engine: duckdb.DuckDBPyConnection, limits: Limits, as_of: int) -> Conservation:
+def conserve(
+    engine: duckdb.DuckDBPyConnection,
+    shelf: Shelf,
+    pairs: Pairs,
+    doubtful: Places | None,
+    *,
+    limits: Limits,
+    as_of: int,
+) -> Conservation:
     """Return the difference between Stripe and portal, and what it is made of.
 
     Args:
-        engine: After ``classify.classify``.
+        engine: After ``classify.classify``, where anything was doubtful.
+        shelf: All sales and charges.
+        pairs: Of ``pair.pair``.
+        doubtful: Of ``match.match``; null where everything is in order.
         limits: The studio's terms.
         as_of: What the tables show, in microseconds since 1970.
     """
-    differences = {
-        currency or _UNKNOWN: int(cents)
-        for currency, cents in engine.execute(_DIFFERENCE).fetchall()
-        if cents
-    }
-    rows = engine.execute(_parts(limits, as_of)).fetchall()
-    parts = [
-        Part(str(name), currency or _UNKNOWN, int(cents), int(count)) for name, currency, cents, count in rows
-    ]
-    return Conservation(differences, sorted(parts, key=lambda part: (part.currency, part.name)))
+    explained: Counter[tuple[str, str]] = Counter()
+    rows: Counter[tuple[str, str]] = Counter()
+
+    def explain(name: str, currency: str | None, cents: int, count: int) -> None:
+        part = name, currency or _UNKNOWN
+        explained[part] += cents
+        rows[part] += count
+
+    for currency, (cents, count) in pairs.explained(doubtful).items():
+        explain("tax", currency, cents, count)
+    if doubtful is not None:
+        for name, currency, cents, count in engine.execute(_parts(limits, as_of)).fetchall():
+            explain(str(name), currency, int(cents), int(count))
+    parts = [Part(*part, cents, rows[part]) for part, cents in explained.items()]
+    return Conservation(
+        _differences(engine, shelf, pairs.sales, pairs.takings, pairs.coins),
+        sorted(parts, key=lambda part: (part.currency, part.name)),
+    )
+
+
+def _differences(
+    engine: duckdb.DuckDBPyConnection, shelf: Shelf, sales: Sales, takings: Takings, coins: Coins
+) -> Mapping[str, int]:
+    """Return currency -> what Stripe took and kept less what was sold: by columns alone, without links."""
+    total: Counter[str] = Counter()
+    sums = coins.sums(takings.coin, takings.amount, takings.is_taking)
+    less = coins.sums(sales.coin, -sales.total, sales.is_plain)
+    for each in (sums, less):
+        total.update({currency or _UNKNOWN: cents for currency, (cents, _) in each.items()})
+    unclear = np.flatnonzero(~(sales.is_plain | sales.is_settled)).astype(np.int32)
+    steps = []
+    if len(unclear):
+        shelf.pick_sales(unclear, "unclear")
+        steps.append(_UNCLEAR)
+    if shelf.has_returns:
+        steps.append(_RETURNED)
+    for step in steps:
+        rows = engine.execute(step).fetchall()
+        total.update({currency or _UNKNOWN: int(cents) for currency, cents in rows})
+    return {currency: cents for currency, cents in total.items() if cents}
 
 
 def _parts(limits: Limits, as_of: int) -> str:
@@ -141,12 +188,5 @@ with careful as (
     select 'dispute_in_other_currency', q.currency, -q.withdrawn
     from quarrel q join case_taking t on t.id = q.charge where q.currency <> t.currency
 )
-select name, currency, sum(cents)::bigint, sum(counted)::bigint from (
-    select 'tax' as name, t.currency, f.cents, f.counted from (
-        select coin, sum(beyond) as cents, count(*) as counted, min(taken) as one from pair
-        where is_fine and beyond <> 0 and sold not in (select place from doubtful) group by coin
-    ) f join taking t on t.place = f.one
-    union all
-    select name, currency, cents, 1 from careful where cents <> 0
-) group by name, currency
+select name, currency, sum(cents)::bigint, count(*) from careful where cents <> 0 group by name, currency
 """

@@ -5,36 +5,114 @@ studio's patience, and what was sent in another sum than the ledger says, is a d
 behind is told as short of that payout, and not once more as money that waits.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from studio_assets.finance.limits import Limits, micros
+from studio_assets.finance.plain import NEVER, Coins, Mask, instants, is_any, mask, numbers
+from studio_assets.finance.tables import Shelf
 
 _ENTRIES: Final = """
-create or replace temp view entry as
+create temp view entry as
 select document_id as id, amount_cents as amount, fee_cents as fee, net_cents as net,
        lower(currency) as currency, type, type like 'payout%' as is_payout, source,
        epoch_us(available_at) as ready, epoch_us(created_at) as created
-from balance_transactions
+from few_balance_transactions
 """
+_CHARGED: Final = pa.array(["charge", "payment"])
+_UNSENT: Final = ("failed", "canceled")
 
 
-def audit_books(engine: duckdb.DuckDBPyConnection, limits: Limits, as_of: int) -> pa.Table:
+def audit_books(
+    engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits, as_of: int
+) -> list[dict[str, Any]]:
     """Return the discrepancies of fees and payouts, in the columns of ``classify.classify``.
 
     ``domain`` is ``b`` for a ledger entry, ``p`` for a payout and ``w`` for money that waits, by currency.
 
     Args:
-        engine: After ``tables.load``.
+        engine: Of the shelf.
+        shelf: All payouts and ledger entries.
         limits: The studio's terms.
         as_of: What the tables show, in microseconds since 1970.
     """
+    ledger, payouts = shelf.table("balance_transactions"), shelf.table("payouts")
+    is_payout = mask(pc.starts_with(ledger["type"], "payout"))
+    is_drifting = _is_drifting(ledger, limits)
+    balance = _balance(ledger, payouts, is_payout, as_of, micros(limits.payout_patience))
+    has_ready = any((row["ready"] or 0) > 0 or (row["long_ready"] or 0) > 0 for row in balance)
+    if not (payouts.num_rows or has_ready or is_drifting.any()):
+        return []
+    is_named = is_any(ledger["document_id"], payouts["balance_transaction"].drop_null().combine_chunks())
+    few = np.flatnonzero(is_drifting | is_payout | is_named)
+    engine.register("few_balance_transactions", ledger.take(pa.array(few)))
+    engine.register("balance", pa.Table.from_pylist(balance, schema=_BALANCE))
+    engine.execute(_ENTRIES)
+    return list(engine.sql(_judged(limits, as_of)).to_arrow_table().to_pylist())
+
+
+def _is_drifting(ledger: pa.Table, limits: Limits) -> Mask:
+    """Say of each entry whether its fee is not the one agreed on."""
+    amount, fee = numbers(ledger["amount_cents"], 0), numbers(ledger["fee_cents"], 0)
+    agreed = (amount * limits.fee_per_mille + 500) // 1000 + limits.fee_fixed_cents
+    is_off = (amount > 0) & (np.abs(fee - agreed) > limits.fee_tolerance_cents)
+    return np.asarray(is_off & is_any(ledger["type"], _CHARGED))
+
+
+_BALANCE: Final = pa.schema(
+    [("currency", pa.string()), *((name, pa.int64()) for name in ("ready", "long_ready", "ready_then"))]
+)
+
+
+def _balance(
+    ledger: pa.Table, payouts: pa.Table, is_payout: Mask, as_of: int, patience: int
+) -> list[dict[str, Any]]:
+    """Return by currency what is ready, what has long been, and what was at the newest payout.
+
+    Null where there is no such entry. Money that was sent counts from then on, whenever its entry is ready.
+    """
+    newest = _newest(payouts)
+    ready, created = instants(ledger["available_at"]), instants(ledger["created_at"])
+    coins = Coins()
+    codes, net = coins.codes(ledger["currency"]), numbers(ledger["net_cents"], 0)
+    then = np.array([*(newest.get(name, NEVER) for name in coins.names), NEVER])[codes]
+    counts_from = np.where(is_payout, created, ready)
+    sums = {
+        "ready": coins.sums(codes, net, ready <= as_of),
+        "long_ready": coins.sums(
+            codes, net, np.where(is_payout, created <= as_of, ready <= as_of - patience)
+        ),
+        "ready_then": coins.sums(codes, net, counts_from <= then),
+    }
+    return [
+        {
+            "currency": currency,
+            **{name: each[currency][0] if currency in each else None for name, each in sums.items()},
+        }
+        for currency in dict.fromkeys(coins.names)
+    ]
+
+
+def _newest(payouts: pa.Table) -> dict[str, int]:
+    """Return currency -> when the newest payout was made that did not fail."""
+    sent: dict[str, int] = {}
+    is_unsent = is_any(payouts["status"], pa.array([*_UNSENT, None]))
+    made = instants(payouts["created_at"]).tolist()
+    for currency, created, is_lost in zip(payouts["currency"].to_pylist(), made, is_unsent, strict=True):
+        if not is_lost:
+            name = currency.lower()
+            sent[name] = max(created, sent.get(name, NEVER))
+    return sent
+
+
+def _judged(limits: Limits, as_of: int) -> str:
     fee = f"((amount * {limits.fee_per_mille} + 500) // 1000 + {limits.fee_fixed_cents})"
     patience = micros(limits.payout_patience)
-    engine.execute(_ENTRIES)
-    return engine.sql(f"""
+    return f"""
 with sent as (
     select p.document_id as id, p.amount_cents as amount, lower(p.currency) as currency, p.status,
            epoch_us(p.arrival_date) as due, epoch_us(p.created_at) as created, e.amount as ledger,
@@ -44,14 +122,6 @@ with sent as (
 newest as (
     select currency, max(created) as created from sent
     where status not in ('failed', 'canceled') group by currency
-),
-balance as (
-    select e.currency, sum(e.net) filter (e.ready <= {as_of}) as ready,
-           sum(e.net) filter (case when is_payout then e.created <= {as_of}
-                              else e.ready <= {as_of - patience} end) as long_ready,
-           sum(e.net) filter (case when is_payout then e.created <= n.created
-                              else e.ready <= n.created end)::bigint as ready_then
-    from entry e left join newest n on n.currency = e.currency group by e.currency
 ),
 short as (
     select s.id, s.amount, s.currency, s.created, b.ready_then as missing
@@ -94,4 +164,4 @@ select 'payout_missing', 'w', currency, net::bigint, 0, currency, {as_of - patie
        null, null, null
 from waiting w where net > 0 and currency not in (
     select currency from sent where created > {as_of - patience})
-""").to_arrow_table()
+"""

@@ -13,8 +13,9 @@ from studio_assets.finance.classify import classify
 from studio_assets.finance.conserve import Conservation, conserve
 from studio_assets.finance.limits import Limits
 from studio_assets.finance.match import match
+from studio_assets.finance.pair import pair
 from studio_assets.finance.payouts import audit_books
-from studio_assets.finance.tables import instant, load, open_engine, since_epoch
+from studio_assets.finance.tables import Shelf, instant, open_engine, since_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,15 @@ def reconcile(
     """
     terms, instant_us = limits or Limits(), since_epoch(as_of)
     with open_engine(threads) as engine:
-        shelf = load(engine, tables)
-        match(engine, shelf, terms, is_thorough=is_thorough)
-        found = classify(engine, terms, instant_us)
-        books = audit_books(engine, terms, instant_us)
-        conservation = conserve(engine, terms, instant_us)
-    rows = [row for table in (found, books) for row in table.to_pylist() if _is_told(row, timezone)]
+        shelf = Shelf(engine, tables)
+        pairs = pair(engine, shelf, terms, is_thorough=is_thorough)
+        found, doubtful = [], None
+        if len(pairs.odd) or len(pairs.loose) or shelf.has_returns:
+            doubtful = match(engine, shelf, pairs, terms)
+            found = classify(engine, terms, instant_us).to_pylist()
+        found += audit_books(engine, shelf, terms, instant_us)
+        conservation = conserve(engine, shelf, pairs, doubtful, limits=terms, as_of=instant_us)
+    rows = [row for row in found if _is_told(row, timezone)]
     rows.sort(key=lambda row: (row["domain"], row["subject"], _PRECEDENCE[Kind(row["kind"])]))
     return Reconciliation([_discrepancy(row) for row in rows], conservation)
 

@@ -2,9 +2,8 @@
 
 Amounts are integer minor units with their currency in lower case; instants are microseconds since 1970, so
 nothing depends on the engine's idea of time zones. A row handed in twice counts once. Every sale and every
-taking has a place, a small number, so that rows can be picked from the tables without looking for them. Most
-sales are ``is_plain`` (paid, and nothing else) or ``is_settled`` (prepaid, so that no money is expected), as
-their own columns say with the least of looking.
+taking has a place, a small number, so that rows can be picked from the tables without looking for them.
+Planning a statement costs more than a small studio's rows do: nothing is shown before it is asked for.
 """
 
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Final
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -56,47 +56,45 @@ _STATE: Final = """
          when payment_status = 'cancelled' or status = 'cancelled' then 'void'
          when {is_paid} then 'paid' else 'pending' end"""
 _SOLD: Final = "status in ('paid', 'picked_up', 'fulfilled', 'completed')"
-_IS_SOMEBODYS: Final = "uid >= '!'"  # nothing blank comes after this
 _SERVICE_PAID: Final = "payment_status in ('paid', 'paid_prepay', 'payment_succeeded')"
 _PREPAID: Final = "(payment_provider = 'internal_prepay' or payment_status = 'paid_prepay')"
-_STANDS: Final = "status not in ('refunded', 'disputed', 'cancelled')"
 _BACKWARDS: Final = "('payment_pending', 'checkout_pending', 'checkout_created', 'payment_failed')"
 
-_SALES: Final = f"""
-create or replace temp view {{name}} as
-select place, 'm' as domain, document_id as id, nullif(trim(uid), '') as uid, lower(currency) as currency,
-       coalesce(total_cents, 0) as total, mode, payment_status, stripe_payment_intent_id as intent,
-       stripe_checkout_session_id as session, null::varchar as signup, epoch_us(paid_at) as paid,
-       epoch_us(created_at) as created, epoch_us(updated_at) as updated, false as is_prepaid,
-       {_STATE.format(is_paid=f"paid_at is not null or payment_status = 'paid' or {_SOLD}")} as state,
-       paid_at is not null and payment_status in {_BACKWARDS} as is_set_back, currency as spelled,
-       payment_status = 'paid' and {_SOLD} and {_IS_SOMEBODYS} and total_cents > 0 as is_plain,
-       false as is_settled
-from {{materials_orders}}
-union all
+_SALE_COLUMNS: Final = (
+    "place, domain, id, uid, currency, total, mode, payment_status, intent, session, signup, paid, created, "
+    "updated, is_prepaid, state, is_set_back, spelled"
+)
+_SALES: Final[Mapping[str, str]] = {
+    "materials_orders": f"""
+select place, 'm', document_id, nullif(trim(uid), ''), lower(currency), coalesce(total_cents, 0), mode,
+       payment_status, stripe_payment_intent_id, stripe_checkout_session_id, null::varchar, epoch_us(paid_at),
+       epoch_us(created_at), epoch_us(updated_at), false,
+       {_STATE.format(is_paid=f"paid_at is not null or payment_status = 'paid' or {_SOLD}")},
+       paid_at is not null and payment_status in {_BACKWARDS}, currency
+from {{table}}""",
+    "event_charges": f"""
 select place, 'e', document_id, nullif(trim(uid), ''), lower(currency), coalesce(total_cents, 0), mode,
        payment_status, stripe_payment_intent_id, stripe_checkout_session_id, signup_id, epoch_us(paid_at),
        epoch_us(created_at), epoch_us(updated_at), false,
        case when payment_status in ('refunded', 'disputed') then payment_status
             when paid_at is not null or payment_status = 'paid' then 'paid' else 'pending' end,
-       paid_at is not null and payment_status in {_BACKWARDS}, currency,
-       payment_status = 'paid' and {_IS_SOMEBODYS} and total_cents > 0, false
-from {{event_charges}}
-union all
+       paid_at is not null and payment_status in {_BACKWARDS}, currency
+from {{table}}""",
+    "agent_orders": f"""
 select place, 'a', document_id, nullif(trim(uid), ''), lower(currency), coalesce(amount_cents, 0), mode,
-       payment_status, stripe_payment_intent_id, null, null, null, epoch_us(created_at),
-       epoch_us(updated_at), coalesce({_PREPAID}, false),
-       {_STATE.format(is_paid=f"{_SERVICE_PAID} or status = 'paid'")}, false, currency,
-       {_SERVICE_PAID} and coalesce(not ({_PREPAID}), true) and {_STANDS} and {_IS_SOMEBODYS}
-           and amount_cents > 0,
-       coalesce({_PREPAID} and {_SERVICE_PAID} and {_STANDS}, false)
-from {{agent_orders}}
-"""
+       payment_status, stripe_payment_intent_id, null::varchar, null::varchar, null::bigint,
+       epoch_us(created_at), epoch_us(updated_at), coalesce({_PREPAID}, false),
+       {_STATE.format(is_paid=f"{_SERVICE_PAID} or status = 'paid'")}, false, currency
+from {{table}}""",
+}
+"""Contract -> its rows as sales."""
 
-_NAME: Final = (
-    "coalesce(metadata_order_id, metadata_materials_order_id, metadata_agent_order_id, "
-    "metadata_event_charge_id, metadata_charge_id)"
+TAKING_NAMES: Final = (
+    *("metadata_order_id", "metadata_materials_order_id", "metadata_agent_order_id"),
+    *("metadata_event_charge_id", "metadata_charge_id"),
 )
+"""Columns in which a charge may name its sale; the first that is filled counts."""
+_NAME: Final = f"coalesce({', '.join(TAKING_NAMES)})"
 _DOMAIN: Final = """
     case when metadata_agent_order_id is not null or metadata_source = 'agent' then 'a'
          when metadata_event_charge_id is not null or metadata_charge_id is not null
@@ -104,25 +102,24 @@ _DOMAIN: Final = """
          when metadata_materials_order_id is not null or metadata_source = 'materials' then 'm' end"""
 
 _TAKINGS: Final = f"""
-create or replace temp view {{name}} as
 select place, document_id as id, payment_intent as intent,
        coalesce(amount_captured_cents, amount_cents) as amount,
        lower(currency) as currency, currency as spelled, livemode, {_NAME} as named, {_DOMAIN} as domain,
        metadata_uid as uid, metadata_source as source, balance_transaction as entry,
        epoch_us(created_at) as created
-from {{charges}}
+from {{table}}
 where status = 'succeeded' and captured is distinct from false
 """
 
 _INTENTS: Final = f"""
-create or replace temp view intention as
+create temp view intention as
 select document_id as id, status, {_NAME} as named, {_DOMAIN} as domain, latest_charge,
        epoch_us(created_at) as created
 from payment_intents
 """
 
 _BACK: Final = """
-create or replace temp table back as
+create temp table back as
 select r.document_id as id, coalesce(r.charge, c.id) as charge, r.amount_cents as amount,
        lower(r.currency) as currency, epoch_us(r.created_at) as created
 from refunds r
@@ -134,7 +131,7 @@ where r.status is null or r.status not in ('failed', 'canceled')
 """
 
 _CASES: Final = """
-create or replace temp table quarrel as
+create temp table quarrel as
 select d.document_id as id, coalesce(d.charge, c.id) as charge, d.amount_cents as amount,
        lower(d.currency) as currency, epoch_us(d.created_at) as created,
        case when d.status = 'lost' then 'lost'
@@ -150,7 +147,7 @@ left join (
 
 
 _TOUCHED: Final = """
-create or replace temp table touched as
+create temp table touched as
 select place, id from taking where id in (select charge from back union all select charge from quarrel)
 """
 
@@ -175,14 +172,16 @@ class Shelf:
     """The tables as the engine has them, from which rows can be picked by their places."""
 
     def __init__(self, engine: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> None:
-        """Show the tables to the engine, and the views ``sale`` and ``taking`` over them.
+        """Show the tables to the engine, every id once.
 
         Args:
             engine: Of :func:`open_engine`.
             tables: Contract name -> rows; the names of :data:`SOURCES`. What is absent is taken as empty.
         """
         self._engine = engine
-        self._placed: dict[str, tuple[int, pa.Table]] = {}
+        self._tables: dict[str, pa.Table] = {}
+        self._first: dict[str, int] = {}
+        self._is_shown = False
         first = 0
         for name in SOURCES:
             table = tables.get(name)
@@ -194,37 +193,74 @@ class Shelf:
                 table, first = self._place(name, table, first), first + table.num_rows
             elif name == _TAKEN:
                 table = self._place(name, table, 0)
+            self._tables[name] = table
             engine.register(name, table)
-        self._show("", {name: name for name in self._placed})
 
-    def pick(self, sales: pa.Array, takings: pa.Array) -> None:
-        """Show the sales and takings of these places as ``few_sale`` and ``few_taking``."""
-        for name, (first, table) in self._placed.items():
-            places = takings if name == _TAKEN else sales
-            is_mine = pc.and_(pc.greater_equal(places, first), pc.less(places, first + table.num_rows))
-            rows = pc.subtract(places.filter(is_mine), pa.scalar(first, places.type))
-            self._engine.register(f"few_{name}", table.take(rows))
-        self._show("few_", {name: f"few_{name}" for name in self._placed})
+    def table(self, name: str) -> pa.Table:
+        """Return a contract's rows, every id once; sales and charges with their places."""
+        return self._tables[name]
+
+    def count(self, name: str) -> int:
+        """Return how many rows a contract has."""
+        return int(self._tables[name].num_rows)
+
+    @property
+    def has_returns(self) -> bool:
+        """Say whether any money was given back or is quarrelled about."""
+        return self.count("refunds") + self.count("disputes") > 0
+
+    def show(self) -> None:
+        """Show ``sale``, ``taking``, ``intention``, ``back`` (refunds) and ``quarrel`` (disputes).
+
+        ``touched`` are the takings that refunds and disputes are about. Only the first call does anything.
+        """
+        if self._is_shown:
+            return
+        self._is_shown = True
+        self._engine.execute(f"create temp view sale as {_sales({name: name for name in _SALES})}")
+        self._engine.execute(f"create temp view taking as {_TAKINGS.format(table=_TAKEN)}")
+        for statement in (_INTENTS, _BACK, _CASES, _TOUCHED):
+            self._engine.execute(statement)
+
+    def touched(self) -> npt.NDArray[np.int32]:
+        """Return the places of the takings that refunds and disputes are about."""
+        self.show()
+        return np.asarray(self._engine.sql("select place from touched").to_arrow_table()["place"].to_numpy())
+
+    def pick_sales(self, places: npt.NDArray[np.int32], name: str) -> None:
+        """Make a table of the sales of these places, which ascend."""
+        shown: dict[str, str] = {}
+        for contract in _SALES:
+            first, table = self._first[contract], self._tables[contract]
+            start, stop = np.searchsorted(places, (first, first + table.num_rows))
+            # An empty one stands for all of them where nothing is picked.
+            if start < stop or (len(places) == 0 and not shown):
+                shown[contract] = f"few_{contract}"
+                self._engine.register(shown[contract], _rows_at(table, places[start:stop] - first))
+        self._engine.execute(f"create or replace temp table {name} as {_sales(shown)}")
+
+    def pick_takings(self, places: npt.NDArray[np.int32], name: str) -> None:
+        """Make a table of the takings of these places, which ascend."""
+        self._engine.register("few_charges", _rows_at(self._tables[_TAKEN], places))
+        self._engine.execute(f"create or replace temp table {name} as {_TAKINGS.format(table='few_charges')}")
 
     def _place(self, name: str, table: pa.Table, first: int) -> pa.Table:
+        self._first[name] = first
         places = pa.array(np.arange(first, first + table.num_rows, dtype=np.int32))
-        self._placed[name] = first, table.append_column("place", places)
-        return self._placed[name][1]
-
-    def _show(self, prefix: str, names: Mapping[str, str]) -> None:
-        self._engine.execute(_SALES.format(name=f"{prefix}sale", **names))
-        self._engine.execute(_TAKINGS.format(name=f"{prefix}taking", **names))
+        return table.append_column("place", places)
 
 
 def load(engine: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> Shelf:
-    """Show contract tables to the engine: ``sale``, ``taking``, ``intention``, ``back`` and ``quarrel``.
-
-    ``touched`` are the takings that ``back`` (refunds) and ``quarrel`` (disputes) are about.
-    """
+    """Return a shelf with everything shown."""
     shelf = Shelf(engine, tables)
-    for statement in (_INTENTS, _BACK, _CASES, _TOUCHED):
-        engine.execute(statement)
+    shelf.show()
     return shelf
+
+
+def _sales(tables: Mapping[str, str]) -> str:
+    """Return the statement that selects the sales in tables, by contract."""
+    parts = " union all ".join(_SALES[contract].format(table=table) for contract, table in tables.items())
+    return f"with rows ({_SALE_COLUMNS}) as ({parts}) select * from rows"
 
 
 def instant(value: int | None) -> datetime | None:
@@ -235,6 +271,17 @@ def instant(value: int | None) -> datetime | None:
 def since_epoch(value: datetime) -> int:
     """Return an aware instant as microseconds since 1970."""
     return micros(value.astimezone(UTC) - _EPOCH)
+
+
+def _rows_at(table: pa.Table, rows: npt.NDArray[np.int32]) -> pa.Table:
+    """Return rows by their numbers, which ascend: batch by batch, for taking from a whole table copies it."""
+    taken, first = [], 0
+    for batch in table.to_batches():
+        start, stop = np.searchsorted(rows, (first, first + batch.num_rows))
+        if start < stop:
+            taken.append(batch.take(pa.array(rows[start:stop] - first)))
+        first += batch.num_rows
+    return pa.Table.from_batches(taken, table.schema)
 
 
 def _is_ascending(table: pa.Table) -> bool:
