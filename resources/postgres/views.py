@@ -53,6 +53,26 @@ def select_from(columns: Sequence[ViewColumn], source: str, rest: str = "", dist
     return f"SELECT {distinct} {names} FROM {source} AS t {rest}".strip()  # noqa: S608 - made of this file's names
 
 
+def newest_of_each(
+    table: Table, key: str, order: str, columns: Sequence[ViewColumn], names: str | None = None
+) -> str:
+    """Return a SELECT of the row with the highest ``order`` for each ``key`` of a studio.
+
+    One walk along the index of studio, key and order, backwards, so that a key with many revisions costs no
+    more than they are. To ask of every row whether none is newer may be joined in the square of them.
+
+    Args:
+        table: With that index.
+        key: Column whose values are told apart.
+        order: Column that grows with every revision.
+        columns: What is selected of the row, which is called t.
+        names: The same in SQL, where some are not taken over as they are.
+    """
+    names = names or ", ".join(f"t.{column.name}" for column in columns)
+    backwards = f"ORDER BY t.studio_id DESC, t.{key} DESC, t.{order} DESC"
+    return f"SELECT DISTINCT ON (t.studio_id, t.{key}) {names} FROM {table.fullname} AS t {backwards}"  # noqa: S608 - made of our own names
+
+
 def _without(table: Table, *names: str) -> list[ViewColumn]:
     return [column for column in columns_from(table) if column.name not in {"previous_revision", *names}]
 

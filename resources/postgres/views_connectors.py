@@ -12,7 +12,7 @@ from typing import Final
 from resources.postgres.tables import SCHEMA
 from resources.postgres.tables_connectors import CONNECTOR_BREAKERS
 from resources.postgres.tables_findings import CONNECTOR_READINGS, FINDINGS
-from resources.postgres.views import ANALYTICS, View, ViewColumn, columns_from
+from resources.postgres.views import ANALYTICS, View, ViewColumn, columns_from, newest_of_each
 
 CURRENT_SECONDS: Final = 3600
 """From what age on a device's row is not current; the house's own setting has the same default."""
@@ -96,9 +96,7 @@ _INTERNAL: Final = (
         "findings_current",
         "One row per finding: its newest revision, open or resolved.",
         _FINDING_COLUMNS,
-        f"SELECT {_FINDING_NAMES} FROM studio.findings AS t WHERE NOT EXISTS ("
-        "SELECT FROM studio.findings AS newer WHERE newer.studio_id = t.studio_id "
-        "AND newer.finding_id = t.finding_id AND newer.revision > t.revision)",
+        newest_of_each(FINDINGS, "finding_id", "revision", _FINDING_COLUMNS, _FINDING_NAMES),
     ),
 )
 

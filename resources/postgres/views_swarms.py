@@ -21,7 +21,7 @@ from resources.postgres.tables_swarms import (
     TRIAGE_DECISIONS,
     TRIAGE_SUGGESTIONS,
 )
-from resources.postgres.views import ANALYTICS, View, ViewColumn, columns_from, select_from
+from resources.postgres.views import ANALYTICS, View, ViewColumn, columns_from, newest_of_each, select_from
 
 _WORDS: Final = ("reason", "subject", "body", "previous_revision")
 
@@ -33,11 +33,7 @@ def _columns(table: Table, *without: str) -> list[ViewColumn]:
 def _newest(table: Table, key: str, order: str) -> View:
     """Return the view of the newest row per ``key``."""
     columns = _columns(table)
-    newer = (
-        f"SELECT FROM {table.fullname} AS newer WHERE newer.studio_id = t.studio_id "
-        f"AND newer.{key} = t.{key} AND newer.{order} > t.{order}"
-    )
-    sql = select_from(columns, table.fullname, f"WHERE NOT EXISTS ({newer})")
+    sql = newest_of_each(table, key, order, columns)
     return View(SCHEMA, f"{table.name}_current", f"One row per {key}: the newest.", columns, sql)
 
 
