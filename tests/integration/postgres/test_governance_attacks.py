@@ -211,6 +211,18 @@ def test_an_event_of_another_studio_is_not_logged(desk):
     assert seq > 0
 
 
+def test_no_log_begins_under_a_name_no_studio_can_have(desk):
+    """Who may choose the studio by a setting cannot choose one whose name the tables refuse."""
+    event = '{"actor":{"id":"x","kind":"staff","owner":null},"at":"2026-03-01T12:00:00.000000Z",'
+    event += (
+        '"details":{},"name":"a:b:c","state":null,"studio":"No Studio","subject":{"id":"b","kind":"a"},"v":1}'
+    )
+    with desk.superuser.begin() as connection:
+        connection.execute(text("SELECT set_config('studio.studio_id', 'No Studio', true)"))
+        with pytest.raises(DBAPIError, match="the audit event is of another studio"):
+            connection.execute(text("SELECT studio.append_audit_v1(:payload)"), {"payload": event})
+
+
 def test_a_stale_view_of_the_log_makes_no_fork(desk):
     """A transaction that cannot see the newest entry is refused; it never writes beside it."""
     mine = desk.engine.connect().execution_options(isolation_level="REPEATABLE READ")
