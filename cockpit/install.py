@@ -7,6 +7,7 @@ What is installed is remembered as copies of the lock files in ``.venv/.studio``
 
 import errno
 import fcntl
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -23,6 +24,7 @@ LOCKS = {"runtime": ("runtime",), "dev": ("runtime", "dev")}
 # Measured: the whole environment with bytecode; less than this and the installation would fail half-way.
 NEEDED_BYTES = 1_300_000_000
 SECONDS_BETWEEN_LINES = 10
+FIRST_PIP_FOR_OTHERS = (22, 3)  # the first with --python
 CUTS = (
     # What pip says, what it means, what to do.
     ("No space left on device", "The disk is full.", "Free about 1.5 GB and try again."),
@@ -124,12 +126,22 @@ def _make_environment(venv: Path) -> None:
         (marker.parent / stamp).unlink(missing_ok=True)
     if is_new:
         _say(f"making {venv} with Python {sys.version.split()[0]}")
-        # Pip of this Python serves an environment without its own, so ensurepip is optional.
-        has_pip = importlib.util.find_spec("ensurepip") is not None
-        command = [sys.executable, "-m", "venv", *([] if has_pip else ["--without-pip"]), str(venv)]
+        # A pip in the environment is of no use after this: unpacking and compiling one takes longer than
+        # all else here. So ensurepip is needed only where this Python's own pip is missing or too old.
+        gets_pip = not _has_pip_for_others() and importlib.util.find_spec("ensurepip") is not None
+        command = [sys.executable, "-m", "venv", *([] if gets_pip else ["--without-pip"]), str(venv)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             raise _explain(result.stdout + result.stderr, "The virtual environment could not be made.")
+
+
+def _has_pip_for_others() -> bool:
+    """Say whether this Python's own pip knows how to install into another environment."""
+    try:
+        release = re.findall(r"\d+", importlib.metadata.version("pip"))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return tuple(int(number) for number in release[:2]) >= FIRST_PIP_FOR_OTHERS
 
 
 def _install_packages(venv: Path, lock: Path) -> None:

@@ -68,3 +68,37 @@ def test_what_it_needs_is_the_standard_library_only():
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("version", "has_ensurepip", "gets_pip"),
+    [
+        ("22.3", True, False),
+        ("22.2.9", True, True),
+        ("9.0.1", True, True),
+        (None, True, True),
+        (None, False, False),
+    ],
+)
+def test_an_environment_gets_a_pip_of_its_own_only_where_it_needs_one(
+    tmp_path, monkeypatch, version, has_ensurepip, gets_pip
+):
+    """This Python's pip serves it from 22.3 on; an older one, or none, does not, if another can be had."""
+    asked = []
+
+    def known(_):
+        if version is None:
+            raise install.importlib.metadata.PackageNotFoundError
+        return version
+
+    def run(command, **_):
+        asked.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(install.importlib.metadata, "version", known)
+    monkeypatch.setattr(install.importlib.util, "find_spec", lambda _: object() if has_ensurepip else None)
+    monkeypatch.setattr(install.subprocess, "run", run)
+    monkeypatch.setattr(install, "NEEDED_BYTES", 0)
+    install._make_environment(tmp_path / ".venv")
+    (command,) = asked
+    assert ("--without-pip" not in command) is gets_pip
