@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cockpit.home import read_json
-from resources.clock import Clock
+from resources.clock import Clock, parse_instant
 from resources.logs import logger
 from resources.rows import Completeness, DriftMetric, OperationalEvent, Snapshot, SnapshotDiff, SourceRead
 from resources.settings import Settings
 from studio_assets.devices.events import newest_connector_reads
 from studio_assets.devices.section import ConnectorRead
 from studio_assets.studio_state.events import SNAPSHOT_CONFIRMED, confirmed_as_of
-from studio_assets.studio_state.snapshot import parse_instant
 
 # Rebuilding past days confirms them, too: today's confirmation is among the newest, not always the newest.
 EVENTS_LOOKED_AT = 300

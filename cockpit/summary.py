@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from resources.clock import instant_text
 from resources.rows import DriftMetric, Snapshot, SnapshotDiff, SourceRead
 from studio_assets.run import SnapshotRun
 from studio_assets.run_book import CheckOutcome
-from studio_assets.studio_state.snapshot import instant_text
 
 SECTIONS = ("counts", "ops", "finance")
 

@@ -1,4 +1,4 @@
-"""The clock: the only place that asks what time it is.
+"""The clock: the only place that asks what time it is; and how instants are told, written and read.
 
 Everything that depends on the time takes a ``Clock``, so a test can say when "now" is. Instants are
 aware UTC; a studio-local date is always derived with the studio's own time zone, explicitly.
@@ -50,3 +50,13 @@ def day_end(day: date, timezone: str) -> datetime:
 def day_start(day: date, timezone: str) -> datetime:
     """Return the instant at which a studio-local day begins, in UTC."""
     return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+
+
+def instant_text(instant: datetime) -> str:
+    """Return an instant as ISO 8601 in UTC with ``Z``, microseconds kept."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the instant :func:`instant_text` wrote."""
+    return datetime.fromisoformat(text)

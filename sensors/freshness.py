@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from resources.clock import Clock
+from resources.clock import Clock, instant_text
 from resources.postgres.history import History
 from resources.rows import OperationalEvent
 from resources.settings import Settings
@@ -14,7 +14,6 @@ from studio_assets.studio_state.events import (
     SNAPSHOT_STALE,
     confirmed_as_of,
 )
-from studio_assets.studio_state.snapshot import instant_text
 
 INTERVAL_SECONDS = 60
 # Rebuilding past days confirms them, too: today's confirmation is among the newest, not always the newest.

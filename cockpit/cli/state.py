@@ -18,7 +18,7 @@ from cockpit.facts import Facts, confirmed_at
 from cockpit.health import stale_reasons
 from cockpit.home import read_home
 from cockpit.session import history_settings
-from resources.clock import SystemClock
+from resources.clock import SystemClock, instant_text
 from resources.postgres.history import History
 from resources.rows import Snapshot
 from resources.settings import Settings
@@ -26,7 +26,6 @@ from studio_assets.devices.events import newest_connector_reads
 from studio_assets.devices.section import section
 from studio_assets.doors import live_history
 from studio_assets.studio_state.diff import compare
-from studio_assets.studio_state.snapshot import instant_text
 
 
 @click.group(short_help="Show the state, its history, or the difference of two.")

@@ -5,15 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from resources.clock import instant_text
 from resources.rows import Completeness, SourceRead
 from studio_assets.contracts import catalog
-from studio_assets.studio_state.snapshot import (
-    REQUIRED,
-    content_hash,
-    flat_counters,
-    hash_of,
-    instant_text,
-)
+from studio_assets.studio_state.snapshot import REQUIRED, content_hash, flat_counters, hash_of
 
 SOURCES_ARE_FRESH = "sources_are_fresh"
 SOURCES_ARE_FRESH_SENTENCE = "Every source of a running day was read recently enough."

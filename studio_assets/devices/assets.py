@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from resources.clock import Clock, day_end
+from resources.clock import Clock, day_end, instant_text
 from resources.connectors.access import DeviceAccess
 from resources.postgres.device_readings import DeviceReadings, StoredReading
 from resources.postgres.history import History
@@ -26,7 +26,13 @@ from studio_assets.checks.rules import Check
 from studio_assets.derived import RETRY, data_version, spec_of
 from studio_assets.devices.events import connectors_read, newest_connector_reads
 from studio_assets.devices.reading import CONNECTORS, Answer, ask_all, read_now, read_of_day
-from studio_assets.devices.section import ConnectorRead, ReadingStatus, limits_of, section
+from studio_assets.devices.section import (
+    PASSING_OF_DEVICES,
+    ConnectorRead,
+    ReadingStatus,
+    limits_of,
+    section,
+)
 from studio_assets.keys import (
     CLOUD_TRUTH,
     CONNECTOR_HEALTH,
@@ -35,7 +41,6 @@ from studio_assets.keys import (
 )
 from studio_assets.partitions import is_today
 from studio_assets.run_book import CheckOutcome, RunBook
-from studio_assets.studio_state.snapshot import PASSING_OF_DEVICES, instant_text
 
 DEVICES_VERSION: Final = "devices-1"
 HEALTH_VERSION: Final = "connector-health-1"

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from resources.clock import instant_text, parse_instant
 from resources.connector import DeviceReading, Fault, Reading
 from resources.connectors.circuits import CircuitState
 from resources.settings import Settings
-from studio_assets.studio_state.snapshot import instant_text, parse_instant
 
 MEANINGS: Final = {
     "devices": "Devices the connector knows, also those that could not be read.",
@@ -25,6 +25,8 @@ MEANINGS: Final = {
 }
 """What each count of a connector's devices counts."""
 COUNTS: Final = tuple(MEANINGS)
+PASSING_OF_DEVICES: Final = frozenset({"readAt", "ageSeconds", "fault"})
+"""What of a connector's entry moves while its devices stay as they are."""
 ROBOT_KINDS: Final = frozenset({"vacuum", "wet_dry_vacuum", "washing_machine"})
 # Kinds that speak by themselves; an outlet that nobody switches may say nothing for weeks.
 SENSOR_KINDS: Final = frozenset(

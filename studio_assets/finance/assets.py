@@ -10,7 +10,7 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 
-from resources.clock import Clock
+from resources.clock import Clock, instant_text
 from resources.findings import StoredFinding
 from resources.money import amount_text
 from resources.postgres.findings import Findings
@@ -32,7 +32,6 @@ from studio_assets.findings.telling import findings_version, told_of_changes
 from studio_assets.keys import FINANCE, RECONCILIATION_FLAGS, WEEKLY_SUMMARY, finance_key, studio_state_key
 from studio_assets.partitions import is_today
 from studio_assets.run_book import CheckOutcome, RunBook
-from studio_assets.studio_state.snapshot import instant_text
 from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 
 RECONCILIATION_VERSION: Final = "reconciliation-1"

@@ -5,9 +5,9 @@ from typing import Any
 
 import dagster as dg
 
+from resources.clock import instant_text
 from resources.findings import Applied, StoredFinding
 from studio_assets.derived import data_version
-from studio_assets.studio_state.snapshot import instant_text
 
 
 def findings_version(kept: Iterable[StoredFinding]) -> dg.DataVersion:

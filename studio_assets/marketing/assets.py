@@ -12,7 +12,7 @@ import dagster as dg
 import pyarrow as pa
 
 from policies.marks import DraftStatus
-from resources.clock import Clock
+from resources.clock import Clock, instant_text
 from resources.findings import Applied, Finding
 from resources.postgres.drafts import Drafts, NewDraft, StoredDraft
 from resources.postgres.findings import Findings
@@ -45,7 +45,6 @@ from studio_assets.marketing.drafts import (
 from studio_assets.marketing.facts import COLUMNS, FactSheet, NotPublishableError, basis_of, fact_sheet
 from studio_assets.marketing.occasions import DEPARTMENT, DETECTOR, Occasion, Said, find_occasions
 from studio_assets.partitions import is_today
-from studio_assets.studio_state.snapshot import instant_text
 from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 
 OCCASIONS_VERSION: Final = "occasions-1"

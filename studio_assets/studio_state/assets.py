@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.clock import Clock, local_date
+from resources.clock import Clock, instant_text, local_date, parse_instant
 from resources.firestore.gateway import DocumentSource
 from resources.postgres.history import History
 from resources.raw_store import RawStore
@@ -36,8 +36,6 @@ from studio_assets.studio_state.snapshot import (
     assemble,
     content_hash,
     flat_counters,
-    instant_text,
-    parse_instant,
 )
 
 SNAPSHOT_VERSION = "snapshot-v3.2-1"

@@ -1,7 +1,8 @@
 """What changed between two full snapshots: signed, key by key, with both as-of times."""
 
+from resources.clock import parse_instant
 from resources.rows import CounterChange, Snapshot, SnapshotDiff
-from studio_assets.studio_state.snapshot import flat_counters, parse_instant
+from studio_assets.studio_state.snapshot import flat_counters
 
 
 def compare(old: Snapshot | None, new: Snapshot) -> SnapshotDiff:

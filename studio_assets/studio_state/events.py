@@ -7,8 +7,8 @@ asks how fresh the state is asks for the newest confirmation.
 from collections.abc import Iterable
 from datetime import datetime
 
+from resources.clock import instant_text, parse_instant
 from resources.rows import OperationalEvent, Snapshot
-from studio_assets.studio_state.snapshot import instant_text, parse_instant
 
 SNAPSHOT_CONFIRMED = "studio_state:snapshot:confirmed"
 SNAPSHOT_BLOCKED = "studio_state:snapshot:blocked"

@@ -5,12 +5,12 @@ from datetime import date, datetime, timedelta
 
 import pyarrow as pa
 
-from resources.clock import day_end
+from resources.clock import day_end, instant_text
 from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.rows import SourceRead
 from studio_assets.studio_state.counters import required_columns
-from studio_assets.studio_state.snapshot import REQUIRED, IncompleteSourcesError, instant_text, problems_of
+from studio_assets.studio_state.snapshot import REQUIRED, IncompleteSourcesError, problems_of
 
 
 def newest_reads(history: History, day: date, run_id: str) -> list[SourceRead]:

@@ -6,21 +6,21 @@ anything was read, nor how long it took. Same state, same hash. Storing revision
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 
+from resources.clock import instant_text
 from resources.rows import Completeness, SourceRead
 from studio_assets.contracts import catalog
+from studio_assets.devices.section import PASSING_OF_DEVICES
 from studio_assets.studio_state.model import StateCounts
 
 SCHEMA_VERSION = "v3.2"
 HASHED = ("schemaVersion", "snapshotDate", "counts", "ops", "finance", "sourceHashes")
 DEVICES = "devices"
 """The section v3.1 did not have."""
-PASSING_OF_DEVICES = frozenset({"readAt", "ageSeconds", "fault"})
-"""What of a connector's entry moves while its devices stay as they are."""
 REQUIRED = tuple(contract.name for contract in catalog.ALL)
 SOURCES = ("firestore", "stripe")
 
@@ -134,16 +134,6 @@ def source_hash(reads: Iterable[SourceRead], source: str) -> str:
 def hash_of(value: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a value's canonical JSON, 64 hex digits; the order of keys does not matter."""
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def instant_text(instant: datetime) -> str:
-    """Return an instant as ISO 8601 in UTC with ``Z``, microseconds kept."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def parse_instant(text: str) -> datetime:
-    """Return the instant :func:`instant_text` wrote."""
-    return datetime.fromisoformat(text)
 
 
 def flat_counters(payload: Mapping[str, Any]) -> dict[str, int]:

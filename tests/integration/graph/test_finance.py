@@ -5,10 +5,10 @@ import json
 import dagster as dg
 import pytest
 
+from resources.clock import instant_text
 from studio_assets.checks.findings import FINDINGS_IN_WORDS
 from studio_assets.finance.assets import CONSERVATION
 from studio_assets.keys import finance_key
-from studio_assets.studio_state.snapshot import instant_text
 
 pytestmark = pytest.mark.integration
 

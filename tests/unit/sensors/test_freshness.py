@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from resources.clock import instant_text
 from resources.rows import OperationalEvent
 from sensors.freshness import build_freshness_sensor, is_stale
 from studio_assets.studio_state.events import SNAPSHOT_CONFIRMED, SNAPSHOT_RECOVERED, SNAPSHOT_STALE
-from studio_assets.studio_state.snapshot import instant_text
 
 NOON = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 
