@@ -59,15 +59,12 @@ from money group by domain, sold
 """
 
 
-# Sales without money, and those whose payment they may claim.
-_NEAR: Final = """
+# Sales without money, which may claim the payment of another.
+_UNPAID: Final = """
 create or replace temp table unpaid as
 select domain, id, intent, session from case_sale s
 where (intent is not null or session is not null) and not exists (
-    select 1 from money m where m.domain = s.domain and m.sold = s.id and not m.is_foreign);
-create or replace temp table near as
-select domain, id, intent, session from sale
-where intent in (select intent from unpaid) or session in (select session from unpaid)
+    select 1 from money m where m.domain = s.domain and m.sold = s.id and not m.is_foreign)
 """
 
 
@@ -216,7 +213,7 @@ def classify(engine: duckdb.DuckDBPyConnection, limits: Limits, as_of: int) -> p
         limits: The studio's terms.
         as_of: What the tables show, in microseconds since 1970.
     """
-    for step in (_MONEY, _NEAR, _facts(limits)):
+    for step in (_MONEY, _UNPAID, _facts(limits)):
         engine.execute(step)
     wanted = predicates(limits, as_of)
     flags = ",\n".join(f"coalesce({said}, false) as {kind.value}" for kind, said in wanted.items())

@@ -10,11 +10,13 @@ from typing import Final
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from studio_assets.finance.limits import Limits, micros
 from studio_assets.finance.pair import Pairs
 from studio_assets.finance.plain import Places
-from studio_assets.finance.tables import Shelf
+from studio_assets.finance.tables import ORDER_CONTRACTS, Shelf
 
 # Tax, where there is any, as Stripe adds it: half up on the total.
 TAX: Final = "case when {sale}.domain = 'a' then 0 else ({sale}.total * {rate} + 500) // 1000 end"
@@ -33,26 +35,80 @@ def match(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs, limits:
         limits: The studio's terms.
     """
     shelf.show()
-    doubtful = pairs.odd
-    if len(pairs.loose):
-        shelf.pick_takings(pairs.loose, "loose")
-        meant = engine.sql(_MEANT).to_arrow_table()["place"].to_numpy()
-        doubtful = np.union1d(doubtful, meant)
+    doubtful, kin = _concerned(engine, shelf, pairs)
     shelf.pick_sales(doubtful, "case_sale")
+    shelf.pick_sales(kin, "near")
     shelf.pick_takings(pairs.takings_of(doubtful), "few_taking")
-    for step in (_CAREFULLY, _LINKS, _BY_NAME_ALONE, _BY_INTENTS_NAME, _BY_STORED_INTENT, _by_amount(limits)):
+    for step in (_CAREFULLY, _LINKS):
         engine.execute(step)
+    if _count(engine, _ADRIFT):
+        engine.execute(_BY_WORD)
+        if _count(engine, _NAMELESS):
+            engine.execute(_by_amount(limits))
     return doubtful
 
 
-# With the loose takings picked: sales that they mean, or whose payment they are.
+def _concerned(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs) -> tuple[Places, Places]:
+    """Return places of the sales to look at with care, and of all that store an intent or session with others.
+
+    Looked at are the odd ones, and those that a taking means which names no sale there is: by its name in
+    another kind of sale, by its intent's name, or by the intent that the sale stores.
+    """
+    doubtful = pairs.odd
+    mine = pa.chunked_array([], pa.string())
+    if len(pairs.loose):
+        shelf.pick_takings(pairs.loose, "loose")
+        mine = engine.sql("select distinct intent from loose where intent is not null").to_arrow_table()[
+            "intent"
+        ]
+        meant = engine.sql(_MEANT).to_arrow_table()["named"]
+        doubtful = _all_of(doubtful, *(shelf.places_of(name, meant) for name in ORDER_CONTRACTS.values()))
+    kin = [np.zeros(0, dtype=np.int32)]
+    for column, more in (
+        ("stripe_payment_intent_id", mine),
+        ("stripe_checkout_session_id", mine.slice(0, 0)),
+    ):
+        rows = shelf.sale_rows(doubtful).values()
+        asked = [chunk for table in rows if column in table.column_names for chunk in table[column].chunks]
+        sought = pa.chunked_array([*asked, *more.chunks], pa.string()).drop_null().unique()
+        found = _storing(engine, shelf, column, sought)
+        if len(more):
+            doubtful = _all_of(
+                doubtful, found.filter(pc.is_in(found["word"], value_set=more))["place"].to_numpy()
+            )
+        often = pc.value_counts(found["word"])
+        shared = often.field("values").filter(pc.greater(often.field("counts"), 1))
+        kin.append(found.filter(pc.is_in(found["word"], value_set=shared))["place"].to_numpy())
+    return doubtful, _all_of(*kin)
+
+
+def _storing(engine: duckdb.DuckDBPyConnection, shelf: Shelf, column: str, words: pa.Array) -> pa.Table:
+    """Return place and word of the sales that store one of some words in a column."""
+    tables = {name: shelf.table(name) for name in ORDER_CONTRACTS.values()}
+    parts = [
+        f"select place, {column} as word from {name} where {column} in (select word from sought)"
+        for name, table in tables.items()
+        if len(words) and column in table.column_names and table[column].null_count < table.num_rows
+    ]
+    if not parts:
+        return pa.table({"place": pa.array([], pa.int32()), "word": pa.array([], pa.string())})
+    engine.register("sought", pa.table({"word": words}))
+    return engine.sql(" union all ".join(parts)).to_arrow_table()
+
+
+def _all_of(*places: Places) -> Places:
+    return np.unique(np.concatenate(places))
+
+
+def _count(engine: duckdb.DuckDBPyConnection, statement: str) -> int:
+    return int(engine.execute(statement).fetchall()[0][0])
+
+
+# With the loose takings picked: names of sales that they mean.
 _MEANT: Final = """
-select place from sale where id in (
-    select named from loose
-    union all
-    select i.named from intention i join loose t on i.id = t.intent where t.named is null)
+select named from loose where named is not null
 union all
-select place from sale where intent in (select intent from loose)
+select i.named from intention i join loose t on i.id = t.intent where t.named is null
 """
 
 # A bank may dispute in another currency than was charged: its amounts are not added to the charge's own.
@@ -80,49 +136,63 @@ select t.id as taken, s.domain, s.id as sold, 'named' as how
 from case_taking t join case_sale s on t.named = s.id and t.domain = s.domain
 """
 
-_LOOSE: Final = "t.id not in (select taken from link)"
+# What is not linked by its own name: all of it, and the part that nothing but its amount can link.
+_ADRIFT: Final = """
+create or replace temp table adrift as
+select id, named, domain, intent, amount, currency, uid, livemode, created, source from case_taking
+where id not in (select taken from link)
+"""
+_NAMELESS: Final = """
+create or replace temp table nameless as
+select * from adrift
+where named is null and source is distinct from 'portal' and id not in (select taken from link)
+"""
 # One taking may have one sale; what fits several fits none.
 _ONE: Final = "qualify count(*) over (partition by t.id) = 1"
-
-_BY_NAME_ALONE: Final = f"""
+_BY_WORD: Final = f"""
 insert into link
-select t.id, s.domain, s.id, 'named' from case_taking t join case_sale s on t.named = s.id
-where t.domain is null and {_LOOSE} {_ONE}
-"""
-
-_BY_INTENTS_NAME: Final = f"""
-insert into link
-select t.id, s.domain, s.id, 'intents_name'
-from case_taking t join intention i on i.id = t.intent
-join case_sale s on s.id = i.named and (i.domain is null or i.domain = s.domain)
-where t.named is null and {_LOOSE} {_ONE}
-"""
-
-_BY_STORED_INTENT: Final = f"""
-insert into link
-select t.id, s.domain, s.id, 'stored'
-from case_taking t join case_sale s on s.intent = t.intent
-where {_LOOSE} and (t.named is null or t.named not in (select id from case_sale)) {_ONE}
+with by_name_alone as (
+    select t.id as taken, s.domain, s.id as sold, 'named' as how
+    from adrift t join case_sale s on t.named = s.id
+    where t.domain is null {_ONE}
+),
+by_intents_name as (
+    select t.id as taken, s.domain, s.id as sold, 'intents_name' as how
+    from adrift t join intention i on i.id = t.intent
+    join case_sale s on s.id = i.named and (i.domain is null or i.domain = s.domain)
+    where t.named is null {_ONE}
+),
+by_stored_intent as (
+    select t.id as taken, s.domain, s.id as sold, 'stored' as how
+    from adrift t join case_sale s on s.intent = t.intent
+    where (t.named is null or t.named not in (select id from case_sale))
+      and t.id not in (select taken from by_name_alone union all select taken from by_intents_name) {_ONE}
+)
+from by_name_alone union all from by_intents_name union all from by_stored_intent
 """
 
 
 def _by_amount(limits: Limits) -> str:
-    tax = TAX.format(sale="s", rate=limits.tax_per_mille)
-    window = micros(limits.guess_window)
+    taxed = f"s.total + {TAX.format(sale='s', rate=limits.tax_per_mille)}"
+    window, cents = micros(limits.guess_window), limits.tax_rounding_cents
     return f"""
 insert into link
-with fitting as (
+with sum as (
+    select s.*, unnest(list_distinct(list_append(
+        case when s.domain = 'a' then []::bigint[]
+             else range({taxed} - {cents}, {taxed} + {cents} + 1)
+        end, s.total::bigint))) as cents
+    from case_sale s
+    where s.total > 0 and s.state = 'paid' and not s.is_prepaid
+      and (s.domain, s.id) not in (select (domain, sold) from link)
+),
+fitting as (
     select t.id as taken, s.domain, s.id as sold
-    from case_taking t join case_sale s
-      on s.currency = t.currency and (s.uid = t.uid or t.uid is null)
+    from nameless t join sum s
+      on s.cents = t.amount and s.currency = t.currency and (s.uid = t.uid or t.uid is null)
      and (s.mode is null or (s.mode = 'live') = t.livemode)
-     and (t.amount = s.total
-          or (s.domain <> 'a' and abs(t.amount - s.total - {tax}) <= {limits.tax_rounding_cents}))
      and abs(t.created - coalesce(s.paid, s.created)) <= {window} and t.created >= s.created - 300000000
      and (t.domain is null or t.domain = s.domain)
-    where {_LOOSE} and t.named is null and t.source is distinct from 'portal' and s.total > 0
-      and s.state = 'paid' and not s.is_prepaid
-      and (s.domain, s.id) not in (select (domain, sold) from link)
 )
 select taken, domain, sold, 'fitting' from fitting
 qualify count(*) over (partition by taken) = 1 and count(*) over (partition by domain, sold) = 1

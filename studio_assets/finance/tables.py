@@ -46,6 +46,7 @@ _LATER: Final[Mapping[str, str]] = {
     "balance_transactions": "list_position(['pending', 'available'], status)",
 }
 _TAKEN: Final = "charges"
+_MATERIALS: Final = ORDER_CONTRACTS["m"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MEMORY: Final = "1GB"
 
@@ -146,12 +147,6 @@ left join (
 """
 
 
-_TOUCHED: Final = """
-create temp table touched as
-select place, id from taking where id in (select charge from back union all select charge from quarrel)
-"""
-
-
 def open_engine(threads: int = 2, memory: str = _MEMORY) -> duckdb.DuckDBPyConnection:
     """Return a join engine in this process: no files, no extensions, no network."""
     engine = duckdb.connect(
@@ -182,6 +177,7 @@ class Shelf:
         self._tables: dict[str, pa.Table] = {}
         self._first: dict[str, int] = {}
         self._is_shown = False
+        self._touched = np.zeros(0, dtype=np.int32)
         first = 0
         for name in SOURCES:
             table = tables.get(name)
@@ -212,36 +208,56 @@ class Shelf:
     def show(self) -> None:
         """Show ``sale``, ``taking``, ``intention``, ``back`` (refunds) and ``quarrel`` (disputes).
 
-        ``touched`` are the takings that refunds and disputes are about. Only the first call does anything.
+        ``touched`` are the takings that these are about. Only the first call does anything.
         """
         if self._is_shown:
             return
         self._is_shown = True
         self._engine.execute(f"create temp view sale as {_sales({name: name for name in _SALES})}")
         self._engine.execute(f"create temp view taking as {_TAKINGS.format(table=_TAKEN)}")
-        for statement in (_INTENTS, _BACK, _CASES, _TOUCHED):
+        for statement in (_INTENTS, _BACK, _CASES):
             self._engine.execute(statement)
+        about = self._engine.sql("select charge from back union select charge from quarrel").to_arrow_table()
+        self._touched = self.places_of(_TAKEN, about["charge"])
+        self.pick_takings(self._touched, "touched")
 
     def touched(self) -> npt.NDArray[np.int32]:
-        """Return the places of the takings that refunds and disputes are about."""
+        """Return the places of the charges that refunds and disputes are about."""
         self.show()
-        return np.asarray(self._engine.sql("select place from touched").to_arrow_table()["place"].to_numpy())
+        return self._touched
 
-    def pick_sales(self, places: npt.NDArray[np.int32], name: str) -> None:
-        """Make a table of the sales of these places, which ascend."""
-        shown: dict[str, str] = {}
+    def places_of(self, name: str, ids: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+        """Return the places of a contract's rows with some ids, ascending; ids unknown are left out."""
+        table = self._tables[name].select(["document_id", "place"])
+        wanted = ids.drop_null().unique()
+        if not len(wanted) or not table.num_rows:
+            return np.zeros(0, dtype=np.int32)
+        rows = np.unique(pc.search_sorted(table["document_id"], wanted).to_numpy()).astype(np.int32)
+        near = rows_at(table, rows[rows < table.num_rows])
+        return np.asarray(near.filter(pc.is_in(near["document_id"], value_set=wanted))["place"].to_numpy())
+
+    def sale_rows(self, places: npt.NDArray[np.int32]) -> dict[str, pa.Table]:
+        """Return by contract the rows of the sales of these places, which ascend; only contracts with any."""
+        rows = {}
         for contract in _SALES:
             first, table = self._first[contract], self._tables[contract]
             start, stop = np.searchsorted(places, (first, first + table.num_rows))
-            # An empty one stands for all of them where nothing is picked.
-            if start < stop or (len(places) == 0 and not shown):
-                shown[contract] = f"few_{contract}"
-                self._engine.register(shown[contract], _rows_at(table, places[start:stop] - first))
+            if start < stop:
+                rows[contract] = rows_at(table, places[start:stop] - first)
+        return rows
+
+    def pick_sales(self, places: npt.NDArray[np.int32], name: str) -> None:
+        """Make a table of the sales of these places, which ascend."""
+        # An empty one stands for all of them where nothing is picked.
+        rows = self.sale_rows(places) or {_MATERIALS: self._tables[_MATERIALS].slice(0, 0)}
+        for contract, table in rows.items():
+            self._engine.register(f"few_{contract}", table)
+        shown = {contract: f"few_{contract}" for contract in rows}
         self._engine.execute(f"create or replace temp table {name} as {_sales(shown)}")
 
     def pick_takings(self, places: npt.NDArray[np.int32], name: str) -> None:
         """Make a table of the takings of these places, which ascend."""
-        self._engine.register("few_charges", _rows_at(self._tables[_TAKEN], places))
+        self._engine.register("few_charges", rows_at(self._tables[_TAKEN], places))
         self._engine.execute(f"create or replace temp table {name} as {_TAKINGS.format(table='few_charges')}")
 
     def _place(self, name: str, table: pa.Table, first: int) -> pa.Table:
@@ -273,7 +289,7 @@ def since_epoch(value: datetime) -> int:
     return micros(value.astimezone(UTC) - _EPOCH)
 
 
-def _rows_at(table: pa.Table, rows: npt.NDArray[np.int32]) -> pa.Table:
+def rows_at(table: pa.Table, rows: npt.NDArray[np.int32]) -> pa.Table:
     """Return rows by their numbers, which ascend: batch by batch, for taking from a whole table copies it."""
     taken, first = [], 0
     for batch in table.to_batches():
