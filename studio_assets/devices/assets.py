@@ -16,15 +16,15 @@ from resources.connectors.access import DeviceAccess
 from resources.postgres.device_readings import DeviceReadings, StoredReading
 from resources.postgres.history import History
 from resources.settings import Settings
-from studio_assets.checks.device_rules import (
+from studio_assets.checks.rules import Check
+from studio_assets.derived import RETRY, data_version, spec_of
+from studio_assets.devices.events import connectors_read, newest_connector_reads
+from studio_assets.devices.plausible import (
     DEVICES_ARE_PLAUSIBLE,
     DEVICES_ARE_PLAUSIBLE_SENTENCE,
     READ_IS_COMPLETE_SENTENCE,
     implausible,
 )
-from studio_assets.checks.rules import Check
-from studio_assets.derived import RETRY, data_version, spec_of
-from studio_assets.devices.events import connectors_read, newest_connector_reads
 from studio_assets.devices.reading import CONNECTORS, Answer, ask_all, read_now, read_of_day
 from studio_assets.devices.section import (
     PASSING_OF_DEVICES,

@@ -150,6 +150,11 @@ class _Case:
     read_at: datetime
     limits: Limits
 
+    @property
+    def about(self) -> tuple[str, int, str]:
+        """Return whose device it is, in which reading, and which one."""
+        return self.connector_id, self.revision, self.device.device_id
+
 
 def _error(case: _Case) -> Finding | None:
     device = case.device
@@ -157,7 +162,7 @@ def _error(case: _Case) -> Finding | None:
         return None
     if is_in_error(device):
         return _finding(
-            case,
+            *case.about,
             FindingKind.VACUUM_ERROR,
             Severity.MEDIUM,
             expected="no error",
@@ -168,7 +173,7 @@ def _error(case: _Case) -> Finding | None:
     if says_unknown(device):
         is_code = device.error_code is not None and device.error_name is None
         return _finding(
-            case,
+            *case.about,
             FindingKind.VACUUM_ERROR,
             Severity.LOW,
             expected="a known state",
@@ -188,7 +193,7 @@ def _battery(case: _Case) -> Finding | None:
     is_charging = is_robot and (device.state or "").startswith("charging")
     is_urgent = device.battery_pct <= NEARLY_EMPTY_PCT and not is_charging
     return _finding(
-        case,
+        *case.about,
         FindingKind.BATTERY_LOW,
         Severity.MEDIUM if is_urgent else Severity.LOW,
         expected=float(case.limits.low_battery_pct),
@@ -204,7 +209,7 @@ def _silence(case: _Case) -> Finding | None:
     if not is_silent(device, case.read_at, case.limits):
         return None
     return _finding(
-        case,
+        *case.about,
         FindingKind.SENSOR_SILENT,
         Severity.MEDIUM if device.place == KILN_ROOM else Severity.LOW,
         expected=f"something within {case.limits.sensor_silent_minutes} minutes",
@@ -220,7 +225,7 @@ def _offline(case: _Case) -> Finding | None:
     if case.device.is_online is not False:
         return None
     return _finding(
-        case,
+        *case.about,
         FindingKind.DEVICE_OFFLINE,
         Severity.LOW,
         expected="online",
@@ -241,7 +246,7 @@ def _kiln_room(case: _Case) -> Finding | None:
         return None
     is_hot = celsius > limits.kiln_room_high_celsius
     return _finding(
-        case,
+        *case.about,
         FindingKind.KILN_ROOM_TEMPERATURE,
         Severity.HIGH if is_hot else Severity.MEDIUM,
         expected=limits.kiln_room_high_celsius if is_hot else limits.kiln_room_low_celsius,
@@ -263,7 +268,9 @@ _LOOKS: Final[tuple[Callable[[_Case], Finding | None], ...]] = (
 
 
 def _finding(
-    case: _Case,
+    connector_id: str,
+    revision: int,
+    device_id: str,
     kind: FindingKind,
     severity: Severity,
     *,
@@ -275,13 +282,12 @@ def _finding(
     confidence: float = 1.0,
     since: datetime | None = None,
 ) -> Finding:
-    device_id = case.device.device_id
     return Finding(
         department=DEPARTMENT,
-        detector=detector_of(case.connector_id),
+        detector=detector_of(connector_id),
         kind=kind.value,
         subject_kind="device",
-        subject_id=subject_of(case.connector_id, device_id),
+        subject_id=subject_of(connector_id, device_id),
         severity=severity,
         confidence=confidence,
         since=since,
@@ -290,22 +296,16 @@ def _finding(
         unit=unit,
         likely_cause=likely_cause,
         next_step=next_step,
-        evidence=(FindingEvidence(devices_asset(case.connector_id), str(case.revision), device_id),),
+        evidence=(FindingEvidence(devices_asset(connector_id), str(revision), device_id),),
     )
 
 
 def _unreachable(connector_id: str, revision: int, failure: DeviceFailure) -> Finding:
-    return Finding(
-        department=DEPARTMENT,
-        detector=detector_of(connector_id),
-        kind=FindingKind.DEVICE_OFFLINE.value,
-        subject_kind="device",
-        subject_id=subject_of(connector_id, failure.device_id),
-        severity=Severity.LOW,
+    return _finding(
+        *(connector_id, revision, failure.device_id, FindingKind.DEVICE_OFFLINE, Severity.LOW),
         confidence=0.7,
         expected="online",
         observed="no answer",
         likely_cause=_AWAY,
         next_step=_BRING_BACK,
-        evidence=(FindingEvidence(devices_asset(connector_id), str(revision), failure.device_id),),
     )

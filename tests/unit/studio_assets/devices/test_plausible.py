@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from resources.connector import DeviceFailure, Fault
-from studio_assets.checks.device_rules import implausible
+from studio_assets.devices.plausible import implausible
 from tests.unit.studio_assets.devices.strategies import READ_AT, device, reading, robot
 
 

@@ -1,4 +1,4 @@
-"""What must hold of a stored reading of devices: pure rules, in words. Of findings: ``findings``."""
+"""What must hold of a stored reading of devices: pure rules, in words."""
 
 from collections import Counter
 from datetime import timedelta
