@@ -1,8 +1,8 @@
 """Dagster's own storage in PostgreSQL, with pooled connections.
 
 Stock ``DagsterPostgresStorage`` opens a connection per call outside the web server: some 270 for one run of
-ten assets. It also looks at the shape of its tables again with every event. Pooling and remembering cost
-private attributes, pinned by a test. This module is loaded by every Dagster process and imports no pandas.
+ten assets. Pooling costs private attributes, pinned by a test; how events are written is in
+``dagster_event_log``. This module is loaded by every Dagster process and imports no pandas.
 Its ``dagster.yaml`` entry names the class; see there.
 """
 
@@ -10,9 +10,10 @@ from typing import Any
 
 from dagster._serdes import ConfigurableClassData  # the signature ConfigurableClass demands
 from dagster_postgres import DagsterPostgresStorage
-from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.utils import pg_url_from_config
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import make_url
+
+from resources.dagster_event_log import BatchedEventLog
 
 STATEMENT_TIMEOUT_MS = 60_000
 POOL_RECYCLE_SECONDS = 3600
@@ -37,33 +38,13 @@ def relaxed(postgres_url: str) -> str:
     return relaxed_url.render_as_string(hide_password=False)
 
 
-class RememberingEventLog(PostgresEventLogStorage):
-    """Event log that remembers which tables and columns there are; what is there does not go away."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._tables: set[str] = set()
-        self._columns: set[str] = set()
-        super().__init__(*args, **kwargs)
-
-    def has_table(self, table_name: str) -> bool:
-        """Say whether there is a table."""
-        if table_name not in self._tables and super().has_table(table_name):
-            self._tables.add(table_name)
-        return table_name in self._tables
-
-    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
-        if column_name not in self._columns and super()._has_asset_key_col_on_connection(conn, column_name):
-            self._columns.add(column_name)
-        return column_name in self._columns
-
-
 class PooledPostgresStorage(DagsterPostgresStorage):
     """Run, event and schedule storage that reuse their connections."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # The tables are there by now, so that this one only connects.
-        self._event_log_storage = RememberingEventLog(self.postgres_url, should_autocreate_tables=False)
+        self._event_log_storage = BatchedEventLog(self.postgres_url, should_autocreate_tables=False)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             storage.optimize_for_webserver(
                 statement_timeout=STATEMENT_TIMEOUT_MS,

@@ -40,7 +40,11 @@ def test_vendor_libraries_stay_behind_their_own_door():
         "google": ("resources/firestore/", "resources/identity/google_access.py", "twins/"),
         "grpc": ("resources/firestore/", "twins/"),
         "stripe": ("resources/stripe/", "twins/"),
-        "sqlalchemy": ("resources/postgres/", "resources/dagster_storage.py"),
+        "sqlalchemy": (
+            "resources/postgres/",
+            "resources/dagster_storage.py",
+            "resources/dagster_event_log.py",
+        ),
         "psycopg2": ("resources/postgres/",),
         "great_expectations": ("studio_assets/checks/",),
         "httpx": ("resources/hubitat/",),

@@ -1,0 +1,306 @@
+"""Dagster's event log in PostgreSQL, written many events at a time.
+
+A run of ours is some three hundred events. The stock log writes each by itself, in two statements for a plain
+one and more for one of an asset or a check. Here the events of a step wait until somebody looks, the step or
+the run ends, enough have come together, or ``LONGEST_WAIT_SECONDS`` are over. Then they are written in their
+order, by one transaction of a handful of statements. The tables hold what the stock log would have put there.
+That costs private names of Dagster's, pinned by tests.
+
+INVARIANT: What says how a step or a run ended never waits, and is written with all that came before it, so
+the log of a run that is over is whole; and who reads through the same object reads all that it was given. A
+process that is killed loses what waited, as if it had been killed that much earlier.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import sqlalchemy as sa
+from dagster import DagsterEventType, EventLogEntry
+from dagster._core.errors import DagsterInvariantViolationError
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.migration import ASSET_KEY_INDEX_COLS
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
+from dagster_postgres.event_log import PostgresEventLogStorage
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+LONGEST_WAIT_SECONDS = 0.5
+MOST_WAITING = 200
+
+_Row = dict[str, Any]
+_OF_ASSETS = frozenset(
+    {
+        DagsterEventType.ASSET_MATERIALIZATION,
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        DagsterEventType.ASSET_OBSERVATION,
+    }
+)
+_ALONE = ASSET_EVENTS - _OF_ASSETS
+"""Rare events that change more tables; the stock log writes them."""
+_MAY_WAIT = (
+    _OF_ASSETS
+    | ASSET_CHECK_EVENTS
+    | {
+        *(DagsterEventType.RESOURCE_INIT_STARTED, DagsterEventType.RESOURCE_INIT_SUCCESS),
+        *(DagsterEventType.STEP_START, DagsterEventType.LOGS_CAPTURED),
+        *(DagsterEventType.STEP_INPUT, DagsterEventType.LOADED_INPUT),
+        *(DagsterEventType.STEP_OUTPUT, DagsterEventType.HANDLED_OUTPUT),
+    }
+)
+_AWAY = (OperationalError, InterfaceError, NoConnectionError, DagsterPostgresException)
+"""Raised while the server cannot be asked; the same events can be written later."""
+
+_CHECK = ("asset_key", "check_name", "run_id", "partition")
+_INSERT_EVENTS = SqlEventLogStorageTable.insert().returning(
+    SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+)
+_JUDGE = sa.text(
+    """
+    UPDATE asset_check_executions AS planned
+    SET execution_status = judged.execution_status,
+        evaluation_event = judged.evaluation_event,
+        evaluation_event_timestamp = judged.evaluation_event_timestamp,
+        evaluation_event_storage_id = judged.evaluation_event_storage_id,
+        materialization_event_storage_id = judged.materialization_event_storage_id
+    FROM unnest(
+        CAST(:asset_key AS text[]), CAST(:check_name AS text[]), CAST(:run_id AS text[]),
+        CAST(:partition AS text[]), CAST(:execution_status AS text[]), CAST(:evaluation_event AS text[]),
+        CAST(:evaluation_event_timestamp AS timestamp[]), CAST(:evaluation_event_storage_id AS bigint[]),
+        CAST(:materialization_event_storage_id AS bigint[])
+    ) AS judged(
+        asset_key, check_name, run_id, partition, execution_status, evaluation_event,
+        evaluation_event_timestamp, evaluation_event_storage_id, materialization_event_storage_id
+    )
+    WHERE planned.asset_key = judged.asset_key AND planned.check_name = judged.check_name
+      AND planned.run_id = judged.run_id AND planned.partition IS NOT DISTINCT FROM judged.partition
+    RETURNING planned.asset_key, planned.check_name, planned.run_id, planned.partition
+    """
+)
+
+
+_OF_ASSET_KEY = ("last_materialization", "last_run_id", "last_materialization_timestamp")
+
+
+def _upsert_assets() -> Any:
+    insert = postgresql.insert(AssetKeyTable)
+    kept = {name: sa.func.coalesce(insert.excluded[name], AssetKeyTable.c[name]) for name in _OF_ASSET_KEY}
+    return insert.on_conflict_do_update(index_elements=[AssetKeyTable.c.asset_key], set_=kept)
+
+
+_UPSERT_ASSETS = _upsert_assets()
+
+
+class BatchedEventLog(PostgresEventLogStorage):
+    """Event log whose writes are put together, and that remembers which tables and columns there are."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._tables: set[str] = set()
+        self._columns: set[str] = set()
+        self._waiting: list[EventLogEntry] = []
+        self._is_writing = self._is_closed = False
+        self._lock = threading.RLock()  # who writes connects, and connecting writes what waits
+        self._writer: threading.Thread | None = None
+        self._closing = threading.Event()
+        super().__init__(*args, **kwargs)
+
+    def has_table(self, table_name: str) -> bool:
+        """Say whether there is a table; what is there does not go away."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        if column_name not in self._columns and super()._has_asset_key_col_on_connection(conn, column_name):
+            self._columns.add(column_name)
+        return column_name in self._columns
+
+    def _connect(self) -> AbstractContextManager[Connection]:
+        """Give a connection, which sees all events that were stored; everything that asks comes by here."""
+        self.write_waiting()
+        connection: AbstractContextManager[Connection] = super()._connect()
+        return connection
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, by itself or soon with others."""
+        kind = event.dagster_event_type
+        if kind in _ALONE or (kind in ASSET_CHECK_EVENTS and not event.run_id):
+            super().store_event(event)
+            return
+        with self._lock:
+            if kind in _MAY_WAIT and not self._is_closed:
+                self._waiting.append(event)
+                self._expect_writer()
+                if len(self._waiting) >= MOST_WAITING:
+                    self._write([])
+            else:
+                self._write([event])
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events, each of which may wait or not as any other."""
+        for event in events:
+            self.store_event(event)
+
+    def write_waiting(self) -> None:
+        """Write what waits; returns when it is stored, also by another thread."""
+        with self._lock:
+            if not self._is_writing:
+                self._write([])
+
+    def dispose(self) -> None:
+        """Write what waits and let go."""
+        with self._lock:
+            self._is_closed = True
+            self._closing.set()
+            try:
+                self._write([])
+            except _AWAY:
+                logging.getLogger("dagster").warning("%d events of a run were lost.", len(self._waiting))
+        super().dispose()
+
+    def _expect_writer(self) -> None:
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write_later, name="event-log", daemon=True)
+            self._writer.start()
+
+    def _write_later(self) -> None:
+        while not self._closing.wait(LONGEST_WAIT_SECONDS):
+            with self._lock:
+                if not self._waiting:
+                    self._writer = None
+                    return
+                try:
+                    self._write([])
+                except Exception as error:  # noqa: BLE001 - whoever stores next meets it, if it is still there
+                    logging.getLogger("dagster").warning("Events could not be written yet: %s", error)
+
+    def _write(self, more: Sequence[EventLogEntry]) -> None:
+        """Write what waits, and more after it.
+
+        Raises:
+            Exception: of the database. What waited waits on while the server is away; an event that cannot be
+                stored at all is lost alone, as with the stock log. ``more`` never waits.
+        """
+        events = [*self._waiting, *more]
+        if not events:
+            return
+        self._is_writing = True
+        try:
+            self._store_together(events)
+            self._waiting.clear()
+        except _AWAY:
+            raise
+        except Exception:  # noqa: BLE001 - one of them is at fault: it is found, and its error raised, below
+            self._store_apart(events)
+        finally:
+            self._is_writing = False
+
+    def _store_apart(self, events: Sequence[EventLogEntry]) -> None:
+        errors: list[Exception] = []
+        for event in events:
+            try:
+                super().store_event(event)
+            except _AWAY:
+                raise
+            except Exception as error:  # noqa: BLE001 - the others can be stored; raised below
+                errors.append(error)
+            if self._waiting:
+                self._waiting.pop(0)
+        if errors:
+            raise errors[0]
+
+    def _store_together(self, events: Sequence[EventLogEntry]) -> None:
+        rows: list[_Row] = [self._event_to_row(event) for event in events]
+        with self.index_transaction() as conn:
+            ids = [int(number) for number in conn.execute(_INSERT_EVENTS, rows).scalars()]
+            stored = list(zip(events, rows, ids, strict=True))
+            planned = [
+                each
+                for event, row, number in stored
+                if event.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
+                for each in _planned(event, row, number)
+            ]
+            if planned:
+                conn.execute(AssetCheckExecutionsTable.insert(), planned)
+            judged = {
+                tuple(each[name] for name in _CHECK): each
+                for each in (
+                    _judged(event, row, number)
+                    for event, row, number in stored
+                    if event.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION
+                )
+            }
+            if judged:
+                _store_judged(conn, judged)
+            of_assets = [one for one in stored if one[0].dagster_event_type in _OF_ASSETS]
+            if of_assets:
+                told, numbers = [event for event, _, _ in of_assets], [number for _, _, number in of_assets]
+                self._store_asset_event_tags(conn, told, numbers)
+                self._store_assets(conn, of_assets)
+
+    def _store_assets(self, conn: Connection, stored: Sequence[tuple[EventLogEntry, _Row, int]]) -> None:
+        has_columns = self.has_secondary_index(ASSET_KEY_INDEX_COLS)
+        found: dict[str, _Row] = {}
+        for event, row, number in stored:
+            empty = {"asset_key": row["asset_key"], **dict.fromkeys(_OF_ASSET_KEY)}
+            asset = found.setdefault(row["asset_key"], empty)
+            asset.update(self._get_asset_entry_values(event, number, has_columns))
+        # In one order everywhere, so that runs that end together do not wait for each other in a ring.
+        conn.execute(_UPSERT_ASSETS, [found[asset_key] for asset_key in sorted(found)])
+
+
+def _planned(event: EventLogEntry, row: _Row, number: int) -> list[_Row]:
+    said = event.get_dagster_event().asset_check_planned_data
+    days = said.partitions_subset.get_partition_keys() if said.partitions_subset else [None]
+    return [
+        {
+            "asset_key": said.asset_key.to_string(),
+            "check_name": said.check_name,
+            "run_id": event.run_id,
+            "partition": day,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": row["event"],
+            "evaluation_event_timestamp": row["timestamp"],
+            "evaluation_event_storage_id": number,
+        }
+        for day in days
+    ]
+
+
+def _judged(event: EventLogEntry, row: _Row, number: int) -> _Row:
+    said = event.get_dagster_event().asset_check_evaluation_data
+    status = AssetCheckExecutionRecordStatus
+    target = said.target_materialization_data
+    return {
+        "asset_key": said.asset_key.to_string(),
+        "check_name": said.check_name,
+        "run_id": event.run_id,
+        "partition": said.partition,
+        "execution_status": (status.SUCCEEDED if said.passed else status.FAILED).value,
+        "evaluation_event": row["event"],
+        "evaluation_event_timestamp": row["timestamp"],
+        "evaluation_event_storage_id": number,
+        "materialization_event_storage_id": target.storage_id if target else None,
+    }
+
+
+def _store_judged(conn: Connection, judged: Mapping[tuple[Any, ...], _Row]) -> None:
+    columns = {name: [row[name] for row in judged.values()] for name in next(iter(judged.values()))}
+    updated = Counter(tuple(row) for row in conn.execute(_JUDGE, columns))
+    twice = [key for key, times in updated.items() if times > 1]
+    if twice:
+        raise DagsterInvariantViolationError(f"Checks were planned more than once in their run: {twice}")
+    unplanned = [row for key, row in judged.items() if key not in updated]
+    if unplanned:
+        conn.execute(AssetCheckExecutionsTable.insert(), unplanned)

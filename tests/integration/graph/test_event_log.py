@@ -1,0 +1,280 @@
+"""Dagster's events written together: the tables of the stock log, nothing lost, nothing out of order."""
+
+import threading
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+from dagster._core.errors import DagsterInvariantViolationError
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
+from dagster_postgres.event_log import PostgresEventLogStorage
+from sqlalchemy.exc import OperationalError
+
+from resources import dagster_event_log
+from resources.dagster_event_log import BatchedEventLog
+
+pytestmark = pytest.mark.integration
+DAYS = dg.StaticPartitionsDefinition(["monday", "tuesday"])
+WRITTEN = ("event_logs", "asset_keys", "asset_event_tags", "asset_check_executions")
+GIVEN = {"create_timestamp", "id"}  # times of the database, and numbers that upserts use up
+CLAY = dg.AssetKey("clay")
+
+
+@dg.asset(partitions_def=DAYS, check_specs=[dg.AssetCheckSpec("is_wet", asset="clay")])
+def clay():
+    """Yield a result that failed its check."""
+    yield dg.MaterializeResult(
+        metadata={"kilos": 3}, data_version=dg.DataVersion("a"), tags={"studio/by": "h"}
+    )
+    yield dg.AssetCheckResult(passed=False, check_name="is_wet", severity=dg.AssetCheckSeverity.WARN)
+
+
+@dg.multi_asset_check(specs=[dg.AssetCheckSpec(name, asset="clay") for name in ("is_grey", "is_soft")])
+def of_clay():
+    """Judge what has been made."""
+    yield dg.AssetCheckResult(passed=True, asset_key=CLAY, check_name="is_grey")
+    yield dg.AssetCheckResult(passed=False, asset_key=CLAY, check_name="is_soft", metadata={"of": 9})
+
+
+@dg.asset(deps=[clay], partitions_def=DAYS)
+def pot(context: dg.AssetExecutionContext):
+    """Fail on Tuesday; say something on Monday."""
+    context.log.info("turning")
+    context.log_event(dg.AssetObservation("pot", metadata={"height": 7}, partition=context.partition_key))
+    if context.partition_key == "tuesday":
+        raise dg.Failure("the wheel broke")
+
+
+@pytest.fixture(scope="module")
+def events():
+    """Return the events of two runs, a good one and one with a failing step, as Dagster made them."""
+    found = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day in DAYS.get_partition_keys():
+            run = dg.materialize(
+                [clay, pot, of_clay], instance=instance, partition_key=day, raise_on_error=False
+            )
+            found += instance.all_logs(run.run_id)
+    assert {event.dagster_event_type for event in found if event.is_dagster_event} >= {
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+        dg.DagsterEventType.ASSET_OBSERVATION,
+        dg.DagsterEventType.STEP_FAILURE,
+        dg.DagsterEventType.RUN_FAILURE,
+    }
+    assert any(not event.is_dagster_event for event in found)
+    return found
+
+
+@pytest.fixture
+def log(empty_database_url):
+    """Return our log over an empty database."""
+    made = BatchedEventLog(empty_database_url)
+    yield made
+    made.dispose()
+    made._engine.dispose()
+
+
+@pytest.fixture
+def another(empty_database_url, log):
+    """Return what another process would see: the stock log over the same database."""
+    return PostgresEventLogStorage(empty_database_url, should_autocreate_tables=False)
+
+
+@pytest.fixture
+def stock(postgres_url):
+    """Return the stock log over a database of its own."""
+    made = PostgresEventLogStorage(postgres_url)
+    yield made
+    made._engine.dispose()
+
+
+def test_the_tables_are_those_of_the_stock_log(log, stock, events):
+    """Every column of every table that events change, written together and written one by one."""
+    judged = _one(events, "ASSET_CHECK_EVALUATION")
+    told = [*events, judged._replace(run_id="nothing was planned in it"), judged._replace(run_id="")]
+    for event in told:
+        stock.store_event(event)
+        log.store_event(event)
+    assert log._waiting == []
+    for table in WRITTEN:
+        assert _rows(log, table), table
+        assert _rows(log, table) == _rows(stock, table), table
+    assert _numbers(log) == _numbers(stock)
+    assert log.get_asset_records([CLAY]) == stock.get_asset_records([CLAY])
+
+
+def test_a_check_planned_twice_is_refused_as_by_the_stock_log(log, stock, events):
+    """The one event is lost, and its error told; what came with it is kept."""
+    planned = _one(events, "ASSET_CHECK_EVALUATION_PLANNED")
+    of_it = planned.dagster_event.asset_check_planned_data.asset_check_key
+    judged = next(
+        event
+        for event in _of(events, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        if event.dagster_event.asset_check_evaluation_data.asset_check_key == of_it
+    )
+    for event in (planned, planned):
+        stock.store_event(event)
+        log.store_event(event)
+    log.store_event(judged)
+    with pytest.raises(DagsterInvariantViolationError):
+        stock.store_event(judged)
+    with pytest.raises(DagsterInvariantViolationError):
+        log.write_waiting()
+    assert _rows(log, "event_logs") == _rows(stock, "event_logs")
+    used_up = {"evaluation_event_storage_id"}  # numbers that were taken back
+    assert _rows(log, "asset_check_executions", used_up) == _rows(stock, "asset_check_executions", used_up)
+
+
+def test_who_asks_reads_all_that_was_stored_and_in_order(log, events):
+    """Whatever is asked: events of the run, assets, checks."""
+    told = [event for event in events if event.run_id == events[0].run_id]
+    for number, event in enumerate(told, start=1):
+        log.store_event(event)
+        if number % 7 == 0:
+            assert _kept(log, event.run_id) == told[:number]
+    made = _of(events, dg.DagsterEventType.ASSET_MATERIALIZATION)[-1]
+    log.store_event(made)
+    assert log._waiting == [made]
+    assert log.get_latest_materialization_events([CLAY]) == {CLAY: made}
+
+
+def test_the_end_of_a_step_is_written_at_once_with_all_before_it(log, another, events):
+    """Another process sees it, and everything that led to it, when storing it returns."""
+    told = [event for event in events if event.run_id == events[0].run_id]
+    ends = {
+        *(dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE),
+        *(dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE),
+    }
+    looked, waited = 0, False
+    for number, event in enumerate(told, start=1):
+        log.store_event(event)
+        if event.dagster_event_type in ends:
+            assert _kept(another, event.run_id) == told[:number]
+            looked += 1
+        waited = waited or bool(log._waiting)
+    assert looked > 4
+    assert waited, "nothing was put together"
+
+
+def test_few_statements_for_many_events(log, events):
+    """A run of a hundred checks is no thousand statements."""
+    judged, ended = _one(events, "ASSET_CHECK_EVALUATION_PLANNED"), _one(events, "STEP_SUCCESS")
+    log.store_event(judged)
+    log.write_waiting()
+    statements = []
+    sa.event.listen(log._engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    for number in range(100):
+        log.store_event(judged._replace(run_id=f"run {number}"))
+    log.store_event(ended)
+    assert len(statements) < 5
+    assert len(_numbers(log)) == 102
+
+
+def test_what_waits_is_written_soon_though_nobody_asks(log, another, events, monkeypatch):
+    """Staff who watch a slow step see what it did."""
+    monkeypatch.setattr(dagster_event_log, "LONGEST_WAIT_SECONDS", 0.01)
+    waits = _one(events, "STEP_START")
+    log.store_event(waits)
+    writer = log._writer
+    if writer is not None:  # else it is already done
+        writer.join(timeout=30)
+    assert _kept(another, waits.run_id) == [waits]
+    log.store_event(waits)
+    assert log._writer is not writer, "nobody would write the next one"
+
+
+def test_what_cannot_be_stored_is_lost_alone(log, another, events):
+    """PostgreSQL keeps no NUL: the events before and after it are kept, and the error is told."""
+    start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
+    log.store_event(start)
+    log.store_event(start._replace(run_id="not\0storable"))
+    with pytest.raises(ValueError, match="NUL"):
+        log.store_event(ended._replace(run_id=start.run_id))
+    assert _kept(another, start.run_id) == [start, ended._replace(run_id=start.run_id)]
+    assert log._waiting == []
+
+
+def test_what_waits_outlasts_a_server_that_is_away(log, another, events, monkeypatch):
+    """Whoever stores or asks meanwhile is told; an event that could not wait is not stored later."""
+    start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
+
+    def away():
+        raise OperationalError("BEGIN", {}, ConnectionError("no server"))
+
+    log.store_event(start)
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "index_transaction", away)
+        with pytest.raises(OperationalError):
+            log.store_event(ended)
+        with pytest.raises(OperationalError):
+            log.get_records_for_run(start.run_id)
+    assert _kept(another, start.run_id) == []
+    log.write_waiting()
+    assert _kept(another, start.run_id) == [start]
+
+
+def test_threads_store_at_once(log, events):
+    """Nothing is lost or doubled, and each thread's events stay in their order."""
+    start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
+    told = {
+        f"thread {name}": [
+            (ended if number % 10 == 9 else start)._replace(run_id=f"thread {name}", user_message=str(number))
+            for number in range(100)
+        ]
+        for name in range(6)
+    }
+
+    def tell(mine):
+        for event in mine:
+            log.store_event(event)
+            if event.user_message.endswith("5"):
+                log.get_records_for_run(event.run_id)
+
+    threads = [threading.Thread(target=tell, args=(mine,)) for mine in told.values()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for run_id, mine in told.items():
+        assert _kept(log, run_id) == mine
+
+
+def test_closing_writes_what_waits(log, another, events):
+    """An instance closed in the middle of a step has lost nothing; used afterwards, it lets nothing wait."""
+    start = _one(events, "STEP_START")
+    log.store_event(start)
+    log.dispose()
+    assert _kept(another, start.run_id) == [start]
+    log.store_event(start)
+    assert _kept(another, start.run_id) == [start, start]
+
+
+def _of(events, kind):
+    return [event for event in events if event.dagster_event_type is kind]
+
+
+def _one(events, kind):
+    return _of(events, dg.DagsterEventType[kind])[0]
+
+
+def _kept(log, run_id):
+    return [record.event_log_entry for record in log.get_records_for_run(run_id).records]
+
+
+def _all(log, table):
+    with log.index_connection() as connection:
+        rows = connection.execute(SqlEventLogStorageMetadata.tables[table].select())
+        return [dict(row) for row in rows.mappings()]
+
+
+def _rows(log, table, besides=frozenset()):
+    """Return the rows of a table without the numbers and times that the database gave, sorted."""
+    kept = [
+        {name: value for name, value in row.items() if name not in GIVEN | besides}
+        for row in _all(log, table)
+    ]
+    return sorted(kept, key=repr)
+
+
+def _numbers(log):
+    return [(row["id"], row["event"]) for row in _all(log, "event_logs")]
