@@ -1,14 +1,14 @@
 """A governed studio per test: real ledger, pretend cloud, Dagster in memory."""
 
-import dagster as dg
 import pytest
 
+from tests.dagster_memory import memory_instance
 from tests.integration.governance.governed import GovernedStudio
 
 
 @pytest.fixture
 def instance():
-    with dg.DagsterInstance.ephemeral() as ephemeral:
+    with memory_instance() as ephemeral:
         yield ephemeral
 
 

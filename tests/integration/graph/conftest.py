@@ -1,15 +1,15 @@
 """A pretend studio per test: twins in this process, history in PostgreSQL, Dagster in memory."""
 
-import dagster as dg
 import pytest
 
+from tests.dagster_memory import memory_instance
 from tests.integration.graph.pretend_studio import PretendStudio
 
 
 @pytest.fixture
 def instance():
     """Return a Dagster instance of this test's own."""
-    with dg.DagsterInstance.ephemeral() as ephemeral:
+    with memory_instance() as ephemeral:
         yield ephemeral
 
 

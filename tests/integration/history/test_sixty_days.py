@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import dagster as dg
 import pytest
 import stripe
 
@@ -10,6 +9,7 @@ from resources.clock import SystemClock, day_end
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.run import Doors, run_snapshot
+from tests.dagster_memory import memory_instance
 from tests.integration.graph.pretend_devices import device_doors
 from tests.integration.history.recount import recount, whole_ledger
 from twins.process import TwinsProcess, TwinsWish
@@ -50,7 +50,7 @@ def test_every_day_of_the_history_equals_an_independent_recount(twins, history, 
     )
     different = {}
     devices = device_doors(app_engine, settings, SystemClock())
-    with dg.DagsterInstance.ephemeral() as instance:
+    with memory_instance() as instance:
         for day in days:
             doors = Doors(history=history, raw=RawStore(str(tmp_path / "raw")), **devices)
             run = run_snapshot(instance, settings, snapshot_date=day, doors=doors)
