@@ -1,262 +1,333 @@
-"""What is wrong with each sale, taking, ledger entry and payout: the classes as predicates over joined facts.
+"""What is wrong with each sale and taking: the classes as predicates over the facts, whole columns at a time.
 
 Every class is one predicate. All that hold are told, except those that a class further up hides because they
-would say the same again. Nothing depends on the order of rows: the taking that counts as a sale's own is the
-one that was not given back, then the one whose intent the order stores, then the earliest, then by id.
+would say the same again. An instant that is not known lies long before all others.
 """
 
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
 
-import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from resources.clock import local_date
 from studio_assets.finance.classes import Kind, hidden_by
+from studio_assets.finance.facts import FAR_OFF, HOW, Facts
 from studio_assets.finance.limits import Limits, micros
-from studio_assets.finance.match import TAX
+from studio_assets.finance.plain import NEVER, Cents, Codes, Mask, is_any, mask
+from studio_assets.finance.tables import instant
 
 # How long after the money an order's last change must lie for a message to have set it back, where the order
 # itself does not remember having been paid.
 _SET_BACK_AFTER: Final = 600_000_000
-
-_MONEY: Final = """
-create or replace temp table money as
-select l.domain, l.sold, l.how, t.* exclude (place, domain),
-       coalesce(s.mode is not null and (s.mode = 'live') <> t.livemode, false) as is_foreign,
-       row_number() over (
-           partition by l.domain, l.sold,
-                        coalesce(s.mode is not null and (s.mode = 'live') <> t.livemode, false)
-           order by t.given_back >= t.amount, coalesce(s.intent <> t.intent, false), t.created, t.id
-       ) as place
-from link l
-join case_taking t on t.id = l.taken
-join case_sale s on s.id = l.sold and s.domain = l.domain
-"""
-
-_SUMS: Final = """
-select domain, sold,
-       count(*) filter (not is_foreign) as takings,
-       count(*) filter (not is_foreign and given_back < amount) as kept,
-       count(*) filter (is_foreign) as foreign_takings,
-       sum(amount) filter (not is_foreign)::bigint as taken,
-       sum(amount) filter (not is_foreign and given_back < amount)::bigint as kept_cents,
-       sum(given_back) filter (not is_foreign)::bigint as all_back,
-       sum(withdrawn) filter (not is_foreign)::bigint as all_withdrawn,
-       max(last_back) filter (not is_foreign) as last_back,
-       max(created) filter (not is_foreign) as last_taken,
-       coalesce(bool_or(given_back > 0 and given_back + withdrawn > amount) filter (not is_foreign), false)
-           as has_over,
-       max(outcome) filter (not is_foreign and outcome = 'open') as has_open,
-       max(outcome) filter (not is_foreign and outcome = 'lost') as has_lost,
-       max(outcome) filter (not is_foreign and outcome = 'won') as has_won,
-       min(quarrel_since) as quarrel_since,
-       list(id order by created, id) as taken_ids,
-       flatten(list(back_ids order by created, id) filter (back_ids is not null)) as back_ids,
-       flatten(list(quarrel_ids order by created, id) filter (quarrel_ids is not null)) as quarrel_ids,
-       max(how) filter (how <> 'named') as how,
-       coalesce(bool_or(is_mixed) filter (not is_foreign), false)
-           or count(distinct currency) filter (not is_foreign) > 1 as is_mixed
-from money group by domain, sold
-"""
-
-
-# Sales without money, which may claim the payment of another.
-_UNPAID: Final = """
-create or replace temp table unpaid as
-select domain, id, intent, session from case_sale s
-where (intent is not null or session is not null) and not exists (
-    select 1 from money m where m.domain = s.domain and m.sold = s.id and not m.is_foreign)
-"""
-
-
-def _facts(limits: Limits) -> str:
-    tax = TAX.format(sale="s", rate=limits.tax_per_mille)
-    return f"""
-create or replace temp table fact as
-with sums as ({_SUMS}),
-own as (select * from money where place = 1 and not is_foreign),
-crowd as (select signup, count(*) as checkouts, count(*) filter (state = 'pending') as payable,
-                 list(id order by id) as checkout_ids, max(id) as last_id
-          from case_sale where signup is not null group by signup having count(*) > 1),
-twin as (
-    select domain, id, min(twin_id) as twin_id from (
-        select s.domain, s.id, o.id as twin_id from unpaid s join near o
-            on o.intent = s.intent and o.domain = s.domain where o.id <> s.id
-        union all
-        select s.domain, s.id, o.id from unpaid s join near o
-            on o.session = s.session and o.domain = s.domain where o.id <> s.id
-    ) group by domain, id),
-raw as (
-    select s.*, {tax} as tax, p.id as own_id, p.amount as own, p.currency as own_currency,
-           p.created as own_created, p.given_back as own_back, p.withdrawn as own_withdrawn, p.entry,
-           p.source as own_source, m.* exclude (domain, sold),
-           coalesce(m.takings, 0) > 0 as has, c.checkouts, c.payable, c.checkout_ids, c.last_id, w.twin_id,
-           i.status as intent_status, i.created as intent_created,
-           s.state = 'paid' and not s.is_prepaid as is_held
-    from case_sale s
-    left join sums m on m.domain = s.domain and m.sold = s.id
-    left join own p on p.domain = s.domain and p.sold = s.id
-    left join crowd c on c.signup = s.signup
-    left join twin w on w.domain = s.domain and w.id = s.id
-    left join intention i on i.id = s.intent
+_WAITING: Final = pa.array(
+    [
+        *("requires_payment_method", "requires_confirmation", "requires_action", "processing"),
+        "requires_capture",
+    ]
 )
-select *,
-       case when not has or total = 0 or own_currency is distinct from currency or is_prepaid then 0
-            when domain <> 'a' and abs(own - total - tax) <= {limits.tax_rounding_cents} then 0
-            when domain <> 'a' and abs(own - total - tax) < abs(own - total) then own - total - tax
-            else own - total end as residual
-from raw
-"""
 
 
-def predicates(limits: Limits, as_of: int) -> dict[Kind, str]:
-    """Return class -> what must hold of a row of ``fact``; ``as_of`` in microseconds since 1970."""
+class Case:
+    """The facts, and what several classes ask of them, worked out once."""
+
+    def __init__(self, facts: Facts, limits: Limits, as_of: int) -> None:
+        """Take the facts, the studio's terms, and the instant they show, in microseconds since 1970."""
+        self.facts, self.limits, self.as_of = facts, limits, as_of
+        money, own = facts.money, facts.money.is_own
+        kept = own & money.is_kept[money.taking]
+        outcome = money.outcome[money.taking]
+        self.kept, self.kept_cents = facts.count(kept), facts.sum(money.amount, kept)
+        self.foreign = facts.count(~own)
+        self.taken = facts.sum(money.amount, own)
+        self.all_back = facts.sum(money.given_back, own)
+        self.all_withdrawn = facts.sum(money.withdrawn, own)
+        self.last_back = facts.latest(money.last_back, own)
+        self.last_taken = facts.latest(money.created, own)
+        self.quarrel_since = facts.earliest(money.quarrel_since, np.ones(len(own), dtype=bool))
+        is_over = (money.given_back > 0) & (money.given_back + money.withdrawn > money.amount)
+        self.has_over = facts.count(own & is_over[money.taking]) > 0
+        self.has_open, self.has_lost, self.has_won = (
+            facts.count(own & (outcome == word)) > 0 for word in ("open", "lost", "won")
+        )
+        self.has_quarrel = self.has_open | self.has_lost | self.has_won
+        coin = money.coin.astype(np.int64)
+        is_one = facts.latest(coin, own) == facts.earliest(coin, own)
+        self.is_mixed = (facts.count(own & money.is_mixed[money.taking]) > 0) | ~(is_one | ~facts.has)
+
+    @cached_property
+    def holds(self) -> Mapping[Kind, Mask]:
+        """Return class -> of which sales it holds."""
+        return _predicates(self)
+
+    def is_state(self, *states: str) -> Mask:
+        """Say of each sale whether it is in one of some states."""
+        return np.isin(self.facts.state, states)
+
+    def is_older(self, at: Cents, span: int) -> Mask:
+        """Say whether an instant is known and lies further back than a span."""
+        return np.asarray((at != NEVER) & (self.as_of - at > span))
+
+
+def _predicates(case: Case) -> dict[Kind, Mask]:
+    """Return class -> of which sales it holds."""
+    facts, limits, as_of = case.facts, case.limits, case.as_of
     grace, news = micros(limits.grace), micros(limits.news)
-    set_back = (
-        "is_set_back or (domain = 'a' and has and state = 'pending' and payment_status = 'payment_pending' "
-        f"and intent is not null and updated - own_created > {_SET_BACK_AFTER})"
-    )
-    has_quarrel = "coalesce(has_open, has_lost, has_won) is not null"
-    is_waiting_for_intent = (
-        "intent_status in ('requires_payment_method', 'requires_confirmation', 'requires_action', "
-        "'processing', 'requires_capture') and payment_status <> 'payment_failed' "
-        f"and {as_of} - created < {micros(limits.authorisation)}"
-    )
+    has, table, is_pending = facts.has, facts.table, case.is_state("pending")
+    payment = table["payment_status"]
+    is_seated, is_last, is_payable = (np.zeros(len(has), dtype=bool) for _ in range(3))
+    ids = table["id"].to_pylist() if facts.seats else []
+    waiting = {ids[sale] for sale in facts.seats if is_pending[sale]}
+    for sale, checkouts in facts.seats.items():
+        is_seated[sale], is_last[sale] = True, ids[sale] == checkouts[-1]
+        is_payable[sale] = not waiting.isdisjoint(checkouts)
+    has_twin = np.zeros(len(has), dtype=bool)
+    has_twin[list(facts.twins)] = True
+    has_entry = np.zeros(len(has), dtype=bool)
+    has_entry[has] = mask(pc.is_valid(facts.money.table["entry"]))[facts.own[has]]
+    is_young, is_news = as_of - facts.own_created < news, as_of - facts.created < news
+    is_void = mask(pc.equal(facts.intent_status, "canceled"))
+    waits_for_intent = is_any(facts.intent_status, _WAITING) & mask(pc.not_equal(payment, "payment_failed"))
+    waits_for_intent &= as_of - facts.created < micros(limits.authorisation)
+    set_back = facts.is_service & has & is_pending & mask(pc.equal(payment, "payment_pending"))
+    set_back &= mask(pc.is_valid(table["intent"])) & (facts.updated - facts.own_created > _SET_BACK_AFTER)
+    odds = np.abs(facts.residual)
+    is_settled = case.is_older(facts.own_created, grace)
+    first_said = _known(facts.paid, facts.updated, facts.created)
     return {
-        Kind.MODE_MIX: "foreign_takings > 0",
-        Kind.CURRENCY_MISMATCH: "has and own_currency is distinct from currency",
-        Kind.CHARGE_WITHOUT_ORDER: f"has and state in ('pending', 'void') and own_back < own "
-        f"and not ({has_quarrel}) and {as_of} - own_created > {grace}",
-        Kind.ORDER_WITHOUT_CHARGE: "is_held and not has "
-        f"and {as_of} - coalesce(paid, updated, created) > {grace}",
-        Kind.DUPLICATE_CHARGE: "kept > 1 or (has and is_prepaid and own_back < own)",
-        Kind.DUPLICATE_ORDER: "twin_id is not null and not has",
-        Kind.AMOUNT_MISMATCH: f"abs(residual) > {limits.rounding_cents}",
-        Kind.DISPUTE_LOST: "has_lost is not null and has_open is null",
-        Kind.DISPUTE_OPEN: "has_open is not null",
-        Kind.DISPUTE_WON: "has_won is not null and has_open is null and has_lost is null "
-        "and state = 'disputed'",
-        Kind.REFUND_OVER: "has_over",
-        Kind.REFUND_MISSING: f"state = 'refunded' and has and all_back = 0 and not ({has_quarrel}) "
-        f"and {as_of} - updated > {grace}",
-        Kind.PARTIAL_REFUND: f"state = 'refunded' and has and all_back > 0 and own_back < own "
-        f"and not ({has_quarrel})",
-        Kind.REFUND_UNRECORDED: f"state = 'paid' and has and own_back > 0 and {as_of} - last_back > {grace}",
-        Kind.REGRESSED_PAYMENT: set_back,
-        Kind.EXPIRED_AUTHORISATION: "state = 'pending' and not has and intent_status = 'canceled'",
-        Kind.TWO_PAYABLE_SESSIONS: f"payable > 0 and id = last_id and {as_of} - created < {news}",
-        Kind.LEDGER_MISMATCH: f"has and entry is null and {as_of} - own_created > {grace}",
-        Kind.LATE_CAPTURE: f"has and own_created - created > {micros(limits.late_capture)} "
-        f"and {as_of} - own_created < {news}",
-        Kind.METADATA_LOST: "how is not null",
-        Kind.CUSTOMER_DELETED: "uid is null and (has or is_held)",
-        Kind.ROUNDING: f"residual <> 0 and abs(residual) <= {limits.rounding_cents}",
-        Kind.DAY_EDGE: f"state = 'paid' and has and paid - own_created > {grace} "
-        f"and {as_of} - own_created < {news}",
-        Kind.ABANDONED_CHECKOUT: f"state = 'pending' and not has and not is_prepaid "
-        f"and coalesce(payable, 0) + coalesce(checkouts, 0) = 0 "
-        f"and {as_of} - created > {micros(limits.cart_age)} and {as_of} - created < {news} "
-        f"and coalesce(not ({is_waiting_for_intent}), true) "
-        "and coalesce(intent_status <> 'canceled', true)",
+        Kind.MODE_MIX: case.foreign > 0,
+        Kind.CURRENCY_MISMATCH: has & (facts.own_coin != facts.coin),
+        Kind.CHARGE_WITHOUT_ORDER: has
+        & case.is_state("pending", "void")
+        & (facts.own_back < facts.own_amount)
+        & ~case.has_quarrel
+        & is_settled,
+        Kind.ORDER_WITHOUT_CHARGE: facts.is_held & ~has & case.is_older(first_said, grace),
+        Kind.DUPLICATE_CHARGE: (case.kept > 1)
+        | (has & facts.is_prepaid & (facts.own_back < facts.own_amount)),
+        Kind.DUPLICATE_ORDER: has_twin & ~has,
+        Kind.AMOUNT_MISMATCH: odds > limits.rounding_cents,
+        Kind.DISPUTE_LOST: case.has_lost & ~case.has_open,
+        Kind.DISPUTE_OPEN: case.has_open,
+        Kind.DISPUTE_WON: case.has_won & ~case.has_open & ~case.has_lost & case.is_state("disputed"),
+        Kind.REFUND_OVER: case.has_over,
+        Kind.REFUND_MISSING: case.is_state("refunded")
+        & has
+        & (case.all_back == 0)
+        & ~case.has_quarrel
+        & case.is_older(facts.updated, grace),
+        Kind.PARTIAL_REFUND: case.is_state("refunded")
+        & has
+        & (case.all_back > 0)
+        & (facts.own_back < facts.own_amount)
+        & ~case.has_quarrel,
+        Kind.REFUND_UNRECORDED: case.is_state("paid")
+        & has
+        & (facts.own_back > 0)
+        & case.is_older(case.last_back, grace),
+        Kind.REGRESSED_PAYMENT: mask(table["is_set_back"]) | set_back,
+        Kind.EXPIRED_AUTHORISATION: is_pending & ~has & is_void,
+        Kind.TWO_PAYABLE_SESSIONS: is_payable & is_last & is_news,
+        Kind.LEDGER_MISMATCH: has & ~has_entry & is_settled,
+        Kind.LATE_CAPTURE: has
+        & (facts.created != NEVER)
+        & (facts.own_created - facts.created > micros(limits.late_capture))
+        & is_young,
+        Kind.METADATA_LOST: facts.how > 0,
+        Kind.CUSTOMER_DELETED: mask(pc.is_null(table["uid"])) & (has | facts.is_held),
+        Kind.ROUNDING: (odds > 0) & (odds <= limits.rounding_cents),
+        Kind.DAY_EDGE: case.is_state("paid") & has & (facts.paid - facts.own_created > grace) & is_young,
+        Kind.ABANDONED_CHECKOUT: is_pending
+        & ~has
+        & ~facts.is_prepaid
+        & ~is_seated
+        & case.is_older(facts.created, micros(limits.cart_age))
+        & is_news
+        & ~waits_for_intent
+        & ~is_void,
     }
 
 
-# Class -> expected and observed cents of a sale, and the currency; null where no money is at odds.
-_AMOUNTS: Final = {
-    Kind.MODE_MIX: ("total", "0", "currency"),
-    Kind.CURRENCY_MISMATCH: ("0", "own", "own_currency"),
-    Kind.CHARGE_WITHOUT_ORDER: ("0", "own - own_back", "own_currency"),
-    Kind.ORDER_WITHOUT_CHARGE: ("total", "0", "currency"),
-    Kind.DUPLICATE_CHARGE: ("case when is_prepaid then 0 else own end", "kept_cents", "own_currency"),
-    Kind.DUPLICATE_ORDER: ("total", "0", "currency"),
-    Kind.AMOUNT_MISMATCH: ("own - residual", "own", "own_currency"),
-    Kind.ROUNDING: ("own - residual", "own", "own_currency"),
-    Kind.DISPUTE_LOST: ("taken", "taken - all_withdrawn", "own_currency"),
-    Kind.DISPUTE_OPEN: ("taken", "taken - all_withdrawn", "own_currency"),
-    Kind.DISPUTE_WON: ("0", "own - own_withdrawn", "own_currency"),
-    Kind.REFUND_OVER: ("taken", "all_back + all_withdrawn", "own_currency"),
-    Kind.REFUND_MISSING: ("taken", "0", "own_currency"),
-    Kind.PARTIAL_REFUND: ("own", "own_back", "own_currency"),
-    Kind.REFUND_UNRECORDED: ("0", "own_back", "own_currency"),
-    Kind.LEDGER_MISMATCH: ("own", "0", "own_currency"),
-}
-_NOTHING: Final = ("null", "null", "null")
+def _known(*instants: Cents) -> Cents:
+    """Return by sale the first instant that is known."""
+    first = instants[-1]
+    for each in reversed(instants[:-1]):
+        first = np.where(each != NEVER, each, first)
+    return np.asarray(first)
+
+
 # Classes whose amounts are sums over all money of a sale: told without amounts where its currencies differ.
 _SUMMED: Final = frozenset(
     {Kind.DUPLICATE_CHARGE, Kind.DISPUTE_LOST, Kind.DISPUTE_OPEN, Kind.REFUND_OVER, Kind.REFUND_MISSING}
 )
-_SINCE: Final = {
-    Kind.ORDER_WITHOUT_CHARGE: "coalesce(paid, updated, created)",
-    Kind.DUPLICATE_CHARGE: "last_taken",
-    Kind.DISPUTE_LOST: "quarrel_since",
-    Kind.DISPUTE_OPEN: "quarrel_since",
-    Kind.DISPUTE_WON: "quarrel_since",
-    Kind.REFUND_OVER: "last_back",
-    Kind.REFUND_MISSING: "updated",
-    Kind.PARTIAL_REFUND: "last_back",
-    Kind.REFUND_UNRECORDED: "last_back",
-    Kind.REGRESSED_PAYMENT: "updated",
-    Kind.DAY_EDGE: "own_created",
-    Kind.DUPLICATE_ORDER: "created",
-    Kind.TWO_PAYABLE_SESSIONS: "created",
-    Kind.ABANDONED_CHECKOUT: "created",
-    Kind.EXPIRED_AUTHORISATION: "coalesce(intent_created, created)",
-}
 
 
-def classify(engine: duckdb.DuckDBPyConnection, limits: Limits, as_of: int) -> pa.Table:
-    """Return every discrepancy of sales and takings, one row each, in no order.
-
-    Leaves the tables ``money`` and ``fact`` for the conservation.
-
-    Args:
-        engine: After ``match.match``.
-        limits: The studio's terms.
-        as_of: What the tables show, in microseconds since 1970.
-    """
-    for step in (_MONEY, _UNPAID, _facts(limits)):
-        engine.execute(step)
-    wanted = predicates(limits, as_of)
-    flags = ",\n".join(f"coalesce({said}, false) as {kind.value}" for kind, said in wanted.items())
-    engine.execute(f"create or replace temp table judged as select *, {flags} from fact")
-    told = ",\n".join(_told(kind) for kind in wanted)
-    return engine.sql(f"""
-select t.kind, domain, id as subject, t.expected, t.observed, t.currency, t.since, how, taken_ids, back_ids,
-       quarrel_ids, case t.kind when 'two_payable_sessions' then checkout_ids
-                                when 'duplicate_order' then [twin_id] else [] end as other_ids,
-       case when has then null else intent end as intent, own_created as money_at, paid as recorded_at
-from (select *, unnest(list_filter([{told}], lambda one: one is not null)) as t
-      from judged where {" or ".join(kind.value for kind in wanted)})
-union all
-{_orphans(limits, as_of)}""").to_arrow_table()
-
-
-def _told(kind: Kind) -> str:
-    """Return a structure where a class is to be told, null elsewhere."""
-    hidden = "".join(f" and not {other.value}" for other in sorted(hidden_by(kind)))
-    expected, observed, currency = _AMOUNTS.get(kind, _NOTHING)
-    if kind in _SUMMED:
-        expected, observed = (f"case when not is_mixed then {amount} end" for amount in (expected, observed))
-    since = _SINCE.get(kind, "coalesce(own_created, created)")
-    return (
-        f"case when {kind.value}{hidden} then {{kind: '{kind.value}', expected: ({expected})::bigint, "
-        f"observed: ({observed})::bigint, currency: ({currency})::varchar, since: ({since})::bigint}} end"
-    )
+def _amounts(case: Case) -> Mapping[Kind, tuple[Cents, Cents, Codes]]:
+    """Return class -> expected and observed cents of a sale, and the currency, where money is at odds."""
+    facts = case.facts
+    nothing = np.zeros(len(facts.total), dtype=np.int64)
+    own, coin, own_coin = facts.own_amount, facts.coin, facts.own_coin
+    after_dispute = case.taken, case.taken - case.all_withdrawn, own_coin
+    after_tax = own - facts.residual, own, own_coin
+    return {
+        Kind.MODE_MIX: (facts.total, nothing, coin),
+        Kind.CURRENCY_MISMATCH: (nothing, own, own_coin),
+        Kind.CHARGE_WITHOUT_ORDER: (nothing, own - facts.own_back, own_coin),
+        Kind.ORDER_WITHOUT_CHARGE: (facts.total, nothing, coin),
+        Kind.DUPLICATE_CHARGE: (np.where(facts.is_prepaid, 0, own), case.kept_cents, own_coin),
+        Kind.DUPLICATE_ORDER: (facts.total, nothing, coin),
+        Kind.AMOUNT_MISMATCH: after_tax,
+        Kind.ROUNDING: after_tax,
+        Kind.DISPUTE_LOST: after_dispute,
+        Kind.DISPUTE_OPEN: after_dispute,
+        Kind.DISPUTE_WON: (nothing, own - facts.own_withdrawn, own_coin),
+        Kind.REFUND_OVER: (case.taken, case.all_back + case.all_withdrawn, own_coin),
+        Kind.REFUND_MISSING: (case.taken, nothing, own_coin),
+        Kind.PARTIAL_REFUND: (own, facts.own_back, own_coin),
+        Kind.REFUND_UNRECORDED: (nothing, facts.own_back, own_coin),
+        Kind.LEDGER_MISMATCH: (own, nothing, own_coin),
+    }
 
 
-def _orphans(limits: Limits, as_of: int) -> str:
-    """Takings without a sale. What the portal sold without an order, as it says itself, is no discrepancy."""
-    return f"""
-select 'missing_order', 'c', id, 0::bigint, (amount - given_back - withdrawn)::bigint, currency, created,
-       case when named is null then 'nameless' end, [id], back_ids, quarrel_ids, []::varchar[], intent,
-       created, null
-from case_taking
-where id not in (select taken from link)
-  and (named is not null or source is distinct from 'portal')
-  and amount > given_back and {as_of} - created > {micros(limits.grace)}
-union all
-select 'dispute_' || outcome, 'c', id, amount, (amount - withdrawn)::bigint, currency, quarrel_since, null,
-       [id], back_ids, quarrel_ids, []::varchar[], intent, created, null
-from case_taking
-where id not in (select taken from link) and outcome in ('open', 'lost')
-  and named is null and source = 'portal'
-"""
+def _since(case: Case) -> Mapping[Kind, Cents]:
+    """Return class -> when it began, where that is not when the money was taken or else the sale made."""
+    facts = case.facts
+    return {
+        Kind.ORDER_WITHOUT_CHARGE: _known(facts.paid, facts.updated, facts.created),
+        Kind.DUPLICATE_CHARGE: case.last_taken,
+        Kind.DISPUTE_LOST: case.quarrel_since,
+        Kind.DISPUTE_OPEN: case.quarrel_since,
+        Kind.DISPUTE_WON: case.quarrel_since,
+        Kind.REFUND_OVER: case.last_back,
+        Kind.REFUND_MISSING: facts.updated,
+        Kind.PARTIAL_REFUND: case.last_back,
+        Kind.REFUND_UNRECORDED: case.last_back,
+        Kind.REGRESSED_PAYMENT: facts.updated,
+        Kind.DAY_EDGE: facts.own_created,
+        Kind.DUPLICATE_ORDER: facts.created,
+        Kind.TWO_PAYABLE_SESSIONS: facts.created,
+        Kind.ABANDONED_CHECKOUT: facts.created,
+        Kind.EXPIRED_AUTHORISATION: _known(facts.intent_created, facts.created),
+    }
+
+
+Row = tuple[Any, ...]
+"""What ``reconcile.Discrepancy`` says, in its order."""
+
+
+def classify(case: Case, timezone: str) -> Iterator[Row]:
+    """Yield every discrepancy of sales, in no order; days are those of a time zone."""
+    facts = case.facts
+    amounts, since = _amounts(case), _since(case)
+    usual = _known(facts.own_created, facts.created)
+    told = {kind: _not_hidden(case, kind) for kind in case.holds}
+    told[Kind.DAY_EDGE] = _on_other_days(facts, told[Kind.DAY_EDGE], timezone)
+    evidence = _evidence(case, np.any(list(told.values()), axis=0))
+    names = [*facts.coins.names, None]
+    for kind, which in told.items():
+        sales = np.flatnonzero(which)
+        if not len(sales):
+            continue
+        none: list[Any] = [None] * len(sales)
+        expected, observed, currency = none, none, none
+        if kind in amounts:
+            expected, observed, coins = (each[sales].tolist() for each in amounts[kind])
+            currency = [names[coin] for coin in coins]
+        if kind in _SUMMED:
+            mixed = case.is_mixed[sales].tolist()
+            expected = [None if is_mixed else cents for cents, is_mixed in zip(expected, mixed, strict=True)]
+            observed = [None if is_mixed else cents for cents, is_mixed in zip(observed, mixed, strict=True)]
+        began = since.get(kind, usual)[sales].tolist()
+        money = zip(expected, observed, currency, began, strict=True)
+        for sale, (expects, observes, coin, at) in zip(sales.tolist(), money, strict=True):
+            domain, subject, how, charges, refunds, disputes, intent = evidence[sale]
+            others: Sequence[str] = ()
+            if kind is Kind.TWO_PAYABLE_SESSIONS:
+                others = tuple(facts.seats[sale])
+            elif kind is Kind.DUPLICATE_ORDER:
+                others = (facts.twins[sale],)
+            known = None if at in _UNKNOWN else instant(at)
+            yield (
+                *(kind, domain, subject, expects, observes, coin, known, how),
+                *(charges, refunds, disputes, others, intent),
+            )
+
+
+_UNKNOWN: Final = frozenset({NEVER, FAR_OFF})
+
+
+def _not_hidden(case: Case, kind: Kind) -> Mask:
+    told = case.holds[kind]
+    for other in hidden_by(kind):
+        told = told & ~case.holds[other]
+    return told
+
+
+def _on_other_days(facts: Facts, which: Mask, timezone: str) -> Mask:
+    """Leave out payments that were recorded late but on the same studio-local day."""
+    told = which.copy()
+    for sale in np.flatnonzero(which).tolist():
+        taken, recorded = instant(facts.own_created[sale].item()), instant(facts.paid[sale].item())
+        if taken and recorded and local_date(taken, timezone) == local_date(recorded, timezone):
+            told[sale] = False
+    return told
+
+
+def _evidence(case: Case, is_told: Mask) -> dict[int, Row]:
+    """Return what all discrepancies of a sale say alike, by sale."""
+    facts, money = case.facts, case.facts.money
+    charges: dict[int, list[str]] = {}
+    refunds: dict[int, list[str]] = {}
+    disputes: dict[int, list[str]] = {}
+    order = np.lexsort((money.taking, money.created[money.taking], money.sale))
+    order = order[is_told[money.sale[order]]]
+    ids = money.table["id"].to_pylist()
+    for sale, taking in zip(money.sale[order].tolist(), money.taking[order].tolist(), strict=True):
+        charges.setdefault(sale, []).append(ids[taking])
+        if taking in money.back_ids:
+            refunds.setdefault(sale, []).extend(money.back_ids[taking])
+        if taking in money.quarrel_ids:
+            disputes.setdefault(sale, []).extend(money.quarrel_ids[taking])
+    sales = np.flatnonzero(is_told)
+    rows = facts.table.select(["domain", "id", "intent"]).take(pa.array(sales)).to_pydict()
+    more = zip(facts.has[sales].tolist(), facts.how[sales].tolist(), strict=True)
+    return {
+        sale: (
+            *(domain, subject, HOW[how] if how else None, tuple(charges.get(sale, ()))),
+            *(tuple(refunds.get(sale, ())), tuple(disputes.get(sale, ())), None if has else intent),
+        )
+        for sale, domain, subject, intent, (has, how) in zip(
+            sales.tolist(), rows["domain"], rows["id"], rows["intent"], more, strict=True
+        )
+    }
+
+
+def orphans(case: Case) -> Iterator[Row]:
+    """Yield takings without a sale. What the portal sold without an order, as it says itself, is none."""
+    money, table = case.facts.money, case.facts.money.table
+    is_named = mask(pc.is_valid(table["named"]))
+    is_portals = ~is_named & mask(pc.equal(table["source"], "portal"))
+    is_missing = money.is_loose & ~is_portals & money.is_kept
+    is_missing &= case.is_older(money.created, micros(case.limits.grace))
+    is_lost = money.is_loose & is_portals & np.isin(money.outcome, ("open", "lost"))
+    takings = np.flatnonzero(is_missing | is_lost)
+    rows = table.select(["id", "intent", "currency"]).take(pa.array(takings)).to_pylist()
+    for taking, row in zip(takings.tolist(), rows, strict=True):
+        amount, left = int(money.amount[taking]), int(money.amount[taking] - money.withdrawn[taking])
+        if is_missing[taking]:
+            how, since = None if is_named[taking] else "nameless", int(money.created[taking])
+            said: Row = Kind.MISSING_ORDER, "c", row["id"], 0, left - int(money.given_back[taking])
+        else:
+            how, since = None, int(money.quarrel_since[taking])
+            said = Kind(f"dispute_{money.outcome[taking]}"), "c", row["id"], amount, left
+        yield (
+            *(*said, row["currency"], instant(since), how, (row["id"],)),
+            *(
+                tuple(money.back_ids.get(taking, ())),
+                tuple(money.quarrel_ids.get(taking, ())),
+                (),
+                row["intent"],
+            ),
+        )

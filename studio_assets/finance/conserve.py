@@ -6,16 +6,19 @@ join loses or doubles shows as an error of that many cents.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
 import numpy as np
+import pyarrow.compute as pc
 
-from studio_assets.finance.limits import Limits, micros
+from studio_assets.finance.classes import Kind
+from studio_assets.finance.classify import Case
+from studio_assets.finance.limits import micros
 from studio_assets.finance.pair import Pairs
-from studio_assets.finance.plain import Coins, Places, Sales, Takings
+from studio_assets.finance.plain import Cents, Codes, Coins, Mask, Sales, Takings, mask, numbers
 from studio_assets.finance.tables import Shelf
 
 _UNKNOWN: Final = "unknown"
@@ -68,37 +71,35 @@ class Conservation:
 
 
 def conserve(
-    engine: duckdb.DuckDBPyConnection,
-    shelf: Shelf,
-    pairs: Pairs,
-    doubtful: Places | None,
-    *,
-    limits: Limits,
-    as_of: int,
+    engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs, case: Case | None
 ) -> Conservation:
     """Return the difference between Stripe and portal, and what it is made of.
 
     Args:
-        engine: After ``classify.classify``, where anything was doubtful.
+        engine: Of the shelf.
         shelf: All sales and charges.
         pairs: Of ``pair.pair``.
-        doubtful: Of ``match.match``; null where everything is in order.
-        limits: The studio's terms.
-        as_of: What the tables show, in microseconds since 1970.
+        case: What was doubtful; null where everything is in order.
     """
     explained: Counter[tuple[str, str]] = Counter()
     rows: Counter[tuple[str, str]] = Counter()
-
-    def explain(name: str, currency: str | None, cents: int, count: int) -> None:
-        part = name, currency or _UNKNOWN
-        explained[part] += cents
-        rows[part] += count
-
-    for currency, (cents, count) in pairs.explained(doubtful).items():
-        explain("tax", currency, cents, count)
-    if doubtful is not None:
-        for name, currency, cents, count in engine.execute(_parts(limits, as_of)).fetchall():
-            explain(str(name), currency, int(cents), int(count))
+    looked_at = None if case is None else numbers(case.facts.table["place"], 0)
+    sums = [("tax", pairs.explained(looked_at))]
+    if case is not None:
+        coins = case.facts.coins
+        sums += [
+            (name, coins.sums(codes, cents, which & (cents != 0)))
+            for name, which, cents, codes in _parts(case)
+        ]
+        sums += [
+            (str(name), {currency: (int(cents), int(count))})
+            for name, currency, cents, count in engine.execute(_APART).fetchall()
+        ]
+    for name, by_currency in sums:
+        for currency, (cents, count) in by_currency.items():
+            part = name, currency or _UNKNOWN
+            explained[part] += cents
+            rows[part] += count
     parts = [Part(*part, cents, rows[part]) for part, cents in explained.items()]
     return Conservation(
         _differences(engine, shelf, pairs.sales, pairs.takings, pairs.coins),
@@ -128,55 +129,82 @@ def _differences(
     return {currency: cents for currency, cents in total.items() if cents}
 
 
-def _parts(limits: Limits, as_of: int) -> str:
-    quarrel = (
-        "case when has_open is not null then 'dispute_open' when has_lost is not null then 'dispute_lost' "
-        "else 'dispute_won' end"
+_Part = tuple[str, Mask, Cents, Codes]
+
+
+def _parts(case: Case) -> Iterator[_Part]:
+    """Yield names, what they are of, and the cents and currencies of it: of sales, then of takings."""
+    facts, holds = case.facts, case.holds
+    has, own, coin, own_coin = facts.has, facts.own_amount, facts.coin, facts.own_coin
+    is_paid, is_bare = facts.is_held & has, facts.is_held & ~has
+    is_same = is_paid & (own_coin == coin)
+    yield "priced_at_stripe", is_same & (facts.total == 0), own - facts.total - facts.residual, coin
+    yield "tax", is_same & (facts.total != 0), own - facts.total - facts.residual, coin
+    yield "rounding", is_same & holds[Kind.ROUNDING], facts.residual, coin
+    yield "amount_mismatch", is_same & ~holds[Kind.ROUNDING], facts.residual, coin
+    yield "currency_mismatch", is_paid & ~is_same, -facts.total, coin
+    yield "currency_mismatch", is_paid & ~is_same, own, own_coin
+    for name, which in _first_of(
+        is_bare,
+        (Kind.MODE_MIX, holds[Kind.MODE_MIX]),
+        (Kind.DUPLICATE_ORDER, holds[Kind.DUPLICATE_ORDER]),
+        (Kind.ORDER_WITHOUT_CHARGE, holds[Kind.ORDER_WITHOUT_CHARGE]),
+        ("in_flight", is_bare),
+    ):
+        yield name, which, -facts.total, coin
+    waits = case.as_of - facts.own_created <= micros(case.limits.grace)
+    is_refunded, is_disputed = case.is_state("refunded"), case.is_state("disputed")
+    quarrels = (
+        (Kind.DISPUTE_OPEN, case.has_open),
+        (Kind.DISPUTE_LOST, case.has_lost),
+        (Kind.DISPUTE_WON, np.ones(len(has), dtype=bool)),
     )
-    waits = f"({as_of} - own_created <= {micros(limits.grace)})"
-    unheard = (
-        f"case when {waits} then 'in_flight' when regressed_payment then 'regressed_payment' "
-        "when is_prepaid then 'duplicate_charge' when state = 'refunded' then "
-        "case when all_back > 0 then 'partial_refund' else 'refund_missing' end "
-        f"when state = 'disputed' then {quarrel} else 'charge_without_order' end"
-    )
-    return f"""
-with careful as (
-    select case when total = 0 then 'priced_at_stripe' else 'tax' end as name, currency,
-           own - total - residual as cents
-    from judged where is_held and has and own_currency is not distinct from currency
-    union all
-    select case when rounding then 'rounding' else 'amount_mismatch' end, currency, residual
-    from judged where is_held and has and own_currency is not distinct from currency
-    union all
-    select 'currency_mismatch', currency, -total from judged
-    where is_held and has and own_currency is distinct from currency
-    union all
-    select 'currency_mismatch', own_currency, own from judged
-    where is_held and has and own_currency is distinct from currency
-    union all
-    select case when mode_mix then 'mode_mix' when duplicate_order then 'duplicate_order'
-                when order_without_charge then 'order_without_charge' else 'in_flight' end, currency, -total
-    from judged where is_held and not has
-    union all
-    select {unheard}, own_currency, own - own_back from judged where not is_held and has
-    union all
-    select case when refund_unrecorded then 'refund_unrecorded' else 'in_flight' end, own_currency, -own_back
-    from judged where is_held and has
-    union all
-    select {quarrel}, own_currency, -own_withdrawn from judged where has
-    union all
-    select 'duplicate_charge', currency, amount - given_back - withdrawn from money
-    where place > 1 and not is_foreign
-    union all
-    select 'mode_mix', currency, amount - given_back - withdrawn from money where is_foreign
-    union all
-    select case when named is null and source = 'portal' then 'sold_without_order'
-                when {as_of} - created <= {micros(limits.grace)} then 'in_flight' else 'missing_order' end,
-           currency, amount - given_back - withdrawn
-    from case_taking where id not in (select taken from link)
-    union all
-    select 'refund_of_unknown_charge', currency, -amount from back
+    for name, which in _first_of(
+        has & ~facts.is_held,
+        ("in_flight", waits),
+        (Kind.REGRESSED_PAYMENT, holds[Kind.REGRESSED_PAYMENT]),
+        (Kind.DUPLICATE_CHARGE, facts.is_prepaid),
+        (Kind.PARTIAL_REFUND, is_refunded & (case.all_back > 0)),
+        (Kind.REFUND_MISSING, is_refunded),
+        *((name, is_disputed & which) for name, which in quarrels),
+        (Kind.CHARGE_WITHOUT_ORDER, has),
+    ):
+        yield name, which, own - facts.own_back, own_coin
+    yield "refund_unrecorded", is_paid & holds[Kind.REFUND_UNRECORDED], -facts.own_back, own_coin
+    yield "in_flight", is_paid & ~holds[Kind.REFUND_UNRECORDED], -facts.own_back, own_coin
+    for name, which in _first_of(has, *quarrels):
+        yield name, which, -facts.own_withdrawn, own_coin
+    yield from _parts_of_takings(case)
+
+
+def _parts_of_takings(case: Case) -> Iterator[_Part]:
+    money = case.facts.money
+    kept = money.amount - money.given_back - money.withdrawn
+    by_link, coins = kept[money.taking], money.coin[money.taking]
+    yield "duplicate_charge", money.is_own & ~money.is_first, by_link, coins
+    yield "mode_mix", ~money.is_own, by_link, coins
+    table = money.table
+    is_portals = mask(pc.is_null(table["named"])) & mask(pc.equal(table["source"], "portal"))
+    for name, which in _first_of(
+        money.is_loose,
+        ("sold_without_order", is_portals),
+        ("in_flight", case.as_of - money.created <= micros(case.limits.grace)),
+        (Kind.MISSING_ORDER, money.is_loose),
+    ):
+        yield name, which, kept, money.coin
+
+
+def _first_of(whole: Mask, *names: tuple[str, Mask]) -> Iterator[tuple[str, Mask]]:
+    """Yield names and what each is of: of a whole, what holds and did not hold under a name before."""
+    rest = whole
+    for name, holds in names:
+        yield str(name), rest & holds
+        rest = rest & ~holds
+
+
+_APART: Final = """
+with apart as (
+    select 'refund_of_unknown_charge' as name, currency, -amount as cents from back
     where charge is null or charge not in (select id from touched)
     union all
     select 'dispute_of_unknown_charge', currency, -withdrawn from quarrel
@@ -188,5 +216,5 @@ with careful as (
     select 'dispute_in_other_currency', q.currency, -q.withdrawn
     from quarrel q join case_taking t on t.id = q.charge where q.currency <> t.currency
 )
-select name, currency, sum(cents)::bigint, count(*) from careful where cents <> 0 group by name, currency
+select name, currency, sum(cents)::bigint, count(*) from apart where cents <> 0 group by name, currency
 """

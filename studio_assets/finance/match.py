@@ -22,8 +22,8 @@ from studio_assets.finance.tables import ORDER_CONTRACTS, Shelf
 TAX: Final = "case when {sale}.domain = 'a' then 0 else ({sale}.total * {rate} + 500) // 1000 end"
 
 
-def match(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs, limits: Limits) -> Places:
-    """Link takings to sales where that is not plain; return the places of the sales looked at.
+def match(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs, limits: Limits) -> None:
+    """Link takings to sales where that is not plain.
 
     Leaves those sales and their takings as ``case_sale`` and ``case_taking``, and ``link`` (taking -> sale,
     among those).
@@ -38,18 +38,16 @@ def match(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs, limits:
     doubtful, kin = _concerned(engine, shelf, pairs)
     shelf.pick_sales(doubtful, "case_sale")
     shelf.pick_sales(kin, "near")
-    shelf.pick_takings(pairs.takings_of(doubtful), "few_taking")
-    for step in (_CAREFULLY, _LINKS):
-        engine.execute(step)
+    shelf.pick_takings(pairs.takings_of(doubtful), "case_taking")
+    engine.execute(_LINKS)
     if _count(engine, _ADRIFT):
         engine.execute(_BY_WORD)
         if _count(engine, _NAMELESS):
             engine.execute(_by_amount(limits))
-    return doubtful
 
 
 def _concerned(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs) -> tuple[Places, Places]:
-    """Return places of the sales to look at with care, and of all that store an intent or session with others.
+    """Return places of the sales to look at with care, and of those that share an intent or a session.
 
     Looked at are the odd ones, and those that a taking means which names no sale there is: by its name in
     another kind of sale, by its intent's name, or by the intent that the sale stores.
@@ -111,62 +109,43 @@ union all
 select i.named from intention i join loose t on i.id = t.intent where t.named is null
 """
 
-# A bank may dispute in another currency than was charged: its amounts are not added to the charge's own.
-_CAREFULLY: Final = """
-create or replace temp table case_taking as
-select t.*, coalesce(b.amount, 0) as given_back, b.last as last_back, b.ids as back_ids,
-       coalesce(q.withdrawn, 0) as withdrawn, q.outcome, q.ids as quarrel_ids, q.since as quarrel_since,
-       coalesce(b.is_mixed, false) or coalesce(q.is_mixed, false) as is_mixed
-from few_taking t
-left join (select b.charge, sum(b.amount) filter (b.currency = c.currency)::bigint as amount,
-                  max(b.created) as last, list(b.id order by b.id) as ids,
-                  bool_or(b.currency <> c.currency) as is_mixed
-           from back b join few_taking c on c.id = b.charge group by b.charge) b on b.charge = t.id
-left join (select q.charge, sum(q.withdrawn) filter (q.currency = c.currency)::bigint as withdrawn,
-                  case when bool_or(q.outcome = 'open') then 'open'
-                       when bool_or(q.outcome = 'lost') then 'lost' else 'won' end as outcome,
-                  list(q.id order by q.id) as ids, min(q.created) as since,
-                  bool_or(q.currency <> c.currency) as is_mixed
-           from quarrel q join few_taking c on c.id = q.charge group by q.charge) q on q.charge = t.id
-"""
-
 _LINKS: Final = """
 create or replace temp table link as
-select t.id as taken, s.domain, s.id as sold, 'named' as how
+select t.place as taken, s.place as sold, 'named' as how
 from case_taking t join case_sale s on t.named = s.id and t.domain = s.domain
 """
 
 # What is not linked by its own name: all of it, and the part that nothing but its amount can link.
 _ADRIFT: Final = """
 create or replace temp table adrift as
-select id, named, domain, intent, amount, currency, uid, livemode, created, source from case_taking
-where id not in (select taken from link)
+select place, id, named, domain, intent, amount, currency, uid, livemode, created, source from case_taking
+where place not in (select taken from link)
 """
 _NAMELESS: Final = """
 create or replace temp table nameless as
 select * from adrift
-where named is null and source is distinct from 'portal' and id not in (select taken from link)
+where named is null and source is distinct from 'portal' and place not in (select taken from link)
 """
 # One taking may have one sale; what fits several fits none.
-_ONE: Final = "qualify count(*) over (partition by t.id) = 1"
+_ONE: Final = "qualify count(*) over (partition by t.place) = 1"
 _BY_WORD: Final = f"""
 insert into link
 with by_name_alone as (
-    select t.id as taken, s.domain, s.id as sold, 'named' as how
+    select t.place as taken, s.place as sold, 'named' as how
     from adrift t join case_sale s on t.named = s.id
     where t.domain is null {_ONE}
 ),
 by_intents_name as (
-    select t.id as taken, s.domain, s.id as sold, 'intents_name' as how
+    select t.place as taken, s.place as sold, 'intents_name' as how
     from adrift t join intention i on i.id = t.intent
     join case_sale s on s.id = i.named and (i.domain is null or i.domain = s.domain)
     where t.named is null {_ONE}
 ),
 by_stored_intent as (
-    select t.id as taken, s.domain, s.id as sold, 'stored' as how
+    select t.place as taken, s.place as sold, 'stored' as how
     from adrift t join case_sale s on s.intent = t.intent
     where (t.named is null or t.named not in (select id from case_sale))
-      and t.id not in (select taken from by_name_alone union all select taken from by_intents_name) {_ONE}
+      and t.place not in (select taken from by_name_alone union all select taken from by_intents_name) {_ONE}
 )
 from by_name_alone union all from by_intents_name union all from by_stored_intent
 """
@@ -184,16 +163,16 @@ with sum as (
         end, s.total::bigint))) as cents
     from case_sale s
     where s.total > 0 and s.state = 'paid' and not s.is_prepaid
-      and (s.domain, s.id) not in (select (domain, sold) from link)
+      and s.place not in (select sold from link)
 ),
 fitting as (
-    select t.id as taken, s.domain, s.id as sold
+    select t.place as taken, s.place as sold
     from nameless t join sum s
       on s.cents = t.amount and s.currency = t.currency and (s.uid = t.uid or t.uid is null)
      and (s.mode is null or (s.mode = 'live') = t.livemode)
      and abs(t.created - coalesce(s.paid, s.created)) <= {window} and t.created >= s.created - 300000000
      and (t.domain is null or t.domain = s.domain)
 )
-select taken, domain, sold, 'fitting' from fitting
-qualify count(*) over (partition by taken) = 1 and count(*) over (partition by domain, sold) = 1
+select taken, sold, 'fitting' from fitting
+qualify count(*) over (partition by taken) = 1 and count(*) over (partition by sold) = 1
 """

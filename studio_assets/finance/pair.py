@@ -56,7 +56,7 @@ class Pairs:
         is_asked[sales] = True
         return np.union1d(self.taken[is_asked[self.sold]], self.loose)
 
-    def explained(self, doubtful: Places | None) -> dict[str | None, tuple[int, int]]:
+    def explained(self, doubtful: Cents | None) -> dict[str | None, tuple[int, int]]:
         """Return currency -> cents by which pairs in order differ, and how many do; but for some sales."""
         is_told = self.is_fine & (self.beyond != 0)
         if doubtful is not None:
@@ -76,7 +76,7 @@ def pair(engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits, *, is_
         is_thorough: Call no pair in order.
     """
     coins = Coins()
-    sales, takings = sales_of(shelf, coins, limits), takings_of(shelf, coins)
+    sales, takings = sales_of(shelf, coins), takings_of(shelf, coins)
     if shelf.has_returns:
         takings.is_plain[shelf.touched()] = False
     sold, taken, is_same_intent = _joined(engine, shelf)
@@ -111,7 +111,12 @@ def _are_in_order(
 ) -> Mask:
     """Say of each pair whether both sides are plain, and their sums, modes and times agree."""
     is_fine = sales.is_plain[sold] & takings.is_plain[taken]
-    is_fine &= (beyond == 0) | (np.abs(beyond - sales.tax[sold]) <= limits.tax_rounding_cents)
+    # What is plain costs something, so that nothing is below zero here.
+    tax = (sales.total[sold] * limits.tax_per_mille + 500) // 1000
+    is_taxed = np.abs(beyond - tax) <= limits.tax_rounding_cents
+    if sales.is_service.any():
+        is_taxed &= ~sales.is_service[sold]
+    is_fine &= is_taxed | (beyond == 0)
     mode = sales.mode[sold]
     is_fine &= (mode < 0) | (mode == takings.mode[taken])
     at = takings.created[taken]

@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from studio_assets.finance.classes import Kind
+from studio_assets.finance.classify import Row
 from studio_assets.finance.limits import Limits, micros
 from studio_assets.finance.plain import NEVER, Coins, Mask, instants, is_any, mask, numbers
-from studio_assets.finance.tables import Shelf
+from studio_assets.finance.tables import Shelf, instant
 
 _ENTRIES: Final = """
 create temp view entry as
@@ -27,10 +29,8 @@ _CHARGED: Final = pa.array(["charge", "payment"])
 _UNSENT: Final = ("failed", "canceled")
 
 
-def audit_books(
-    engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits, as_of: int
-) -> list[dict[str, Any]]:
-    """Return the discrepancies of fees and payouts, in the columns of ``classify.classify``.
+def audit_books(engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits, as_of: int) -> list[Row]:
+    """Return the discrepancies of fees and payouts.
 
     ``domain`` is ``b`` for a ledger entry, ``p`` for a payout and ``w`` for money that waits, by currency.
 
@@ -52,7 +52,13 @@ def audit_books(
     engine.register("few_balance_transactions", ledger.take(pa.array(few)))
     engine.register("balance", pa.Table.from_pylist(balance, schema=_BALANCE))
     engine.execute(_ENTRIES)
-    return list(engine.sql(_judged(limits, as_of)).to_arrow_table().to_pylist())
+    return [
+        (Kind(kind), *said, instant(since), how, *(tuple(ids) for ids in lists), intent)
+        for kind, *said, since, how, taken, back, quarrels, others, intent in engine.sql(
+            _judged(limits, as_of)
+        ).fetchall()
+        for lists in [(taken, back, quarrels, others)]
+    ]
 
 
 def _is_drifting(ledger: pa.Table, limits: Limits) -> Mask:
@@ -137,21 +143,18 @@ waiting as (
 select 'fee_drift' as kind, 'b' as domain, id as subject, {fee}::bigint
        as expected, fee::bigint as observed, currency, created as since, null::varchar as how,
        case when source is null then []::varchar[] else [source] end as taken_ids,
-       []::varchar[] as back_ids, []::varchar[] as quarrel_ids, [id] as other_ids, null::varchar as intent,
-       created as money_at, null::bigint as recorded_at
+       []::varchar[] as back_ids, []::varchar[] as quarrel_ids, [id] as other_ids, null::varchar as intent
 from entry
 where type in ('charge', 'payment') and amount > 0
   and abs(fee - {fee}) > {limits.fee_tolerance_cents}
 union all
-select 'payout_short', 'p', id, -ledger, amount, currency, created, null, [], [], [], [id], null, created,
-       null
+select 'payout_short', 'p', id, -ledger, amount, currency, created, null, [], [], [], [id], null
 from sent where ledger is not null and status not in ('failed', 'canceled') and amount <> -ledger
 union all
-select 'payout_short', 'p', id, amount + missing, amount, currency, created, null, [], [], [], [id], null,
-       created, null
+select 'payout_short', 'p', id, amount + missing, amount, currency, created, null, [], [], [], [id], null
 from short
 union all
-select 'payout_missing', 'p', id, amount, 0, currency, created, null, [], [], [], [id], null, created, null
+select 'payout_missing', 'p', id, amount, 0, currency, created, null, [], [], [], [id], null
 from sent
 where status in ('failed', 'canceled') and (not exists (
           select 1 from entry
@@ -161,7 +164,7 @@ where status in ('failed', 'canceled') and (not exists (
    or is_unbooked
 union all
 select 'payout_missing', 'w', currency, net::bigint, 0, currency, {as_of - patience}, null, [], [], [], [],
-       null, null, null
+       null
 from waiting w where net > 0 and currency not in (
     select currency from sent where created > {as_of - patience})
 """

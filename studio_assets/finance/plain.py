@@ -7,14 +7,13 @@ not plain here is not wrong yet: it is looked at with care.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from studio_assets.finance.limits import Limits
 from studio_assets.finance.tables import ORDER_CONTRACTS, Shelf
 
 Places = npt.NDArray[np.int32]
@@ -26,7 +25,6 @@ NEVER: Final = -(2**61)
 """Stands for an instant that is not known: long before all others, and half as far as numbers go."""
 
 _ANY_MODE, _TEST, _LIVE = np.int8(-1), np.int8(0), np.int8(1)
-_NO_TAX: Final = 2**61  # so far off that no amount is a sale's with it
 _SOLD: Final = pa.array(["paid", "picked_up", "fulfilled", "completed"])
 _SERVICE_PAID: Final = pa.array(["paid", "paid_prepay", "payment_succeeded"])
 _UNDONE: Final = pa.array(["refunded", "disputed", "cancelled"])
@@ -78,7 +76,7 @@ class Sales:
 
     Attributes:
         total: Cents; 0 where none are named.
-        tax: Cents that Stripe would add; of services, which bear none, a number no amount is near.
+        is_service: Whether it is an agent's order, which bears no tax.
         created: Microseconds since 1970; ``NEVER`` where not known, as ``paid``.
         coin: Number of the currency.
         mode: 1 for live, 0 for any other, -1 where none is named.
@@ -87,7 +85,7 @@ class Sales:
     """
 
     total: Cents
-    tax: Cents
+    is_service: Mask
     created: Cents
     paid: Cents
     coin: Codes
@@ -117,24 +115,35 @@ class Takings:
     is_plain: Mask
 
 
-def sales_of(shelf: Shelf, coins: Coins, limits: Limits) -> Sales:
+def sales_of(shelf: Shelf, coins: Coins) -> Sales:
     """Return the sales of the shelf by place."""
-    columns: dict[str, list[Any]] = {name: [] for name in Sales.__dataclass_fields__}
-    for letter, contract in ORDER_CONTRACTS.items():
-        table = shelf.table(contract)
-        total = numbers(table["amount_cents" if letter == "a" else "total_cents"], 0)
-        is_plain, is_settled = _PLAIN[letter](table)
-        columns["total"].append(total)
-        columns["tax"].append(
-            np.full(len(total), _NO_TAX) if letter == "a" else (total * limits.tax_per_mille + 500) // 1000
-        )
-        columns["created"].append(instants(table["created_at"]))
-        columns["paid"].append(np.full(len(total), NEVER) if letter == "a" else instants(table["paid_at"]))
-        columns["coin"].append(coins.codes(table["currency"]))
-        columns["mode"].append(_modes(pc.equal(table["mode"], "live")))
-        columns["is_plain"].append(is_plain & (total > 0) & mask(pc.greater_equal(table["uid"], "!")))
-        columns["is_settled"].append(is_settled)
-    return Sales(**{name: np.concatenate(parts) for name, parts in columns.items()})
+    parts = [
+        _sales_in(shelf.table(contract), letter, coins)
+        for letter, contract in ORDER_CONTRACTS.items()
+        if shelf.count(contract)
+    ]
+    if len(parts) == 1:  # most studios sell of one kind by far the most; a million numbers are slow to copy
+        return parts[0]
+    empty = shelf.table(ORDER_CONTRACTS["m"]).slice(0, 0)
+    parts = parts or [_sales_in(empty, "m", coins)]
+    return Sales(
+        *(np.concatenate([getattr(each, name) for each in parts]) for name in Sales.__dataclass_fields__)
+    )
+
+
+def _sales_in(table: pa.Table, letter: str, coins: Coins) -> Sales:
+    total = numbers(table["amount_cents" if letter == "a" else "total_cents"], 0)
+    is_plain, is_settled = _PLAIN[letter](table)
+    return Sales(
+        total=total,
+        is_service=np.full(len(total), letter == "a"),
+        created=instants(table["created_at"]),
+        paid=np.full(len(total), NEVER) if letter == "a" else instants(table["paid_at"]),
+        coin=coins.codes(table["currency"]),
+        mode=_modes(pc.equal(table["mode"], "live")),
+        is_plain=is_plain & (total > 0) & mask(pc.greater_equal(table["uid"], "!")),
+        is_settled=is_settled,
+    )
 
 
 def takings_of(shelf: Shelf, coins: Coins) -> Takings:

@@ -3,19 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 
-from resources.clock import local_date
 from studio_assets.finance.classes import Kind
-from studio_assets.finance.classify import classify
+from studio_assets.finance.classify import Case, classify, orphans
 from studio_assets.finance.conserve import Conservation, conserve
+from studio_assets.finance.facts import gather
 from studio_assets.finance.limits import Limits
 from studio_assets.finance.match import match
 from studio_assets.finance.pair import pair
 from studio_assets.finance.payouts import audit_books
-from studio_assets.finance.tables import Shelf, instant, open_engine, since_epoch
+from studio_assets.finance.tables import Shelf, open_engine, since_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,42 +83,12 @@ def reconcile(
     with open_engine(threads) as engine:
         shelf = Shelf(engine, tables)
         pairs = pair(engine, shelf, terms, is_thorough=is_thorough)
-        found, doubtful = [], None
+        found, case = audit_books(engine, shelf, terms, instant_us), None
         if len(pairs.odd) or len(pairs.loose) or shelf.has_returns:
-            doubtful = match(engine, shelf, pairs, terms)
-            found = classify(engine, terms, instant_us).to_pylist()
-        found += audit_books(engine, shelf, terms, instant_us)
-        conservation = conserve(engine, shelf, pairs, doubtful, limits=terms, as_of=instant_us)
-    rows = [row for row in found if _is_told(row, timezone)]
-    rows.sort(key=lambda row: (row["domain"], row["subject"], _PRECEDENCE[Kind(row["kind"])]))
-    return Reconciliation([_discrepancy(row) for row in rows], conservation)
-
-
-def _is_told(row: Mapping[str, Any], timezone: str) -> bool:
-    """Leave out payments that were recorded late but on the same studio-local day."""
-    if row["kind"] != Kind.DAY_EDGE:
-        return True
-    taken, recorded = instant(row["money_at"]), instant(row["recorded_at"])
-    return bool(taken and recorded and local_date(taken, timezone) != local_date(recorded, timezone))
-
-
-def _discrepancy(row: Mapping[str, Any]) -> Discrepancy:
-    return Discrepancy(
-        kind=Kind(row["kind"]),
-        domain=row["domain"],
-        subject=row["subject"],
-        expected_cents=row["expected"],
-        observed_cents=row["observed"],
-        currency=row["currency"],
-        since=instant(row["since"]),
-        how=row["how"],
-        charge_ids=_ids(row["taken_ids"]),
-        refund_ids=_ids(row["back_ids"]),
-        dispute_ids=_ids(row["quarrel_ids"]),
-        other_ids=_ids(row["other_ids"]),
-        intent_id=row["intent"],
-    )
-
-
-def _ids(values: Sequence[str] | None) -> Sequence[str]:
-    return tuple(values or ())
+            match(engine, shelf, pairs, terms)
+            case = Case(gather(engine, shelf, terms), terms, instant_us)
+            found += [*classify(case, timezone), *orphans(case)]
+        conservation = conserve(engine, shelf, pairs, case)
+    discrepancies = [Discrepancy(*row) for row in found]
+    discrepancies.sort(key=lambda one: (one.domain, one.subject, _PRECEDENCE[one.kind]))
+    return Reconciliation(discrepancies, conservation)

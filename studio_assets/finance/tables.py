@@ -226,15 +226,18 @@ class Shelf:
         self.show()
         return self._touched
 
-    def places_of(self, name: str, ids: pa.ChunkedArray) -> npt.NDArray[np.int32]:
-        """Return the places of a contract's rows with some ids, ascending; ids unknown are left out."""
-        table = self._tables[name].select(["document_id", "place"])
-        wanted = ids.drop_null().unique()
+    def rows_of(self, name: str, ids: pa.ChunkedArray) -> pa.Table:
+        """Return a contract's rows with some ids, ascending; ids unknown are left out."""
+        table, wanted = self._tables[name], ids.drop_null().unique()
         if not len(wanted) or not table.num_rows:
-            return np.zeros(0, dtype=np.int32)
+            return table.slice(0, 0)
         rows = np.unique(pc.search_sorted(table["document_id"], wanted).to_numpy()).astype(np.int32)
         near = rows_at(table, rows[rows < table.num_rows])
-        return np.asarray(near.filter(pc.is_in(near["document_id"], value_set=wanted))["place"].to_numpy())
+        return near.filter(pc.is_in(near["document_id"], value_set=wanted))
+
+    def places_of(self, name: str, ids: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+        """Return the places of a contract's rows with some ids, ascending; ids unknown are left out."""
+        return np.asarray(self.rows_of(name, ids)["place"].to_numpy())
 
     def sale_rows(self, places: npt.NDArray[np.int32]) -> dict[str, pa.Table]:
         """Return by contract the rows of the sales of these places, which ascend; only contracts with any."""
