@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ LONGEST_MODULE = 400
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "lib", "misc"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_let_go():
+    """Every module is parsed once for all rules, and no test of another file carries the trees along."""
+    yield
+    _tree.cache_clear()
+
+
+@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 

@@ -1,7 +1,8 @@
 """A process that is killed again and again at its nth word to the database, until it says all of them.
 
 Run as ``python dying_process.py URL STUDIO``: prints one JSON line per death, with what the log and the
-circuit said right after it, and after another process went on. Each life has a connector of its own name.
+circuit said right after it, and after another process, this one, went on. Each life has a connector of its
+own name.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from sqlalchemy import event, text
+from sqlalchemy import Engine, event, text
 
 from resources.clock import SystemClock
 from resources.connector import ConnectorError, Fault, Reading
@@ -54,8 +55,8 @@ class Actor:
         return Reading([], [], datetime.now(UTC))
 
 
-def live(url: str, studio_id: str, connector_id: str, life: tuple[Fault | None, ...], words: int) -> None:
-    """Live a life; die by SIGKILL at a word: before a statement or a commit (0: never)."""
+def die(url: str, studio_id: str, connector_id: str, words: int) -> None:
+    """Live a whole life; die by SIGKILL at a word: before a statement or a commit."""
     engine, said = app_engine(url, studio_id), [0]
 
     def count(*_: object) -> None:
@@ -63,10 +64,15 @@ def live(url: str, studio_id: str, connector_id: str, life: tuple[Fault | None, 
         if said[0] == words:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    if words:
-        # After a statement or a commit is before the next.
-        for moment in ("before_cursor_execute", "commit"):
-            event.listen(engine, moment, count)
+    # After a statement or a commit is before the next.
+    for moment in ("before_cursor_execute", "commit"):
+        event.listen(engine, moment, count)
+    live(engine, studio_id, connector_id, LIFE)
+    engine.dispose()
+
+
+def live(engine: Engine, studio_id: str, connector_id: str, life: tuple[Fault | None, ...]) -> None:
+    """Read as often as a life is long."""
     runner = ConnectorRunner(
         Actor(connector_id, life),
         breakers=PostgresBreakerStore(engine, studio_id),
@@ -77,12 +83,10 @@ def live(url: str, studio_id: str, connector_id: str, life: tuple[Fault | None, 
     for _ in life:
         with suppress(ConnectorError):
             runner.read()
-    engine.dispose()
 
 
-def look(url: str, studio_id: str, connector_id: str) -> dict[str, object]:
+def look(engine: Engine, studio_id: str, connector_id: str) -> dict[str, object]:
     """Return what the log and the circuit say, and how many rows and events of calls there are."""
-    engine = app_engine(url, studio_id)
     with engine.begin() as connection:
         events = connection.execute(
             text(
@@ -95,7 +99,6 @@ def look(url: str, studio_id: str, connector_id: str) -> dict[str, object]:
             text("SELECT count(*) FROM studio.connector_calls WHERE connector_id = :id"), {"id": connector_id}
         )
     circuit = PostgresBreakerStore(engine, studio_id).look(connector_id)
-    engine.dispose()
     return {
         "is_degraded": circuit.is_degraded,
         "calls": calls,
@@ -103,31 +106,32 @@ def look(url: str, studio_id: str, connector_id: str) -> dict[str, object]:
     }
 
 
-def in_child(act: Callable[[], object]) -> tuple[bool, object]:
-    """Run in a process of its own; return whether it was killed, and what it returned."""
-    reading, writing = os.pipe()
+def is_killed(act: Callable[[], None]) -> bool:
+    """Do something in a process of its own; return whether it was killed. It must not fail otherwise."""
     child = os.fork()
     if child == 0:
-        os.close(reading)
-        with os.fdopen(writing, "w") as pipe:
-            pipe.write(json.dumps(act()))
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        told = pipe.read()
+        # Nothing of the parent's is closed here: its connection is still its own.
+        try:
+            act()
+            os._exit(0)
+        finally:
+            os._exit(1)
     _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status), json.loads(told) if told else None
+    if not os.WIFSIGNALED(status) and status:
+        raise RuntimeError("a life failed in a way it should not")
+    return os.WIFSIGNALED(status)
 
 
 def main(url: str, studio_id: str) -> None:
     """Die at every word there is, and tell of each death."""
     configure_logs("test")
+    engine = app_engine(url, studio_id)
     for words in range(1, MOST_WORDS):
         name = f"puppet_{words}"
-        was_killed, _ = in_child(partial(live, url, studio_id, name, LIFE, words))
-        _, right_after = in_child(partial(look, url, studio_id, name))
-        in_child(partial(live, url, studio_id, name, (None,), 0))
-        _, later = in_child(partial(look, url, studio_id, name))
+        was_killed = is_killed(partial(die, url, studio_id, name, words))
+        right_after = look(engine, studio_id, name)
+        live(engine, studio_id, name, (None,))
+        later = look(engine, studio_id, name)
         told = {"words": words, "was_killed": was_killed, "after": right_after, "later": later}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
