@@ -21,11 +21,29 @@ settings.register_profile("house", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("house")
 _NUMBERS = itertools.count(1)
+# Starting a house costs more than most tests in it: the files of this folder share one, and a process.
+SHARING = "acceptance/shared_house"
 
 
 def pytest_collection_finish():
     """Look for garbage among what tests make, not over and over among all that was imported for them."""
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of a file in one process, and those of all files that share a house."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class SharedHouse(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            folder = file.rpartition("/")[0]
+            return folder if folder.endswith(SHARING) else file
+
+    return SharedHouse(config, log)
 
 
 @pytest.fixture(autouse=True)

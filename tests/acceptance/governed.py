@@ -228,7 +228,7 @@ class Studio:
         deadline = time.monotonic() + seconds
         while not (found := ask()):
             assert time.monotonic() < deadline, f"not within {seconds} s"
-            time.sleep(0.2)
+            time.sleep(0.4)  # looking costs the house something, too
         return found
 
     def house_control(self, path, wish):
@@ -254,13 +254,11 @@ class Studio:
 
     def skip_since(self, sensor_name, instant):
         """Return why a sensor skipped after an instant; null if it has not been asked since."""
+        selector = {"repositoryLocationName": "studio", "repositoryName": "__repository__"}
         told = self.dagster(
-            "{ repositoriesOrError { ... on RepositoryConnection { nodes { sensors { name sensorState {"
-            " ticks(limit: 1) { timestamp status skipReason } } } } } } }"
+            "query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor { sensorState {"
+            " ticks(limit: 1) { timestamp status skipReason } } } } }",
+            s={**selector, "sensorName": sensor_name},
         )
-        for repository in told["repositoriesOrError"]["nodes"]:
-            for sensor in repository["sensors"]:
-                ticks = sensor["sensorState"]["ticks"]
-                if sensor["name"] == sensor_name and ticks and ticks[0]["timestamp"] > instant:
-                    return ticks[0]["skipReason"]
-        return None
+        ticks = told["sensorOrError"]["sensorState"]["ticks"]
+        return ticks[0]["skipReason"] if ticks and ticks[0]["timestamp"] > instant else None

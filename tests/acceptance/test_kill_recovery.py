@@ -1,17 +1,17 @@
 """One long life of a house: killed part by part, then attached to, then stopped without a trace.
 
+After the last kill of the supervisor it is started without the permission to write.
+
 kill -9 of any child, of PostgreSQL and of the supervisor, twenty times at random moments: afterwards the
 house always becomes ready again by itself (or, when the supervisor itself was killed, by the next ``up``),
 history is consistent and has lost nothing, and no process of a killed instance is left.
 """
 
-import contextlib
 import http.client
 import itertools
 import os
 import random
 import signal
-import subprocess
 import time
 
 import psutil
@@ -19,6 +19,7 @@ import psycopg2
 import pytest
 
 from tests.acceptance.house import House
+from tests.acceptance.pretending import living
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 SEED = int(os.environ.get("KILL_SEED", "20261121"))
@@ -28,22 +29,44 @@ LATEST_MOMENT_SECONDS = 4.0
 DAYS = 2
 
 
+class Life:
+    """The house of this module, what was asked for in it, and whether it may still write.
+
+    Attributes:
+        studio: The house with its people.
+        wish: What was asked for while it might; null before.
+    """
+
+    def __init__(self, studio):
+        self.studio, self.house = studio, studio.house
+        self.wish = None
+
+    @property
+    def only_observes(self):
+        return "STUDIO_WRITES_ENABLED" in self.house.environment
+
+    def ask(self):
+        """Ask for something, once."""
+        self.wish = self.wish or self.studio.create("ada")
+
+    def observe_from_the_next_start_on(self):
+        self.house.environment["STUDIO_WRITES_ENABLED"] = "false"
+
+
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
-    """Give a house that runs, for the whole module; it is always taken down."""
-    made = House(tmp_path_factory.mktemp("life") / "a home")
-    made.start("--days", str(DAYS))
-    try:
-        made.wait_ready()
-        yield made
-    finally:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            made.stop()
-        left = made.processes()
-        for process in left:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-    assert not left, f"left behind: {left}"
+def life(tmp_path_factory):
+    """Give a house for the whole module; it is always taken down."""
+    with living(House(tmp_path_factory.mktemp("life") / "a home"), "--days", str(DAYS)) as studio:
+        yield Life(studio)
+
+
+@pytest.fixture
+def house(life):
+    """Give the house, which runs and is ready, whatever the last test has left."""
+    if life.house.supervisor is None or life.house.supervisor.poll() is not None:
+        life.house.start()
+    life.house.wait_ready()
+    return life.house
 
 
 def has_history(told):
@@ -98,31 +121,46 @@ def kill(house, victim):
     if pid is None:
         return None
     try:
+        # What the file says may be of the supervisor before, and the number a stranger's by now.
+        if victim != "supervisor" and psutil.Process(pid).ppid() != house.supervisor.pid:
+            return None
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
+    except (ProcessLookupError, psutil.NoSuchProcess):
         return None  # it has just ended by itself
     return pid
 
 
-def test_twenty_kills_at_random_moments_lose_nothing(house):
+def kill_another(house, chance):
+    """Kill any part that is there, as soon as one is; return which, and its id."""
+    while True:
+        names = sorted(name for name, part in house.status()["parts"].items() if part["pid"])
+        if names and (pid := kill(house, name := chance.choice(names))):
+            return name, pid
+        assert house.supervisor.poll() is None, house.log_text()
+        time.sleep(0.05)  # between looks at a file; it has only just been started
+
+
+def test_twenty_kills_at_random_moments_lose_nothing(life, house):
     """Whatever is killed, whenever: ready again, consistent, nothing lost, nothing left over."""
     chance = random.Random(SEED)
     victims = [name for name, count in VICTIMS.items() for _ in range(count)]
     chance.shuffle(victims)
     assert len(victims) == 20
+    last_start = max(number for number, victim in enumerate(victims) if victim == "supervisor")
+    life.ask()
     rows, struck = [], 0
     for number, victim in enumerate(victims):
         moment = chance.uniform(0, LATEST_MOMENT_SECONDS)
         time.sleep(moment)  # the random moment is what is tested; nothing waits for this
-        hit = victim
-        pid = kill(house, victim)
+        hit, pid = victim, kill(house, victim)
         if pid is None:
-            hit = chance.choice(["web", "daemon", "code", "twins", "postgres"])
-            pid = kill(house, hit) or kill(house, hit := "supervisor")
+            hit, pid = kill_another(house, chance)
         struck += 1
         told = f"seed {SEED}, kill {number}: {hit} after {moment:.2f} s"
         if hit == "supervisor":
             house.supervisor.wait(10)
+            if number == last_start:
+                life.observe_from_the_next_start_on()
             house.start()
         # Half of the time the next kill comes while the house is still getting up.
         if chance.random() < 0.5 and number + 1 < len(victims):
@@ -140,7 +178,7 @@ def test_twenty_kills_at_random_moments_lose_nothing(house):
     assert_one_of_each(house)
 
 
-def test_up_serves_the_state_and_is_attached_to(house):
+def test_up_serves_the_state_and_is_attached_to(life, house):
     """Page, Dagster, a second start refused, the past rebuilt, a snapshot and every question answered."""
     answer, page = fetch(house, "/")
     assert answer.status == 200
@@ -159,14 +197,32 @@ def test_up_serves_the_state_and_is_attached_to(house):
     told = house.wait_until(lambda status: is_repaired(status, web["pid"]))
     assert told["parts"]["web"]["restarts"] == web["restarts"] + 1
     assert not psutil.pid_exists(web["pid"])
-    code, state = house.run_json("snapshot")
+    code, state = life.studio.ask(None, "snapshot")
     assert code == 0, state
-    code, history = house.run_json("state", "history")
-    assert len(history["days"]) == DAYS + 1
-    code, doctor = house.run_json("doctor")
+    assert len(life.studio.do(None, "state", "history")["days"]) == DAYS + 1
+    code, doctor = life.studio.ask(None, "doctor")
     assert code == 0, [check for check in doctor["checks"] if not check["ok"]]
-    code, status = house.run_json("status")
-    assert (code, status["pid"]) == (0, house.supervisor.pid)
+    assert life.studio.do(None, "status")["pid"] == house.supervisor.pid
+
+
+def test_a_house_that_only_observes_writes_nothing_and_keeps_what_was_decided(life, house):
+    """Started again without the permission to write: everything is there, and nothing is carried out."""
+    studio = life.studio
+    if not life.only_observes:  # or it was killed and started again since something was asked for
+        life.ask()
+        assert house.stop() == 0
+        life.observe_from_the_next_start_on()
+        house.start()
+        house.wait_ready()
+    code, told = studio.ask("ada", "proposals", "list")
+    assert code == 3, "the pretend issuer has new keys"
+    assert "TOKEN_" in told["error"]
+    studio.tokens.clear()
+    assert studio.approve("ben", life.wish["id"])["state"] == "approved"
+    assert studio.why_not(life.wish["id"]) == "WRITES_DISABLED"
+    code, told = studio.ask("ada", "proposals", "execute", life.wish["id"])
+    assert (code, told["state"], told["isInstanceRunning"]) == (1, "approved", True)
+    studio.is_audit_good()
 
 
 def test_down_stops_it_and_leaves_nothing(house):

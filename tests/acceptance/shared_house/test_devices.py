@@ -3,7 +3,6 @@
 import json
 import os
 import time
-import urllib.request
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -20,8 +19,6 @@ from resources.postgres.connector_calls import PostgresCallLog
 from resources.postgres.engine import app_engine
 from resources.settings import load_settings
 from studio_assets.doors import live_gateway
-from tests.acceptance.governed import Studio
-from tests.acceptance.house import House
 from twins.cli import main as twins
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
@@ -54,18 +51,6 @@ ROBOT_FAULTS = {
     "garbage": Fault.BAD_RESPONSE,
     "wrong_key": Fault.BAD_RESPONSE,
 }
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory):
-    """Give a house that runs, after its first snapshot."""
-    house = House(tmp_path_factory.mktemp("devices") / "a home")
-    house.start("--days", "1")
-    try:
-        house.wait_ready()
-        yield Studio(house)
-    finally:
-        house.stop()
 
 
 @pytest.fixture(scope="module")
@@ -128,16 +113,6 @@ def read_again_until_good(devices, connector):
     raise AssertionError(f"{connector} does not recover: {found}")
 
 
-def ask_dagster(studio, query):
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{studio.house.port}/dagster/graphql",
-        json.dumps({"query": query}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own
-        return json.loads(answer.read())["data"]
-
-
 def test_devices_appear_in_state_and_in_dagster(studio):
     """Staff see how many devices are well and how old that is; engineers see the same as assets."""
     surroundings = dict(os.environ)
@@ -149,8 +124,8 @@ def test_devices_appear_in_state_and_in_dagster(studio):
         assert told["online"] + told["offline"] <= most
         assert 0 <= told["ageSeconds"] < 3600
         assert status_of(studio, connector)["state"] == "in_order"
-    nodes = ask_dagster(
-        studio, "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { timestamp } } }"
+    nodes = studio.dagster(
+        "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { timestamp } } }"
     )["assetNodes"]
     made = {node["assetKey"]["path"][-1] for node in nodes if node["assetMaterializations"]}
     assert made >= {*ASSETS, "device_findings", "snapshot"}
@@ -215,7 +190,7 @@ def test_an_outage_costs_the_state_its_devices_only_and_passes_by_itself(studio,
     strike(studio, "hubitat", "401")
     strike(studio, "roborock", "broker_refuses")
     strike(studio, "roborock", "refused", "--where", OWN_WIRE)
-    code, during = studio.house.run_json("snapshot")
+    code, during = studio.ask(None, "snapshot")
     assert (code, during["ok"]) == (1, True)  # made, with checks that do not hold
     assert {failed["asset"] for failed in during["checks"]["failures"]} == {
         "cloud_truth/hubitat_devices",
@@ -231,7 +206,7 @@ def test_an_outage_costs_the_state_its_devices_only_and_passes_by_itself(studio,
     mend(studio)
     read_again_until_good(devices, "hubitat")
     # The broker refused our login, so it is left alone for some minutes; the robot's own wire is not.
-    _, after = studio.house.run_json("snapshot")
+    _, after = studio.ask(None, "snapshot")
     assert [after["devices"][each]["status"] for each in ("hubitat", "roborock")] == ["current", "current"]
     assert "cloud_truth/hubitat_devices" not in {failed["asset"] for failed in after["checks"]["failures"]}
     assert status_of(studio, "hubitat")["state"] == "in_order"
@@ -243,7 +218,7 @@ def test_an_outage_costs_the_state_its_devices_only_and_passes_by_itself(studio,
 
 
 def test_nothing_was_ever_commanded(studio):
-    """After all of the above the pretend hub and robots have seen questions only."""
+    """Whatever went before, the pretend hub and robots have seen questions only."""
     told = json.loads(studio.house.run("twins", "status").stdout)
     assert told["hubitat"]["requests"] > 0
     assert told["roborock"]["questions"] > 0
