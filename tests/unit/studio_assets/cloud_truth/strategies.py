@@ -1,6 +1,7 @@
 """Random documents: mostly as the contract expects, sometimes tolerable, sometimes plainly wrong."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -31,8 +32,12 @@ JUNK = st.one_of(
 _LIKELY = {
     Kind.TEXT: lambda _: WORDS,
     Kind.ENUM: lambda column: st.one_of(
-        st.sampled_from([*column.values, *(alias for alias, _ in column.aliases)]).flatmap(
-            lambda value: st.sampled_from([value, value.upper(), value.lower(), value.title()])
+        st.sampled_from(
+            [
+                spelt
+                for value in (*column.values, *(alias for alias, _ in column.aliases))
+                for spelt in (value, value.upper(), value.lower(), value.title())
+            ]
         ),
         WORDS,
     ),
@@ -58,10 +63,15 @@ _LIKELY = {
 }
 
 
-def values(column):
-    """Return a value that may stand in a column, or now and then one that may not."""
-    likely = _LIKELY[column.kind](column)
-    return st.integers(0, 24).flatmap(lambda die: JUNK if die == 0 else st.none() if die == 1 else likely)
+_SELDOM = st.integers(0, 30)
+_DIE = st.integers(0, 249)
+"""One throw says whether a field is missing (1 in 10), and else whether it is junk or null (1 in 25 each)."""
+
+
+@cache
+def likely(column):
+    """Return values that may stand in a column; made once, not for every document."""
+    return _LIKELY[column.kind](column)
 
 
 @st.composite
@@ -69,14 +79,17 @@ def documents(draw, contract, *, leave_out=()):
     """Return the fields of one document; any field may be missing, a map may be something else."""
     fields = {}
     for column in contract.columns:
-        if column.name in leave_out or draw(st.integers(0, 9)) == 0:
+        if column.name in leave_out or (die := draw(_DIE)) < 25:
             continue
         head, _, leaf = column.path.partition(".")
-        if not leaf:
-            fields[head] = draw(values(column))
-        elif isinstance(fields.setdefault(head, {}), dict):
-            fields[head][leaf] = draw(values(column))
-    if fields and draw(st.integers(0, 30)) == 0:
+        if leaf and not isinstance(fields.setdefault(head, {}), dict):
+            continue
+        value = None if die % 25 == 1 else draw(JUNK if die % 25 == 0 else likely(column))
+        if leaf:
+            fields[head][leaf] = value
+        else:
+            fields[head] = value
+    if fields and draw(_SELDOM) == 0:
         fields[draw(st.sampled_from(sorted(fields)))] = draw(JUNK)
     return fields
 
