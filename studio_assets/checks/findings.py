@@ -21,7 +21,7 @@ from studio_assets.findings.making import is_plain_id
 FINDINGS_IN_WORDS: Final[Mapping[str, str]] = {
     "identities_are_stable": "Every finding has the id that follows from what it is about, and is open once.",
     "evidence_resolves": "Every finding points at rows of a full snapshot, or at a revision, that exists.",
-    "holds_no_personal_data": "Findings name documents and devices by id, and no words hold an address or a contact.",
+    "holds_no_personal_data": "Findings name things by id, and no words hold an address or a contact.",
     "confidence_is_in_range": "Every confidence lies between 0 and 1, and every severity is a known one.",
 }
 """Check -> what it says. Names are those of Dagster's asset checks."""
