@@ -24,6 +24,16 @@ class _Patterns:
 
     marks: tuple[re.Pattern[str], ...]
     addresses: tuple[re.Pattern[str], ...]
+    formats: tuple[re.Pattern[str], ...]
+
+
+def cut_formats(text: str) -> tuple[str, bool]:
+    """Return folded text without what is written in a format for machines, and whether there was any."""
+    had = False
+    for pattern in _patterns().formats:
+        text, count = pattern.subn(" ", text)
+        had |= count > 0
+    return text, had
 
 
 def cut_instructions(text: str) -> tuple[str, bool]:
@@ -32,6 +42,12 @@ def cut_instructions(text: str) -> tuple[str, bool]:
     A clause is cut from where the address begins to where the clause ends; what stands before
     it stays, unless it is a scrap such as ``you must``. Cutting again changes nothing.
     """
+    rest, cuts = parted_by_patterns(text)
+    return rest, bool(cuts)
+
+
+def parted_by_patterns(text: str) -> tuple[str, list[str]]:
+    """Return folded text without the clauses that address a machine, and those."""
     patterns = _patterns()
     marks = [found.span() for pattern in patterns.marks for found in pattern.finditer(text)]
     spans = list(marks)
@@ -41,14 +57,15 @@ def cut_instructions(text: str) -> tuple[str, bool]:
             ends = [start for start, _ in marks if start >= found.end()]
             spans.append((found.start(), min([clause.start() if clause else len(text), *ends])))
     if not spans:
-        return text, False
-    kept, place = [], 0
+        return text, []
+    kept, place, cuts = [], 0, []
     for start, end in sorted(spans):
         if start > place:
             kept.append(_without_scrap(text[place:start]))
+        cuts.append(text[max(start, place) : end])
         place = max(place, end)
     kept.append(text[place:])
-    return " . ".join(kept), True
+    return " . ".join(kept), cuts
 
 
 def _without_scrap(before: str) -> str:
@@ -65,7 +82,7 @@ def _patterns() -> _Patterns:
     def compiled(heading: str) -> tuple[re.Pattern[str], ...]:
         return tuple(re.compile(_filled(line, lists)) for line in found[heading])
 
-    return _Patterns(compiled("marks"), compiled("addresses"))
+    return _Patterns(compiled("marks"), compiled("addresses"), compiled("formats"))
 
 
 def _filled(line: str, lists: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """The trained model: weights of hashed features for every reason code, in one small file beside this module.
 
-The file is a line of JSON that says what it is, a bit for every known word, then the weights as
-one signed byte each, feature by feature.
+The file is a line of JSON that says what it is, a bit for every known word, a byte for what a word tells
+of, then the weights as one signed byte each, feature by feature.
 ``train.py`` writes it, with the same bytes on every machine.
 """
 
@@ -23,7 +23,8 @@ from studio_assets.trust_safety.reasons import LEARNT
 
 MODEL_FILE: Final = Path(__file__).with_name("model.bin")
 KNOWN_BITS: Final = 1 << 16
-_FORMAT: Final = "studio-triage/1"
+TIES: Final = 1 << 15
+_FORMAT: Final = "studio-triage/2"
 
 
 class ModelFileError(Exception):
@@ -40,6 +41,7 @@ class Model:
         temperature: Scores are divided by it, so that probabilities are as often right as they say.
         threshold: Probability of a category below which nothing is suggested.
         known: One bit for every hash of a word; set for words of the training texts.
+        ties: For every other hash of a word the groups of ``evidence`` it is tied to, one bit for each.
         made_of: What it was trained on, as ``train.made_of`` says.
         probe: What ``train.probe`` gave where it was trained.
         digest: SHA-256 of the file.
@@ -50,6 +52,7 @@ class Model:
     temperature: float
     threshold: float
     known: npt.NDArray[np.uint8]
+    ties: npt.NDArray[np.uint8]
     made_of: str
     probe: str
     digest: str
@@ -57,6 +60,10 @@ class Model:
     def known_ratio(self, words: Sequence[str]) -> float:
         """Return the share of marked words that are known, 0 to 1; 0 for no words."""
         return sum(bool(self.known[word_bit(word)]) for word in words) / max(1, len(words))
+
+    def ties_of(self, word: str) -> int:
+        """Return the groups of ``evidence`` a plain word is tied to, one bit for each."""
+        return int(self.ties[_tie_place(word)]) if self.known[word_bit(word)] else 0
 
     def probabilities(self, found: Sequence[int]) -> list[float]:
         """Return the probability of everything ``LEARNT`` for one sentence's features; they add up to 1."""
@@ -76,14 +83,25 @@ def word_bit(word: str) -> int:
     return zlib.crc32(word.lstrip("!'").encode()) % KNOWN_BITS
 
 
-def packed(weights: npt.NDArray[np.int8], vocabulary: Iterable[str], about: Mapping[str, Any]) -> bytes:
+def _tie_place(word: str) -> int:
+    return (zlib.crc32(word.encode()) >> 17) % TIES
+
+
+def packed(
+    weights: npt.NDArray[np.int8],
+    vocabulary: Iterable[str],
+    ties: Mapping[str, int],
+    about: Mapping[str, Any],
+) -> bytes:
     """Return the bytes of a model file."""
+    tied = np.zeros(TIES, np.uint8)
+    for word, mask in ties.items():
+        tied[_tie_place(word)] |= mask
     known = np.zeros(KNOWN_BITS, np.uint8)
     known[[word_bit(word) for word in vocabulary]] = 1
     head = {"format": _FORMAT, "codes": list(LEARNT), "buckets": BUCKETS, **about}
-    return (
-        json.dumps(head, sort_keys=True).encode() + b"\n" + np.packbits(known).tobytes() + weights.tobytes()
-    )
+    line = json.dumps(head, sort_keys=True).encode()
+    return b"\n".join([line, np.packbits(known).tobytes() + tied.tobytes() + weights.tobytes()])
 
 
 def unpacked(data: bytes) -> Model:
@@ -96,7 +114,7 @@ def unpacked(data: bytes) -> Model:
     if (
         not isinstance(head, dict)
         or (head.get("format"), head.get("codes"), head.get("buckets")) != (_FORMAT, list(LEARNT), BUCKETS)
-        or len(rest) != KNOWN_BITS // 8 + BUCKETS * len(LEARNT)
+        or len(rest) != KNOWN_BITS // 8 + TIES + BUCKETS * len(LEARNT)
     ):
         raise ModelFileError(
             "The triage model does not fit this version of the code. "
@@ -104,11 +122,12 @@ def unpacked(data: bytes) -> Model:
         )
     bits = np.frombuffer(rest[: KNOWN_BITS // 8], np.uint8)
     return Model(
-        weights=np.frombuffer(rest[KNOWN_BITS // 8 :], np.int8).reshape(BUCKETS, len(LEARNT)),
+        weights=np.frombuffer(rest[KNOWN_BITS // 8 + TIES :], np.int8).reshape(BUCKETS, len(LEARNT)),
         unit=head["unit"],
         temperature=head["temperature"],
         threshold=head["threshold"],
         known=np.unpackbits(bits),
+        ties=np.frombuffer(rest[KNOWN_BITS // 8 : KNOWN_BITS // 8 + TIES], np.uint8),
         made_of=head["made_of"],
         probe=head["probe"],
         digest=hashlib.sha256(data).hexdigest(),

@@ -1,14 +1,16 @@
 """Reading a report: folded words in sentences, each word marked when it is denied or quoted.
 
-Words are data. Nothing here or after it follows what they say; clauses that address a machine are cut out.
+Words are data. Nothing here or after it follows what they say; what speaks to the reader is set aside.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from policies.intake_text import fold
-from studio_assets.trust_safety.instructions import cut_instructions
+from studio_assets.trust_safety.asides import Ties, any_tie, parted
+from studio_assets.trust_safety.instructions import cut_formats, parted_by_patterns
 from studio_assets.trust_safety.languages import is_foreign
 
 NOT_TEXT: Final = "not_readable"
@@ -31,6 +33,17 @@ _URL: Final = re.compile(
 _MAIL: Final = re.compile(r"\S+@\S+\.\w+")
 _MONEY: Final = re.compile(r"[$€£]\s?\d[\d.,]*|\b\d[\d.,]*\s?(?:dollars|usd|eur|bucks)\b")
 _SENTENCE_END: Final = re.compile(r"[.!?;:\n]+(?=\s|$)|\s[•|]\s")
+_STOP: Final = re.compile(r"[.!?;\n]+(?=\s|$)|\s[•|]\s")
+_NESTED: Final = re.compile(
+    r"\[(?:inst|sys|system|user|tool)\](.{0,600}?)\[/(?:inst|sys|system|user|tool)\]"
+    r"|<<sys>>(.{0,600}?)<</sys>>"
+    r"|<(?P<name>[a-z][a-z0-9_]*)(?:\s[^<>]{0,200})?>(.{0,600}?)</(?P=name)>"
+    r"|\s?\(([^()]{0,600})\)"
+    r"|\s?\[(?!/?(?:inst|sys|system|user|tool)\])([^][]{0,600})\]"
+    r"|\s[-\u2013\u2014]\s(.{1,400}?)\s[-\u2013\u2014](?=\s)"
+)
+"""What stands inside a sentence and is none of it: between elements, in brackets, between dashes."""
+_NAME: Final = _NESTED.groupindex["name"]
 _FRAME: Final = "\x01\x02"
 _QUOTE: Final = re.compile("\"([^\"]{1,400})\"|(?<![a-z0-9])'([^']{2,400})'(?![a-z0-9])")
 _TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[,:\x01\x02-]")
@@ -109,35 +122,47 @@ class Reading:
     Attributes:
         sentences: Words of each English sentence that says something; denied and quoted words are marked.
         problem: Why it cannot be judged; null when it can.
-        has_instructions: Whether clauses that address a machine were cut out.
+        has_instructions: Whether anything was set aside.
+        asides: Words of what was set aside; they are evidence only of what is surely wrong.
     """
 
     sentences: tuple[tuple[str, ...], ...]
     problem: str | None = None
     has_instructions: bool = False
+    asides: tuple[tuple[str, ...], ...] = ()
 
 
-def read_report(text: str) -> Reading:
-    """Read a report's text. Never raises for any text; deterministic; blind to case."""
+def read_report(text: str, ties: Ties = any_tie) -> Reading:
+    """Read a report's text. Never raises for any text; deterministic; blind to case.
+
+    ``ties`` gives what words are evidence of; without it every word may be.
+    """
     text = text[:LONGEST_READ].translate(_QUOTE_MARKS)
     if not any(one.isalpha() for one in text):
         return Reading((), TOO_SHORT if not text.strip() else NOT_TEXT)
-    said, has_instructions = cut_instructions(_folded(_breaks_kept(text)))
+    said, asides, has_formats = _parted(_folded(_breaks_kept(text)), ties)
+    has_instructions = has_formats or any(map(str.strip, asides))
     sentences, has_foreign = [], False
-    for sentence in _SENTENCE_END.split(_placeholders(said)):
-        words = words_of(sentence)
-        plain = [word.lstrip(_DENIED + _QUOTED) for word in words]
-        if not set(plain) - _GREETINGS - {"#"}:
-            continue
+    for words, plain in _sentences_of(said):
         if is_foreign(plain) or plain.count(_STRANGE) * 2 >= len(plain):
             has_foreign = True
             continue
         sentences.append(tuple(words))
+    told = tuple(tuple(words) for words, plain in _sentences_of(" . ".join(asides)) if not is_foreign(plain))
     if has_foreign and not sentences:
-        return Reading((), OTHER_LANGUAGE, has_instructions)
+        return Reading((), OTHER_LANGUAGE, has_instructions, told)
     if sum(map(len, sentences)) < _LEAST_WORDS:
-        return Reading((), ONLY_INSTRUCTIONS if has_instructions else TOO_SHORT, has_instructions)
-    return Reading(tuple(sentences), None, has_instructions)
+        return Reading((), ONLY_INSTRUCTIONS if has_instructions else TOO_SHORT, has_instructions, told)
+    return Reading(tuple(sentences), None, has_instructions, told)
+
+
+def _sentences_of(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Give the words of each sentence that says something, marked and plain."""
+    for sentence in _SENTENCE_END.split(_placeholders(text)):
+        words = words_of(sentence)
+        plain = [word.lstrip(_DENIED + _QUOTED) for word in words]
+        if set(plain) - _GREETINGS - {"#"}:
+            yield words, plain
 
 
 def words_of(sentence: str) -> list[str]:
@@ -162,6 +187,33 @@ def words_of(sentence: str) -> list[str]:
         else:
             words.append("#")
     return words
+
+
+def _parted(text: str, ties: Ties) -> tuple[str, list[str], bool]:
+    """Return a folded text without what addresses its reader, that, and whether there were formats."""
+    kept, asides, had = [], [], False
+    for part in _unnested(text):
+        plain, has_formats = cut_formats(part)
+        had |= has_formats
+        for sentence in _STOP.split(plain):
+            rest, set_aside = parted(sentence, ties)
+            asides += set_aside
+            kept.append(rest)
+    said, cuts = parted_by_patterns(" . ".join(kept))
+    return said, asides + cuts, had
+
+
+def _unnested(text: str) -> Iterator[str]:
+    """Give a text without what stands in brackets or between dashes, then that: sentences of their own."""
+    inner = []
+
+    def out(found: re.Match[str]) -> str:
+        parts = [part for number, part in enumerate(found.groups(), 1) if number != _NAME]
+        inner.append(next(part for part in parts if part is not None))
+        return " "
+
+    yield _NESTED.sub(out, text)
+    yield from inner
 
 
 def _breaks_kept(text: str) -> str:

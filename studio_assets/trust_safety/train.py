@@ -5,6 +5,7 @@ else is single IEEE operations or a table, so every machine writes the same byte
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from policies.intake_text import fold
+from studio_assets.trust_safety import evidence
 from studio_assets.trust_safety.calibrate import PER_TEMPLATE as CALIBRATING_TEXTS
 from studio_assets.trust_safety.calibrate import SEED as CALIBRATING_SEED
 from studio_assets.trust_safety.calibrate import calibrated
@@ -30,7 +32,9 @@ EPOCHS: Final = 40
 BATCH: Final = 256
 RATE: Final = 1.2
 DECAY: Final = 2e-4
-_TEXTS: Final = ("train", "calibrate", "words", "instructions", "languages")
+_TEXTS: Final = ("train", "calibrate", "words", "instructions", "languages", "grammar")
+_LEAST_TIE: Final = 4
+"""A word is tied to where at least one in so many of its uses is."""
 _ONE: Final = 1 << 16
 _CLASSES: Final = len(LEARNT)
 # e to minus d/64, times 2**20; by repeated multiplication, which is the same everywhere.
@@ -69,7 +73,33 @@ def train() -> bytes:
     about: dict[str, Any] = {"seed": SEED, "unit": unit, "temperature": 1.0, "threshold": 0.5}
     about |= {"made_of": made_of(), "probe": probe()}
     vocabulary = {word for words, _ in sentences for word in words} | small_words()
-    return packed(small, vocabulary, about | calibrated(packed(small, vocabulary, about)))
+    ties = ties_of(sentences)
+    return packed(small, vocabulary, ties, about | calibrated(packed(small, vocabulary, ties, about)))
+
+
+def ties_of(sentences: Iterable[tuple[Sequence[str], int]]) -> dict[str, int]:
+    """Return content word -> the groups of ``evidence`` it is tied to, one bit for each.
+
+    A word is tied to a group when a quarter of its use is there, every code counted as equally common.
+    """
+    seen: dict[str, Counter[int]] = {}
+    whole: Counter[int] = Counter()
+    for words, code in sentences:
+        whole[code] += 1
+        for word in {evidence.plain(one) for one in words}:
+            seen.setdefault(word, Counter())[code] += 1
+    ties = {}
+    for word, counts in seen.items():
+        if word in evidence.small_words():
+            continue
+        shares: Counter[int | None] = Counter()
+        for code, count in counts.items():
+            shares[evidence.group_of(code)] += count * _ONE // whole[code]
+        tied = [group for group, share in shares.items() if share * _LEAST_TIE >= shares.total()]
+        mask = sum(1 << group for group in tied if group is not None)
+        if mask:
+            ties[word] = mask
+    return ties
 
 
 def made_of() -> str:

@@ -1,18 +1,23 @@
 """A suggestion for a report: category, severity, reason code, confidence, or that a person must read it.
 
-Every sentence is judged for itself and the gravest that is sure decides, so words that say nothing, or tell a
-machine what to do, put beside the complaint change nothing. Suggestions only: nothing here decides.
+Every sentence is judged for itself and the gravest that is sure decides. A sentence counts, for a category or
+as a doubt, only by words that are evidence; what has none changes nothing, and neither does what speaks to
+the reader. Suggestions only: nothing here decides.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from studio_assets.trust_safety.asides import is_handling, unlabelled
+from studio_assets.trust_safety.evidence import COMPLAINTS, content_of
 from studio_assets.trust_safety.features import features
 from studio_assets.trust_safety.languages import has_small_words
 from studio_assets.trust_safety.model import Model, shipped_model
 from studio_assets.trust_safety.reading import LONGEST_READ, ONLY_INSTRUCTIONS, Reading, read_report
 from studio_assets.trust_safety.reasons import (
+    CATEGORIES,
     INSTRUCTION,
     LEARNT,
     REASONS,
@@ -22,7 +27,7 @@ from studio_assets.trust_safety.reasons import (
     Severity,
 )
 
-CODE_VERSION: Final = "triage-2"
+CODE_VERSION: Final = "triage-3"
 UNSURE: Final = "unsure"
 _SERIOUS_DOUBT: Final = 0.35
 """An unsure sentence that is this probably a complaint keeps the others from calling a report harmless."""
@@ -32,6 +37,11 @@ _LEAST_KNOWN: Final = 0.4
 """Share of a sentence's words that must be known for it to be judged."""
 _LEAST_KNOWN_BARE: Final = 0.6
 """The same where no small word says that it is English."""
+
+_LEAST_TIED: Final = 2
+"""Words of evidence without which a sentence nobody is sure of raises no doubt."""
+_SURE_WITHOUT_TIES: Final = 0.95
+"""Probability from which a sentence of known words needs no word that is of its category alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +71,21 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One sentence's likeliest reason, the probability of its category, and of being a complaint at all."""
+    """What one sentence is about.
+
+    Attributes:
+        reason: The likeliest.
+        probability: Of its category.
+        doubt: Probability of being a complaint at all.
+        is_borne: Whether its words bear the category out; else it says nothing.
+        is_suspect: Whether its words tell of something wrong, whatever that is; else it raises no doubt.
+    """
 
     reason: Reason
     probability: float
     doubt: float
+    is_borne: bool
+    is_suspect: bool
 
 
 class Triage:
@@ -77,28 +97,60 @@ class Triage:
 
     def suggest(self, text: str) -> Suggestion:
         """Return the suggestion for a text. Never raises for any text; deterministic."""
-        reading = read_report(text)
-        if reading.problem is not None:
+        reading = read_report(text, self._ties)
+        beside = [one for one in map(self._told_aside, reading.asides) if one is not None]
+        if reading.problem is not None and not beside:
             return self._told(text, reading, Category.OTHER, Severity.LOW, reading.problem, 0.0)
         found = [self._judge(words) for words in reading.sentences]
         judged = [one for one in found if one is not None]
         if len(judged) < len(found):
             reading = replace(reading, has_instructions=True)
+        judged += beside
         if not judged:
             return self._told(text, reading, Category.OTHER, Severity.LOW, ONLY_INSTRUCTIONS, 0.0)
-        sure = [one for one in judged if one.probability >= self._model.threshold]
+        return self._decided(text, reading, judged)
+
+    def _decided(self, text: str, reading: Reading, judged: Sequence[Judged]) -> Suggestion:
+        """Return the suggestion that sentences make together."""
+        sure = [one for one in judged if one.is_borne and one.probability >= self._model.threshold]
         grave = [one for one in sure if one.reason.category is not Category.OTHER]
         if grave:
             return self._sure(text, reading, max(grave, key=_gravity))
-        doubts = [one for one in judged if one not in sure]
+        doubts = [one for one in judged if one not in sure and one.is_suspect]
         worst = max(doubts, key=lambda one: one.doubt, default=None)
         if worst is not None and (not sure or worst.doubt >= _SERIOUS_DOUBT):
             reason = worst.reason
             return self._told(text, reading, reason.category, reason.severity, UNSURE, worst.probability)
+        if not sure:
+            return self._told(text, reading, Category.OTHER, Severity.LOW, UNSURE, 0.0)
         mild = max(sure, key=lambda one: one.probability)
         if len(text) > LONGEST_READ:  # what was not read may be a complaint
             return self._told(text, reading, mild.reason.category, mild.reason.severity, UNSURE, 0.0)
         return self._sure(text, reading, mild)
+
+    def _ties(self, words: Sequence[str]) -> int:
+        """Return the groups of evidence that plain words are tied to, one bit for each."""
+        found = 0
+        for ties in self._evidence(words):
+            found |= ties
+        return found
+
+    def _evidence(self, words: Sequence[str]) -> list[int]:
+        """Return the ties of each word that says something, but not of words of handling."""
+        return [self._model.ties_of(word) for word in content_of(words) if not is_handling(word)]
+
+    def _told_aside(self, words: tuple[str, ...]) -> Judged | None:
+        """Return what a clause to the reader tells of when that is surely wrong; else null.
+
+        Nobody's account is lost because it stands beside a request; the name of a category is no account.
+        """
+        said = unlabelled(words)
+        one = self._judge(said) if said else None
+        if one is None or one.reason.category is Category.OTHER or one.probability < self._model.threshold:
+            return None
+        group = _group(one.reason.category)
+        tied = {word for word in content_of(said) if self._model.ties_of(word) & group}
+        return one if len(tied) >= _LEAST_TIED else None
 
     def _judge(self, words: tuple[str, ...]) -> Judged | None:
         """Return what a sentence is about; null for words that only tell the reader what to do."""
@@ -111,14 +163,20 @@ class Triage:
             by_category[reason.category] = by_category.get(reason.category, 0.0) + chance
         category = max(by_category, key=lambda one: by_category[one])
         mine = [(chance, r) for r, chance in zip(REASONS, chances, strict=True) if r.category is category]
+        reason = max(mine, key=lambda pair: pair[0])[1]
+        evidence = self._evidence(words)
+        against = sum(bool(ties & COMPLAINTS) for ties in evidence)
+        is_suspect = against >= _LEAST_TIED and against * 2 >= len(evidence)
         # Letter groups of words nobody knows resemble something by chance; what is not known is not sure.
         known = self._model.known_ratio(words)
-        is_known = known >= (_LEAST_KNOWN if has_small_words(words) else _LEAST_KNOWN_BARE)
-        reason = max(mine, key=lambda pair: pair[0])[1]
-        if not is_known:
-            return Judged(reason, 0.0, doubt=1.0)
+        if known < (_LEAST_KNOWN if has_small_words(words) else _LEAST_KNOWN_BARE):
+            return Judged(reason, 0.0, doubt=1.0, is_borne=False, is_suspect=is_suspect)
+        probability, content = by_category[category], content_of(words)
+        is_borne = any(ties & _group(category) for ties in evidence) or (
+            probability >= _SURE_WITHOUT_TIES and bool(content) and self._model.known_ratio(content) == 1
+        )
         doubt = 1 - by_category[Category.OTHER] - learnt[_INSTRUCTION]
-        return Judged(reason, by_category[category], doubt)
+        return Judged(reason, probability, doubt, is_borne, is_suspect)
 
     def _sure(self, text: str, reading: Reading, one: Judged) -> Suggestion:
         reason = one.reason
@@ -147,6 +205,10 @@ class Triage:
 
 _INSTRUCTION: Final = LEARNT.index(INSTRUCTION)
 _CODES: Final = frozenset(reason.code for reason in REASONS)
+
+
+def _group(category: Category) -> int:
+    return 1 << CATEGORIES.index(category)
 
 
 def _gravity(one: Judged) -> tuple[int, float]:
