@@ -6,6 +6,7 @@ at with care, where words are compared; unless neither has a partner of its own,
 one on either side is a chance of one in ten million million. All else is held side by side, column by column.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,8 @@ from studio_assets.finance.plain import (
     takings_of,
 )
 from studio_assets.finance.tables import ORDER_CONTRACTS, TAKING_NAMES, Shelf
+
+_BLOCK: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,9 @@ class Pairs:
         return self.coins.sums(self.coin, self.beyond, is_told)
 
 
-def pair(engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits, *, is_thorough: bool) -> Pairs:
+def pair(
+    engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits, *, is_thorough: bool, threads: int
+) -> Pairs:
     """Return the pairs of everything on the shelf.
 
     Args:
@@ -74,55 +79,59 @@ def pair(engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits, *, is_
         shelf: All sales and charges.
         limits: The studio's terms.
         is_thorough: Call no pair in order.
+        threads: How many go through columns at once.
     """
     coins = Coins()
-    sales, takings = sales_of(shelf, coins), takings_of(shelf, coins)
-    if shelf.has_returns:
-        takings.is_plain[shelf.touched()] = False
-    sold, taken, is_same_intent = _joined(engine, shelf)
-    # A name is one within its kind of sale; what took no money is nobody's partner.
-    kind = np.repeat(
-        np.arange(len(ORDER_CONTRACTS), dtype=np.int8), [shelf.count(of) for of in ORDER_CONTRACTS.values()]
-    )
-    is_pair = takings.is_taking[taken] & (takings.domain[taken] == kind[sold])
-    if not is_pair.all():
-        sold, taken, is_same_intent = sold[is_pair], taken[is_pair], is_same_intent[is_pair]
-    in_pairs = (
-        np.bincount(sold, minlength=len(sales.total)),
-        np.bincount(taken, minlength=len(takings.amount)),
-    )
-    beyond = takings.amount[taken] - sales.total[sold]
-    coin = takings.coin[taken]
-    is_fine = is_same_intent & (in_pairs[0][sold] == 1) & (in_pairs[1][taken] == 1)
-    is_fine &= _are_in_order(sales, takings, sold, taken, beyond=beyond, limits=limits) & (
-        sales.coin[sold] == coin
-    )
-    if is_thorough:
-        is_fine[:] = False
-    is_odd = (in_pairs[0] == 0) & ~sales.is_settled
+    with ThreadPoolExecutor(threads) as crew:
+        sides = crew.submit(sales_of, shelf, coins), crew.submit(takings_of, shelf, coins)
+        sold, taken, is_same_intent = _joined(engine, shelf)
+        sales, takings = sides[0].result(), sides[1].result()
+        # A name is one within its kind of sale; what took no money is nobody's partner.
+        counts = [shelf.count(contract) for contract in ORDER_CONTRACTS.values()]
+        kind = np.repeat(np.arange(len(counts), dtype=np.int8), counts)
+        is_pair = takings.is_taking[taken] & (takings.domain[taken] == kind[sold])
+        if not is_pair.all():
+            sold, taken, is_same_intent = sold[is_pair], taken[is_pair], is_same_intent[is_pair]
+        sales_in = np.bincount(sold, minlength=len(sales.coin))
+        takings_in = np.bincount(taken, minlength=len(takings.coin))
+        is_plain_sale = sales.is_plain & (sales_in == 1)
+        is_plain_taking = takings.is_plain & (takings_in == 1)
+        if shelf.has_returns:
+            is_plain_taking[shelf.touched()] = False
+
+        def look(start: int) -> tuple[Mask, Cents, Codes]:
+            """Look at some pairs; many at once would not stay near the processor."""
+            block = slice(start, start + _BLOCK)
+            of, by = sold[block], taken[block]
+            is_fine, beyond = _are_in_order(sales, takings, of, by, limits)
+            return is_fine & is_plain_sale[of] & is_plain_taking[by], beyond, takings.coin[by]
+
+        blocks = list(crew.map(look, range(0, max(len(sold), 1), _BLOCK)))
+    is_fine, beyond, coin = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    is_fine &= is_same_intent & (not is_thorough)
+    is_odd = (sales_in == 0) & ~sales.is_settled
     is_odd[sold[~is_fine]] = True
-    is_loose = takings.is_taking & (in_pairs[1] == 0)
+    is_loose = takings.is_taking & (takings_in == 0)
     odd, loose = (np.flatnonzero(each).astype(np.int32) for each in (is_odd, is_loose))
     return Pairs(sold, taken, is_fine, beyond, coin, coins, sales, takings, odd, loose)
 
 
 def _are_in_order(
-    sales: Sales, takings: Takings, sold: Places, taken: Places, *, beyond: Cents, limits: Limits
-) -> Mask:
-    """Say of each pair whether both sides are plain, and their sums, modes and times agree."""
-    is_fine = sales.is_plain[sold] & takings.is_plain[taken]
-    # What is plain costs something, so that nothing is below zero here.
-    tax = (sales.total[sold] * limits.tax_per_mille + 500) // 1000
-    is_taxed = np.abs(beyond - tax) <= limits.tax_rounding_cents
-    if sales.is_service.any():
-        is_taxed &= ~sales.is_service[sold]
-    is_fine &= is_taxed | (beyond == 0)
+    sales: Sales, takings: Takings, sold: Places, taken: Places, limits: Limits
+) -> tuple[Mask, Cents]:
+    """Say of each pair whether sums, modes and times agree, and return the cents beyond the sale's."""
+    total, at = sales.total[sold], takings.created[taken]
+    beyond = takings.amount[taken] - total
+    # What is plain costs something, so that no tax is below zero here.
+    is_fine = np.abs(beyond - (total * limits.tax_per_mille + 500) // 1000) <= limits.tax_rounding_cents
+    is_fine &= ~sales.is_service[sold]
+    is_fine |= beyond == 0
     mode = sales.mode[sold]
     is_fine &= (mode < 0) | (mode == takings.mode[taken])
-    at = takings.created[taken]
+    is_fine &= sales.coin[sold] == takings.coin[taken]
     is_fine &= at - sales.created[sold] <= micros(limits.late_capture)
     is_fine &= sales.paid[sold] - at <= micros(limits.grace)
-    return is_fine
+    return is_fine, beyond
 
 
 def _joined(engine: duckdb.DuckDBPyConnection, shelf: Shelf) -> tuple[Places, Places, Mask]:

@@ -85,15 +85,16 @@ def _balance(
     ready, created = instants(ledger["available_at"]), instants(ledger["created_at"])
     coins = Coins()
     codes, net = coins.codes(ledger["currency"]), numbers(ledger["net_cents"], 0)
-    then = np.array([*(newest.get(name, NEVER) for name in coins.names), NEVER])[codes]
-    counts_from = np.where(is_payout, created, ready)
+    sent_or_ready = np.where(is_payout, created, ready) if is_payout.any() else ready
+    is_long_ready = (sent_or_ready <= as_of - patience) | (is_payout & (sent_or_ready <= as_of))
     sums = {
         "ready": coins.sums(codes, net, ready <= as_of),
-        "long_ready": coins.sums(
-            codes, net, np.where(is_payout, created <= as_of, ready <= as_of - patience)
-        ),
-        "ready_then": coins.sums(codes, net, counts_from <= then),
+        "long_ready": coins.sums(codes, net, is_long_ready),
+        "ready_then": {},
     }
+    if newest:
+        then = np.array([*(newest.get(name, NEVER) for name in coins.names), NEVER])[codes]
+        sums["ready_then"] = coins.sums(codes, net, sent_or_ready <= then)
     return [
         {
             "currency": currency,

@@ -7,6 +7,7 @@ not plain here is not wrong yet: it is looked at with care.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -31,10 +32,11 @@ _UNDONE: Final = pa.array(["refunded", "disputed", "cancelled"])
 
 
 class Coins:
-    """Currencies as they are spelled, by small numbers that hold for all tables; none is -1."""
+    """Currencies as they are spelled, by numbers that hold for all tables and threads; none is -1."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
+        self._lock = Lock()
 
     def codes(self, column: pa.ChunkedArray) -> Codes:
         """Return the numbers of a column's currencies."""
@@ -54,10 +56,13 @@ class Coins:
 
     def sums(self, codes: Codes, cents: Cents, which: Mask) -> dict[str | None, tuple[int, int]]:
         """Return currency in lower case -> exact sum and count of some cents; null for those without one."""
+        if not which.any():
+            return {}
+        if not which.all():
+            codes, cents = codes[which], cents[which]
         names: list[str | None] = [*self.names, None]
         sums, counts = (np.zeros(len(names), dtype=np.int64) for _ in range(2))
-        codes = codes[which]
-        np.add.at(sums, codes, cents[which])
+        np.add.at(sums, codes, cents)
         np.add.at(counts, codes, 1)
         total: dict[str | None, tuple[int, int]] = {}
         for name, cent, count in zip(names, sums, counts, strict=True):
@@ -67,7 +72,8 @@ class Coins:
         return total
 
     def _code(self, spelled: str) -> int:
-        return self._codes.setdefault(spelled, len(self._codes))
+        with self._lock:
+            return self._codes.setdefault(spelled, len(self._codes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,13 +76,13 @@ def reconcile(
         as_of: The instant the tables show, aware.
         timezone: The studio's time zone, for the day a payment belongs to.
         limits: The studio's terms; the defaults of ``Limits`` when null.
-        threads: For the join engine.
+        threads: For the join engine, and for going through columns.
         is_thorough: Look at every pair with care instead of at the doubtful ones; the same result, slower.
     """
     terms, instant_us = limits or Limits(), since_epoch(as_of)
     with open_engine(threads) as engine:
         shelf = Shelf(engine, tables)
-        pairs = pair(engine, shelf, terms, is_thorough=is_thorough)
+        pairs = pair(engine, shelf, terms, is_thorough=is_thorough, threads=threads)
         found, case = audit_books(engine, shelf, terms, instant_us), None
         if len(pairs.odd) or len(pairs.loose) or shelf.has_returns:
             match(engine, shelf, pairs, terms)

@@ -206,14 +206,13 @@ class Shelf:
         return self.count("refunds") + self.count("disputes") > 0
 
     def show(self) -> None:
-        """Show ``sale``, ``taking``, ``intention``, ``back`` (refunds) and ``quarrel`` (disputes).
+        """Show ``taking``, ``intention``, ``back`` (refunds) and ``quarrel`` (disputes).
 
         ``touched`` are the takings that these are about. Only the first call does anything.
         """
         if self._is_shown:
             return
         self._is_shown = True
-        self._engine.execute(f"create temp view sale as {_sales({name: name for name in _SALES})}")
         self._engine.execute(f"create temp view taking as {_TAKINGS.format(table=_TAKEN)}")
         for statement in (_INTENTS, _BACK, _CASES):
             self._engine.execute(statement)

@@ -162,7 +162,7 @@ def books(rows: int, odd: int) -> tuple[dict[str, pa.Table], dict[str, int]]:
     }
 
     def has(kind: Kind) -> np.ndarray[Any, Any]:
-        return trouble == TROUBLES.index(kind)
+        return np.asarray(trouble == TROUBLES.index(kind))
 
     cents, at = 1000 + numbers % 977 * 7, numbers % 5_000_000 * _SECOND + int(START.timestamp()) * _SECOND
     order, intent = _ids("o", numbers, 19), _ids("pi_", numbers, 24)
