@@ -1,12 +1,15 @@
-"""The execution run's gateway with the real ops note adapter, as a process of its own that kills itself.
+"""The execution run's gateway with the real ops note adapter, in processes of their own that kill themselves.
 
-Run as ``python -m tests.integration.gateway.firestore_child <JSON>``; the JSON has the fields of ``main``.
+Run as ``python -m tests.integration.gateway.firestore_child <JSON>``: a list of objects with the fields of
+``act``. Prints the list of how the processes ended, as ``waitpid`` has it. All is loaded once, and nothing is
+connected before a process is on its own.
 """
 
 import json
 import os
 import signal
 import sys
+import traceback
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +36,7 @@ def note_shop(url, studio, at, cloud):
         writes.close()
 
 
-def main(*, url, studio, at, cloud, verb, proposal_id, point):
+def act(*, url, studio, at, cloud, verb, proposal_id, point):
     """Run the verb and die at the point, as ``kill -9`` would have it."""
 
     def probe(name):
@@ -45,5 +48,20 @@ def main(*, url, studio, at, cloud, verb, proposal_id, point):
         shop.do(verb, "executor", proposal_id, executor_id="run-1")
 
 
+def main(jobs):
+    """Do all of them at once, each in its own process; print how they ended."""
+    children = []
+    for job in jobs:
+        child = os.fork()
+        if child == 0:
+            try:
+                act(**job)
+            except BaseException:  # noqa: BLE001 - told below; nothing of the parent's may run here
+                traceback.print_exc()
+            os._exit(1)
+        children.append(child)
+    sys.stdout.write(json.dumps([os.waitpid(child, 0)[1] for child in children]))
+
+
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    main(json.loads(sys.argv[1]))

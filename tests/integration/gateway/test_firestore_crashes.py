@@ -41,14 +41,19 @@ def cloud(tmp_path):
         client.close()
 
 
-def start_child(**fields):
+def endings(host, jobs):
+    """Do the jobs, each in a process of its own; return how each ended, and what they said of it."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.gateway.firestore_child", json.dumps(fields)],
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integration.gateway.firestore_child", json.dumps(jobs)],
         cwd=CHECKOUT,
-        env=environment | {"FIRESTORE_EMULATOR_HOST": fields["cloud"][0]},
-        stderr=subprocess.PIPE,
+        env=environment | {"FIRESTORE_EMULATOR_HOST": host},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=240,
     )
+    return [os.waitstatus_to_exitcode(status) for status in json.loads(done.stdout)], done.stderr
 
 
 def notes_of(client, proposal_id):
@@ -64,7 +69,7 @@ def test_killed_around_the_call_the_note_is_there_once(gateway_url, cloud, monke
     """At every point of the call; then a fresh gateway recovers, and what was asked for is done once."""
     where, client = cloud
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", where[0])
-    started = []
+    scenes, jobs = [], []
     for number, point in enumerate(POINTS):
         verb, studio = point.partition("_")[0], f"cloud_{number}"
         with note_shop(gateway_url, studio, START, where) as before:
@@ -75,10 +80,11 @@ def test_killed_around_the_call_the_note_is_there_once(gateway_url, cloud, monke
                 before.do("request_rollback", "amy", proposal.proposal_id, WHY)
             fields = {"url": gateway_url, "studio": studio, "at": before.clock.instant.isoformat()}
             about = {"cloud": where, "verb": verb, "proposal_id": proposal.proposal_id, "point": point}
-            started.append((verb, studio, proposal, before.clock.instant, start_child(**fields, **about)))
-    for verb, studio, proposal, at, child in started:
-        _, said = child.communicate(timeout=120)
-        assert child.returncode == -signal.SIGKILL, said.decode()
+            scenes.append((verb, studio, proposal, before.clock.instant))
+            jobs.append(fields | about)
+    ended, said = endings(where[0], jobs)
+    assert ended == [-signal.SIGKILL] * len(POINTS), said
+    for verb, studio, proposal, at in scenes:
         with note_shop(gateway_url, studio, at, where) as fresh:
             assert len(notes_of(client, proposal.proposal_id)[1]) <= 1
             fresh.recover_all()
