@@ -121,6 +121,10 @@ class BatchedEventLog(PostgresEventLogStorage):
             self._tables.add(table_name)
         return table_name in self._tables
 
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Say whether there is a column of assets; without a connection, once it is known."""
+        return column_name in self._columns or bool(super().has_asset_key_col(column_name))
+
     def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
         if column_name not in self._columns and super()._has_asset_key_col_on_connection(conn, column_name):
             self._columns.add(column_name)

@@ -8,8 +8,9 @@ of importing can be told from the cost of the run.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from resources.clock import Clock, SystemClock, local_date
@@ -28,7 +29,7 @@ from studio_assets.run_book import CheckOutcome, OnProgress, RunBook
 from studio_assets.studio_state.drift import DriftReport
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, ExecuteInProcessResult
+    from dagster import DagsterInstance, ExecuteInProcessResult, JobDefinition
     from dagster_shared.error import SerializableErrorInfo
 
 PHASES = ("import", "read", "checks", "snapshot", "hash", "diff", "drift", "dagster", "total")
@@ -121,31 +122,21 @@ def run_snapshot(
     """
     doors = doors or Doors()
     started = time.perf_counter()
-    from studio_assets.definitions import build_defs  # noqa: PLC0415 - timed as the import phase
-    from studio_assets.jobs import REBUILD_JOB, SNAPSHOT_JOB  # noqa: PLC0415 - as above
+    from studio_assets.jobs import REBUILD_JOB, SNAPSHOT_JOB  # noqa: PLC0415 - timed as the import phase
+    from studio_assets.resources import Overrides, build_resources  # noqa: PLC0415 - as above
 
-    book = RunBook(on_progress=on_progress)
-    book.seconds["import"] = time.perf_counter() - started
     today = local_date((doors.clock or SystemClock()).now(), settings.timezone)
     day = snapshot_date or today
-    definitions = build_defs(
-        settings,
-        documents=doors.documents,
-        payments=doors.payments,
-        history=doors.history,
-        raw=doors.raw,
-        clock=doors.clock,
-        run_book=book,
-        devices=doors.devices,
-        device_readings=doors.device_readings,
-        findings=doors.findings,
-        drafts=doors.drafts,
-        triage_suggestions=doors.triage_suggestions,
-    )
-    result = definitions.resolve_job_def(REBUILD_JOB if day < today else SNAPSHOT_JOB).execute_in_process(
+    book = RunBook(on_progress=on_progress)
+    given = {field.name: getattr(doors, field.name) for field in fields(doors)}
+    resources = build_resources(settings, Overrides(**given, run_book=book))
+    job = _job(settings, REBUILD_JOB if day < today else SNAPSHOT_JOB)
+    book.seconds["import"] = time.perf_counter() - started
+    result = job.execute_in_process(
         instance=instance,
         partition_key=day.isoformat(),
         raise_on_error=False,
+        resources=resources,
         tags={"studio/reason": "by hand"},
         run_config={
             "ops": {"read_cloud_truth": {"config": {"mode": mode}}},
@@ -153,6 +144,17 @@ def run_snapshot(
         },
     )
     return _report(result, book, day, time.perf_counter() - started)
+
+
+@lru_cache(maxsize=2 * 2)
+def _job(settings: Settings, name: str) -> "JobDefinition":
+    """Return a job of a studio, resolved once: that costs more than reading a small studio does.
+
+    Its doors are live ones, which are made per run, so what is kept holds nothing open.
+    """
+    from studio_assets.definitions import build_defs  # noqa: PLC0415 - imports all domains
+
+    return build_defs(settings).resolve_job_def(name)
 
 
 def _report(result: "ExecuteInProcessResult", book: RunBook, day: date, total: float) -> SnapshotRun:

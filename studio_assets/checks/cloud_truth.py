@@ -63,7 +63,7 @@ def build_cloud_truth_checks(settings: Settings) -> dg.AssetChecksDefinition:
         newest = history.latest_reads(completeness=Completeness.FULL, snapshot_date=day)
         own = history.latest_reads(completeness=Completeness.FULL, snapshot_date=day, run_id=run_id)
         reads = {read.name: read for read in (*newest, *own) if read.name in names}
-        targets = targets_of(context.instance, {key for key, _ in wanted}, day)
+        targets = targets_of(context.instance, {key for key, _ in wanted}, day, run_id)
         judgements = run_book.timed_each("checks", judge(reads, raw, settings))
         for done, judged in enumerate(judgements, start=1):
             key = cloud_truth_key(settings.studio_id, judged.collection)

@@ -21,6 +21,7 @@ from resources.raw_store import RawStore
 from resources.rows import Completeness, OperationalEvent, ReadMode, SourceRead
 from resources.settings import Settings
 from resources.stripe.gateway import PaymentSource
+from studio_assets.checks.judged import Targets, judged_result, targets_of
 from studio_assets.checks.rules import SENTENCES, Check
 from studio_assets.cloud_truth.reading import (
     DayNotBegunError,
@@ -106,12 +107,19 @@ def build_cloud_truth(settings: Settings) -> dg.AssetsDefinition:
         )
         reads = []
         arriving = chain(lost.values(), read_many(readable, reading, settings.read_concurrency))
-        for read in run_book.timed_each("read", arriving):
-            history.record_read(read, run_id, fingerprint(catalog.collection(read.name)))
-            run_book.tell("read", read.name, read.documents, read.expected_documents or read.documents)
-            run_book.reads[read.name] = read
-            reads.append(read)
-            yield from _results(settings, read, raw, run_book, checked)
+        try:
+            for read in run_book.timed_each("read", arriving):
+                history.record_read(read, run_id, fingerprint(catalog.collection(read.name)))
+                run_book.tell("read", read.name, read.documents, read.expected_documents or read.documents)
+                run_book.reads[read.name] = read
+                run_book.checks.append(_noted(read))
+                reads.append(read)
+                yield from _materialization(settings, read, raw)
+        except Exception:
+            yield from _judged(settings, reads, checked, {})
+            raise
+        # Last, so that Dagster is asked once for all of them what it was that they judged.
+        yield from _judged(settings, reads, checked, targets_of(context.instance, checked, day, run_id))
         failures = [read for read in reads if read.completeness is not Completeness.FULL]
         if failures:
             history.record_event(_failed_event(failures, clock.now(), run_id))
@@ -137,41 +145,48 @@ def _begin(
     return read_at, {name: unread(catalog.collection(name), day, read_at, why) for name, why in lost.items()}
 
 
-def _results(
-    settings: Settings, read: SourceRead, raw: RawStore, run_book: RunBook, checked: set[dg.AssetKey]
-) -> Iterator[_Yielded]:
-    """Yield what Dagster should know of one read."""
-    key = cloud_truth_key(settings.studio_id, read.name)
+def _noted(read: SourceRead) -> CheckOutcome:
     is_full = read.completeness is Completeness.FULL
     notes = () if is_full else (read.reason or "",)
-    run_book.checks.append(
-        CheckOutcome(f"{CLOUD_TRUTH}/{read.name}", Check.READ_IS_COMPLETE.value, is_full, True, notes)
-    )
-    check = dg.AssetCheckResult(
-        passed=is_full,
-        asset_key=key,
-        check_name=Check.READ_IS_COMPLETE.value,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=read.reason or SENTENCES[Check.READ_IS_COMPLETE],
-        metadata={
-            "completeness": read.completeness.value,
-            "documents": read.documents,
-            "quarantined": len(read.quarantined),
-            "expected_documents": "the source cannot count"
-            if read.expected_documents is None
-            else read.expected_documents,
-        },
-    )
-    if is_full and read.content_hash is not None:
+    return CheckOutcome(f"{CLOUD_TRUTH}/{read.name}", Check.READ_IS_COMPLETE.value, is_full, True, notes)
+
+
+def _materialization(
+    settings: Settings, read: SourceRead, raw: RawStore
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Yield what Dagster should know of a whole read; nothing of any other."""
+    if read.completeness is Completeness.FULL and read.content_hash is not None:
         yield dg.MaterializeResult(
-            asset_key=key,
+            asset_key=cloud_truth_key(settings.studio_id, read.name),
             metadata=_metadata(read, raw),
             data_version=dg.DataVersion(read.content_hash),
             tags={"studio/completeness": read.completeness.value, "studio/mode": read.mode.value},
         )
-    if key in checked:
-        # By itself, not as part of the materialization: Dagster would look up twice what was judged.
-        yield check
+
+
+def _judged(
+    settings: Settings, reads: list[SourceRead], checked: set[dg.AssetKey], targets: Targets
+) -> Iterator[dg.AssetCheckResult]:
+    """Yield whether each read is complete, by itself: as part of a materialization it is looked up twice."""
+    for read in reads:
+        key = cloud_truth_key(settings.studio_id, read.name)
+        if key in checked:
+            yield judged_result(
+                targets,
+                asset_key=key,
+                check_name=Check.READ_IS_COMPLETE.value,
+                passed=read.completeness is Completeness.FULL,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=read.reason or SENTENCES[Check.READ_IS_COMPLETE],
+                metadata={
+                    "completeness": read.completeness.value,
+                    "documents": read.documents,
+                    "quarantined": len(read.quarantined),
+                    "expected_documents": "the source cannot count"
+                    if read.expected_documents is None
+                    else read.expected_documents,
+                },
+            )
 
 
 def _failed_event(failures: list[SourceRead], at: datetime, run_id: str) -> OperationalEvent:

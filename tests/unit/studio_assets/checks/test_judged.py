@@ -43,3 +43,18 @@ def test_the_materialization_that_was_judged_is_named_as_dagster_would_name_it()
             )
         assert targets_of(instance, [KEY], date(2026, 11, 1)).keys() == {KEY}
         assert targets_of(instance, [KEY], date(2026, 11, 2)) == {}
+
+
+def test_what_a_run_made_itself_is_asked_for_once(monkeypatch):
+    """What another run made is asked for every time: it may make it again."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([thing, checks], partition_key="2026-11-01", instance=instance, run_config=QUIET)
+        asked, really = [], instance.get_asset_records
+        monkeypatch.setattr(instance, "get_asset_records", lambda keys: asked.append(keys) or really(keys))
+        day = date(2026, 11, 1)
+        found = [targets_of(instance, [KEY], day, run.run_id) for _ in range(2)]
+        assert found[0] == found[1] == targets_of(instance, [KEY], day)
+        assert len(asked) == 2
+        for _ in range(2):
+            assert targets_of(instance, [KEY], day, "another run") == found[0]
+        assert len(asked) == 4

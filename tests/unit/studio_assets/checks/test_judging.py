@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from resources.rows import QuarantinedDocument
+from studio_assets.checks import expectations
 from studio_assets.checks.expectations import judge, judge_facts, judge_rows
 from studio_assets.checks.frames import fact_table, facts, has_agreed_columns, witnesses
 from studio_assets.checks.rules import Check, Rule, fact_rules, row_rules
@@ -160,6 +161,46 @@ def test_a_rule_that_cannot_be_evaluated_does_not_hold():
     assert outcomes["values"].holds
 
 
+def test_the_same_rows_are_judged_once(monkeypatch):
+    """Another value, another type, another order or another rule is another question."""
+    asked, really = [], expectations._Suite.judge
+    monkeypatch.setattr(expectations, "_JUDGED", {})
+    monkeypatch.setattr(expectations._Suite, "judge", lambda *told: asked.append(told) or really(*told))
+    rules = [Rule("values", "expect_column_values_to_be_between", {"column": "number", "min_value": 0})]
+    first = judge(pa.table({"number": [1, 2]}), rules)
+    assert judge(pa.table({"number": pa.chunked_array([[1], [2]])}), rules) == first
+    assert len(asked) == 1
+    for times, (rows, more, holds) in enumerate(
+        [
+            (pa.table({"number": [1, -2]}), rules, False),
+            (pa.table({"number": [-2, 1]}), rules, False),
+            (pa.table({"number": [1.0, 2.0]}), rules, True),
+            (pa.table({"number": [1, None]}), rules, True),
+            (
+                pa.table({"number": [1, 2]}),
+                [replace(rules[0], arguments={**rules[0].arguments, "min_value": 2})],
+                False,
+            ),
+        ],
+        start=2,
+    ):
+        assert [verdict.holds for verdict in judge(rows, more)] == [holds]
+        assert len(asked) == times
+
+
+def test_what_could_not_be_evaluated_is_asked_again_and_little_is_remembered(monkeypatch):
+    """An outage is no verdict; and a process that lives for months does not grow by its checks."""
+    monkeypatch.setattr(expectations, "_JUDGED", {})
+    monkeypatch.setattr(expectations, "REMEMBERED", 3)
+    absent = [Rule("columns", "expect_column_values_to_not_be_null", {"column": "absent"})]
+    judge(pa.table({"number": [1]}), absent)
+    assert not expectations._JUDGED
+    present = [Rule("columns", "expect_column_values_to_not_be_null", {"column": "number"})]
+    for number in range(5):
+        judge(pa.table({"number": [number]}), present)
+    assert len(expectations._JUDGED) == 3
+
+
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
@@ -168,7 +209,9 @@ def test_a_rule_that_cannot_be_evaluated_does_not_hold():
         ("batches", [{"state": "LOADED", "estimated_cost_cents": -1}, {"is_closed": None}] * 20),
     ],
 )
-def test_prepared_suites_decide_as_great_expectations_does_when_asked_in_the_usual_way(name, rows):
+def test_prepared_suites_decide_as_great_expectations_does_when_asked_in_the_usual_way(
+    name, rows, monkeypatch
+):
     """Context, batch, suite, validate: rule by rule the same answer and the same number of rows."""
     import great_expectations as gx
     from great_expectations.expectations.registry import get_expectation_impl
@@ -178,16 +221,15 @@ def test_prepared_suites_decide_as_great_expectations_does_when_asked_in_the_usu
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     asset = context.data_sources.add_pandas("reads").add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": looked_at.to_pandas()})
-    expectations = [
+    suite = [
         get_expectation_impl(rule.expectation)(**rule.arguments, meta={"rule": number})
         for number, rule in enumerate(rules)
     ]
     usual = {
         result.expectation_config.meta["rule"]: (result.success, result.result["unexpected_count"])
-        for result in batch.validate(
-            gx.ExpectationSuite("rules", expectations), result_format="BASIC"
-        ).results
+        for result in batch.validate(gx.ExpectationSuite("rules", suite), result_format="BASIC").results
     }
+    monkeypatch.setattr(expectations, "_JUDGED", {})
     ours = {number: (one.holds, one.unexpected) for number, one in enumerate(judge(looked_at, rules))}
     assert ours == usual
     assert {holds for holds, _ in ours.values()} == {True, False}
