@@ -7,14 +7,14 @@ clear: it waits for a person. ``CLASSIFIER`` names this version.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from policies.intake_text import Misspellings, is_denied, is_foreign, is_readable, spellings
+from policies.intake_text import Misspellings, apart, is_denied, is_foreign, is_readable, spellings
 from policies.ports import Screening
 
-CLASSIFIER: Final = "intake-rules/2"
+CLASSIFIER: Final = "intake-rules/3"
 
 CLEAR: Final = "clear"
 ILLEGAL_CONTENT: Final = "illegal_content"
@@ -71,6 +71,8 @@ _TERMS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _PATTERNS: Final = {category: re.compile(rf"\b(?:{'|'.join(terms)})\b") for category, terms in _TERMS.items()}
+_EXPLAINED: Final = re.compile(r"\b(?:guns?|bullets?)\b")
+"""Words that what stands beside them may make ordinary."""
 _MISSPELT: Final[Mapping[str, tuple[str, ...]]] = {
     ILLEGAL_CONTENT: (
         *("cocaine", "heroin", "fentanyl", "methamphetamine", "ketamine", "contraband", "bestiality"),
@@ -128,15 +130,27 @@ def category_of(text: str, rationale: str | None = None) -> str:
     make it so; null for all of it.
     """
     meant = list(dict.fromkeys(spellings(text)))  # often the same
+    category, is_denied_somewhere = _found(meant)
+    found = {category}
+    if is_denied_somewhere or any(map(_EXPLAINED.search, meant)):
+        found.add(_found(list(dict.fromkeys(spellings(apart(text)))))[0])
+    for each in CATEGORIES:
+        if each in found:
+            return each
+    read = text if rationale is None else rationale
+    return UNKNOWN if is_denied_somewhere or is_foreign(text) or not is_readable(read) else CLEAR
+
+
+def _found(meant: Sequence[str]) -> tuple[str | None, bool]:
+    """Return the gravest category in a text's spellings, if any, and whether one of no less was denied."""
     slips = {_MEANT[known] for spelling in meant for known in _SLIPS.meant(spelling)}
     is_denied_somewhere = False
     for category, pattern in _PATTERNS.items():
         found = [(spelling, hit) for spelling in meant for hit in pattern.finditer(spelling)]
         if category in slips or any(not is_denied(spelling[: hit.start()]) for spelling, hit in found):
-            return category
+            return category, is_denied_somewhere
         is_denied_somewhere |= bool(found)
-    read = text if rationale is None else rationale
-    return UNKNOWN if is_denied_somewhere or is_foreign(text) or not is_readable(read) else CLEAR
+    return None, is_denied_somewhere
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:

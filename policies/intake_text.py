@@ -28,7 +28,11 @@ _SPELT_APART: Final = re.compile(r"\b(?:[^\W\d_][\W_]+){2,}[^\W\d_]\b")
 _WITHIN_WORDS: Final = re.compile(r"(?<=[^\W_])[^\w\s]{1,3}(?=[^\W_])")
 _REPEATED: Final = re.compile(r"(.)\1{2,}")
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
-_LEAST_READABLE: Final = 0.5
+_LONGEST_FOREIGN_RUN: Final = 1
+"""Letters of another script that may stand side by side, as in units; more are words nobody has read."""
+_STOP: Final = re.compile(r"[.!?;\n]+(?=\s|$)|\n")
+_STOP_WORD: Final = " qzq "
+"""Stands between sentences; no word, and of none."""
 _LOOKED_BACK: Final = 60
 
 _SHORTEST_MISSPELT: Final = 6
@@ -42,6 +46,8 @@ _DENIAL: Final = re.compile(
 _SENTENCE_END: Final = re.compile(r"[.!?;\n]+")
 _PLAIN_WORD: Final = re.compile(r"[^\W\d_]+")
 _LEAST_FOREIGN: Final = 2
+_WINDOW: Final = 6
+"""Words in a row that are a language by themselves."""
 _ENGLISH_WORDS: Final = """
 the of and to in is it that for on with as this at by be are was from or an have has not but they
 you we he she his her its our your their will would can could should which what when who how all any
@@ -91,27 +97,46 @@ def words(text: str) -> str:
     return _BETWEEN_WORDS.sub(" ", text).strip()
 
 
+def apart(text: str) -> str:
+    """Return a text whose sentences stay apart when it is read as words.
+
+    What one sentence ends with then neither denies nor explains away what the next begins with.
+    """
+    return _STOP.sub(_STOP_WORD, text)
+
+
 def is_denied(before: str) -> bool:
     """Say whether what stands right before a word, with its last space, denies it."""
     return _DENIAL.search(before[-_LOOKED_BACK:]) is not None
 
 
 def is_readable(text: str) -> bool:
-    """Say whether at least half the letters of a text are Latin, and there are any."""
+    """Say whether a text has letters, at least half of them Latin, and no word of another script.
+
+    So no Latin words put beside make a text readable that was not.
+    """
     if text.isascii():
         return any(letter.isalpha() for letter in text)
     # Not of the folded text, in which look-alikes have become Latin.
-    letters = [letter for letter in unicodedata.normalize("NFKC", text) if letter.isalpha()]
-    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
-    return bool(letters) and latin >= _LEAST_READABLE * len(letters)
+    latin = others = run = longest = 0
+    for letter in unicodedata.normalize("NFKC", text):
+        is_other = letter.isalpha() and not unicodedata.name(letter, "").startswith("LATIN")
+        latin += letter.isalpha() and not is_other
+        others += is_other
+        run = run + 1 if is_other else 0
+        longest = max(longest, run)
+    return latin > 0 and latin >= others and longest <= _LONGEST_FOREIGN_RUN
 
 
 def is_foreign(text: str) -> bool:
-    """Say whether a sentence of a text has more small words of another language than English ones."""
+    """Say whether a sentence of a text has more small words of another language than English ones.
+
+    Some words in a row are enough, so that no English words put beside them hide them.
+    """
     for sentence in _SENTENCE_END.split(fold(text)):
-        said = _PLAIN_WORD.findall(sentence)
-        there = sum(word in _FOREIGN for word in said)
-        if there >= _LEAST_FOREIGN and there > sum(word in _ENGLISH for word in said):
+        said = [(word in _FOREIGN) - (word in _ENGLISH) for word in _PLAIN_WORD.findall(sentence)]
+        windows = [said, *(said[at : at + _WINDOW] for at in range(len(said) - _WINDOW + 1))]
+        if any(window.count(1) >= _LEAST_FOREIGN and sum(window) > 0 for window in windows):
             return True
     return False
 

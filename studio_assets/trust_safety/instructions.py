@@ -36,18 +36,12 @@ def cut_formats(text: str) -> tuple[str, bool]:
     return text, had
 
 
-def cut_instructions(text: str) -> tuple[str, bool]:
-    """Return folded text without the clauses that address a machine, and whether there were any.
+def parted_by_patterns(text: str) -> tuple[str, list[str]]:
+    """Return folded text without the clauses that address a machine, and those.
 
     A clause is cut from where the address begins to where the clause ends; what stands before
     it stays, unless it is a scrap such as ``you must``. Cutting again changes nothing.
     """
-    rest, cuts = parted_by_patterns(text)
-    return rest, bool(cuts)
-
-
-def parted_by_patterns(text: str) -> tuple[str, list[str]]:
-    """Return folded text without the clauses that address a machine, and those."""
     patterns = _patterns()
     marks = [found.span() for pattern in patterns.marks for found in pattern.finditer(text)]
     spans = list(marks)

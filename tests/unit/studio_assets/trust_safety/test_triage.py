@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio_assets.trust_safety.corpus import ABSTAIN, examples, instructions
-from studio_assets.trust_safety.instructions import cut_instructions
+from studio_assets.trust_safety.instructions import parted_by_patterns
 from studio_assets.trust_safety.measure import is_same
 from studio_assets.trust_safety.reasons import Category, Severity
 from studio_assets.trust_safety.triage import Triage
@@ -172,9 +172,9 @@ def test_any_text_gets_an_answer(text):
 @given(st.sampled_from(TEXTS), st.sampled_from(TOLD))
 def test_cutting_twice_is_cutting_once(text, told):
     """Words to a machine are gone after one cut."""
-    once, had = cut_instructions(f"{text}. {told}".lower())
-    assert had
-    assert cut_instructions(once) == (once, False)
+    once, cuts = parted_by_patterns(f"{text}. {told}".lower())
+    assert cuts
+    assert parted_by_patterns(once) == (once, [])
 
 
 def test_long_and_hostile_text_takes_bounded_time():
