@@ -15,25 +15,30 @@ STUDIO = "monsoonfire"
 START = datetime(2026, 11, 21, 15, tzinfo=UTC)
 GENESIS_BYTES = bytes.fromhex(GENESIS)
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
+# Made once, not for every event of every ledger.
+_KINDS = st.sampled_from(list(ActorKind))
+_NAMES = st.sampled_from(["created", "approved", "failed"])
+_MICROSECONDS = st.integers(0, 999_999)
+_PEOPLE = st.integers(1, 5)
+_STATES = st.sampled_from([None, None, "draft", "approved"])
+_NUMBERS = st.lists(st.integers(-(2**53) + 1, 2**53 - 1), max_size=2)
 
 
 @st.composite
 def drafts(draw, number=0):
     """Return a draft of an event, all kinds of text in its details; different for every number."""
-    kind = draw(st.sampled_from(list(ActorKind)))
+    kind = draw(_KINDS)
     return AuditDraft(
-        name=f"proposal:firestore.ops_note.append:{draw(st.sampled_from(['created', 'approved', 'failed']))}",
-        at=START + timedelta(seconds=number, microseconds=draw(st.integers(0, 999_999))),
-        actor=Actor(
-            kind, f"uid-{draw(st.integers(1, 5))}", STUDIO, owner_id="own" if kind == "agent" else None
-        ),
+        name=f"proposal:firestore.ops_note.append:{draw(_NAMES)}",
+        at=START + timedelta(seconds=number, microseconds=draw(_MICROSECONDS)),
+        actor=Actor(kind, f"uid-{draw(_PEOPLE)}", STUDIO, owner_id="own" if kind == "agent" else None),
         subject_kind="proposal",
         subject_id=f"prp_{number:026d}",
-        state=draw(st.none() | st.sampled_from(["draft", "approved"])),
+        state=draw(_STATES),
         details={
             "note_hash": "ab" * 32,
             "words": draw(TEXT),
-            "more": draw(st.lists(st.integers(-(2**53) + 1, 2**53 - 1), max_size=2)),
+            "more": draw(_NUMBERS),
         },
     )
 
