@@ -22,11 +22,9 @@ from studio_assets.finance.tables import instant
 # How long after the money an order's last change must lie for a message to have set it back, where the order
 # itself does not remember having been paid.
 _SET_BACK_AFTER: Final = 600_000_000
-_WAITING: Final = pa.array(
-    [
-        *("requires_payment_method", "requires_confirmation", "requires_action", "processing"),
-        "requires_capture",
-    ]
+_WAITING: Final = (
+    *("requires_payment_method", "requires_confirmation", "requires_action", "processing"),
+    "requires_capture",
 )
 
 

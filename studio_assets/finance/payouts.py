@@ -25,7 +25,7 @@ select document_id as id, amount_cents as amount, fee_cents as fee, net_cents as
        epoch_us(available_at) as ready, epoch_us(created_at) as created
 from few_balance_transactions
 """
-_CHARGED: Final = pa.array(["charge", "payment"])
+_CHARGED: Final = ("charge", "payment")
 _UNSENT: Final = ("failed", "canceled")
 
 

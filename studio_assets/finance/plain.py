@@ -26,9 +26,9 @@ NEVER: Final = -(2**61)
 """Stands for an instant that is not known: long before all others, and half as far as numbers go."""
 
 _ANY_MODE, _TEST, _LIVE = np.int8(-1), np.int8(0), np.int8(1)
-_SOLD: Final = pa.array(["paid", "picked_up", "fulfilled", "completed"])
-_SERVICE_PAID: Final = pa.array(["paid", "paid_prepay", "payment_succeeded"])
-_UNDONE: Final = pa.array(["refunded", "disputed", "cancelled"])
+_SOLD: Final = ("paid", "picked_up", "fulfilled", "completed")
+_SERVICE_PAID: Final = ("paid", "paid_prepay", "payment_succeeded")
+_UNDONE: Final = ("refunded", "disputed", "cancelled")
 
 
 class Coins:
@@ -218,9 +218,10 @@ def _domains(table: pa.Table) -> npt.NDArray[np.int8]:
     return domains
 
 
-def is_any(column: pa.ChunkedArray, words: pa.Array) -> Mask:
+def is_any(column: pa.ChunkedArray, words: pa.Array | Sequence[str]) -> Mask:
     """Say of each value whether it is one of some words; null is none."""
-    return mask(pc.is_in(column, value_set=words))
+    # Arrow looks for pandas when it makes an array: only where one is needed, never on import.
+    return mask(pc.is_in(column, value_set=words if isinstance(words, pa.Array) else pa.array(words)))
 
 
 def mask(column: pa.ChunkedArray) -> Mask:
