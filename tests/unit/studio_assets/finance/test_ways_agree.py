@@ -24,7 +24,7 @@ def test_both_ways_say_the_same_where_every_class_is():
     assert kinds_where_both_ways_agree(range(60), sales=12) == set(Kind)
 
 
-@settings(max_examples=6, deadline=None)
-@given(st.integers(0, 10**9), st.integers(1, 40))
+@settings(max_examples=4, deadline=None)
+@given(st.integers(0, 10**9), st.integers(1, 24))
 def test_both_ways_say_the_same_of_any_muddle(seed, sales):
-    kinds_where_both_ways_agree(range(seed, seed + 12), sales=sales)
+    kinds_where_both_ways_agree(range(seed, seed + 8), sales=sales)
