@@ -94,6 +94,18 @@ class _Grammar:
     """What makes a verb one of judging."""
     empty: Words = field(init=False)
     only_going_on: Words = field(init=False)
+    masked: Words = field(init=False)
+    """Words that are no evidence in what was set aside."""
+    calls: Words = field(init=False)
+    verbs: Words = field(init=False)
+    forms: Words = field(init=False)
+    degrees: Words = field(init=False)
+    given: Words = field(init=False)
+    """What makes a field with other uses one of a judgement."""
+    after_placed: Words = field(init=False)
+    certain: Words = field(init=False)
+    """Words of handling of which one makes those with other uses words of handling too."""
+    beside_certain: Words = field(init=False)
 
     def __post_init__(self) -> None:
         def put(name: str, words: Words) -> None:
@@ -117,6 +129,15 @@ class _Grammar:
         put("objects", said | self.texts | _THIS | _YOU)
         put("prescribed", said | self.fitting | self.readers)
         put("empty", self.handling | self.readers | self.placed)
+        put("masked", self.handling | self.labels)
+        put("calls", self.readers | self.calling | small_words())
+        put("verbs", self.judging | self.ambiguous)
+        put("forms", self.judged | self.used)
+        put("degrees", self.fitting | self.grades)
+        put("given", self.grades | self.judged | self.decided)
+        put("after_placed", self.texts | self.reports | self.judged | _BE | {"and"})
+        put("certain", self.fields | self.weak_fields | self.grades | self.readers)
+        put("beside_certain", self.empty | self.ambiguous | self.decided | self.texts)
         put("only_going_on", self.empty | self.ambiguous | small_words())
 
 
@@ -128,7 +149,7 @@ def is_handling(word: str) -> bool:
 def unlabelled(words: Sequence[str]) -> tuple[str, ...]:
     """Return marked words without those of handling, and without names of what may be wrong."""
     grammar = _grammar()
-    return tuple(one for one in words if plain(one) not in grammar.handling | grammar.labels)
+    return tuple(one for one in words if plain(one) not in grammar.masked)
 
 
 def parted(sentence: str, ties: Ties = any_tie) -> tuple[str, list[str]]:
@@ -170,7 +191,7 @@ def _is_role(pieces: Sequence[tuple[str, str]]) -> bool:
 def _is_call(words: Sequence[str]) -> bool:
     """Say whether a clause calls on a reader and says nothing else."""
     grammar = _grammar()
-    rest = [word for word in words if word not in grammar.readers | grammar.calling | small_words()]
+    rest = [word for word in words if word not in grammar.calls]
     return bool(words) and not rest and not grammar.readers.isdisjoint(words)
 
 
@@ -205,7 +226,7 @@ def _is_order(words: Sequence[str], grammar: _Grammar) -> bool:
         return True
     if after and (
         (verb in _PHASES and after[0] in grammar.ongoing)
-        or (verb in grammar.judging | grammar.ambiguous and after[0] in _SELF)
+        or (verb in grammar.verbs and after[0] in _SELF)
         or (verb in grammar.speaking and after[0] in _HOW)
     ):
         return True
@@ -223,15 +244,11 @@ def _prescribes(after: Sequence[str], grammar: _Grammar) -> bool:
 def _tells(words: Sequence[str], at: int, grammar: _Grammar) -> bool:
     """Say whether at a place of a clause its reader, its own text or a judgement on it is spoken of."""
     word, near = words[at], words[at + 1 : at + 1 + _NEAR]
-    if (
-        word in grammar.judged | grammar.used
-        and not _THIS.isdisjoint(near[:_MODIFIED])
-        and "as" in near[:_SOON]
-    ):
+    if word in grammar.forms and not _THIS.isdisjoint(near[:_MODIFIED]) and "as" in near[:_SOON]:
         return True
     if word in _YOU or word in grammar.readers:
         return _is_reader_judging(word, near, grammar)
-    if word in grammar.fitting | grammar.grades and any(
+    if word in grammar.degrees and any(
         one in grammar.weak_fields and one != word for one in near[:_MODIFIED]
     ):
         return True
@@ -256,7 +273,7 @@ def _is_of_the_text(words: Sequence[str], at: int, grammar: _Grammar) -> bool:
     follows = after[0] if after else ""
     is_determined = at > 0 and words[at - 1] in _DETERMINERS
     if word in grammar.placed and is_determined:
-        return follows in grammar.texts | grammar.reports | grammar.judged | _BE | {"and"}
+        return follows in grammar.after_placed
     if word in grammar.reports and is_determined:
         return follows not in _OF_A_PAGE
     if word in grammar.texts and follows in grammar.placed:
@@ -268,8 +285,7 @@ def _is_of_the_text(words: Sequence[str], at: int, grammar: _Grammar) -> bool:
 def _is_graded(words: Sequence[str], grammar: _Grammar) -> bool:
     """Say whether a clause gives the result of a judgement, or says that this was judged."""
     weak = grammar.weak_fields.intersection(words)
-    given = (grammar.grades | grammar.judged | grammar.decided) - weak
-    if weak and not given.isdisjoint(words):
+    if weak and any(word in grammar.given and word not in weak for word in words):
         return True
     if grammar.reports.isdisjoint(words) and _THIS.isdisjoint(words):
         return False
@@ -280,8 +296,8 @@ def _says_nothing(words: Sequence[str], grammar: _Grammar) -> bool:
     """Say whether a clause has words of handling and small ones, and no other."""
     content = [word for word in words if word not in small_words()]
     said = grammar.empty
-    if not (grammar.fields | grammar.weak_fields | grammar.grades | grammar.readers).isdisjoint(content):
-        said = said | grammar.ambiguous | grammar.decided | grammar.texts
+    if not grammar.certain.isdisjoint(content):
+        said = grammar.beside_certain
     return bool(content) and said.issuperset(content)
 
 
@@ -292,7 +308,7 @@ def _pieces(sentence: str) -> Iterator[tuple[str, str]]:
     for found in _JOINT.finditer(sentence):
         words = _WORD.findall(sentence[found.end() : found.end() + _LOOKED_AHEAD])
         first = _lead(words, grammar)
-        if first < len(words) and words[first] in grammar.judging | grammar.ambiguous:
+        if first < len(words) and words[first] in grammar.verbs:
             ends.append(found.span())
     at, gap = 0, ""
     for start, end in sorted(ends):
