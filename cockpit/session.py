@@ -15,6 +15,7 @@ from cockpit.home import CHECKOUT, Home
 from cockpit.house import House, open_house, snapshot_part, store_parts
 from cockpit.instance import InstanceLock, running_instance
 from cockpit.lifecycle import Phase
+from cockpit.loading import module_command
 from cockpit.parts.python_part import words_of
 from cockpit.processes import PROGRESS
 from cockpit.supervisor import Running, Supervisor
@@ -70,7 +71,7 @@ def run_snapshot_step(home: Home, settings: Settings, arguments: Sequence[str]) 
 def _on_instance(
     home: Home, told: Mapping[str, str], arguments: Sequence[str], say: Callable[[str], None]
 ) -> bool:
-    command = [sys.executable, "-m", "cockpit.work.take_snapshot", *arguments]
+    command = module_command("cockpit.work.take_snapshot", *arguments)
     with subprocess.Popen(
         command,
         env=part_environment(home, told, part="snapshot"),

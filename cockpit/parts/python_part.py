@@ -2,10 +2,10 @@
 
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cockpit.loading import module_command
 from cockpit.parts.part import BasePart
 from cockpit.processes import PROGRESS, Command
 
@@ -63,7 +63,7 @@ class PythonPart(BasePart):
 
     def command(self) -> Command:
         """Return the program with its environment."""
-        return Command([sys.executable, "-m", *self._argv], self._environment(self.name))
+        return Command(module_command(*self._argv), self._environment(self.name))
 
     def hear(self, line: str) -> None:
         """Take in progress, and the line that says it is ready."""
