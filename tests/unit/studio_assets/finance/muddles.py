@@ -126,8 +126,11 @@ class _Muddle:
             order[which] = self.any_of(None, self.orders(other).get(which), "pi_nobody")
 
     def _seat(self, name: str) -> None:
+        """Let a seat have been booked more than once; its other booking may still wait."""
         if "signup_id" in self.orders(name):
             self.orders(name)["signup_id"] = self.any_of("seat-1", "seat-2", None)
+            if self.any_of(True, False):
+                self._claim(name)
 
     def _charge_money(self, name: str) -> None:
         more = self.any_of(-500, -2, -1, 1, 2, 8, 9, 10, 400)
@@ -178,9 +181,10 @@ class _Muddle:
             self.books.rows.get(which, {}).pop(f"{prefix}{name}", None)
 
     def _twice(self, name: str) -> None:
-        """Take money again, under the same name."""
+        """Take money again, under the same name, or under that of an order of any kind."""
         if row := self.books.rows["charges"].get(f"ch_{name}"):
             said = {field: value for field, value in row.items() if field.startswith("metadata_")}
+            said = self.any_of(said, {"metadata_order_id": name})
             at = row["created_at"] + self.any_of(-HOUR, timedelta(0), HOUR)
             self.books.pay(
                 f"{name}x{self.dice.randrange(99)}", self.any_of(row["amount_cents"], 700), at=at, **said
@@ -194,6 +198,8 @@ class _Muddle:
             back["status"] = self.any_of("succeeded", *_REFUNDED)
             back["charge"] = self.any_of(back["charge"], back["charge"], None, "ch_nobody")
             back["currency"] = self.any_of(back["currency"], back["currency"], *_CURRENCIES)
+            if self.any_of(True, False):
+                self.orders(name)["payment_status"] = "refunded"
             if back["charge"] is None and self.any_of(True, False):
                 back["payment_intent"] = self.any_of(None, "pi_nobody")
 
