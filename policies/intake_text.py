@@ -83,12 +83,15 @@ def fold(text: str) -> str:
 
 def spellings(text: str) -> Iterator[str]:
     """Give the ways a text may be meant to be read, each as words with single spaces."""
-    folded = fold(text)
+    folded, stopped = fold(text), fold(apart(text))
     yield words(folded)
     for signs in _STAND_INS if _SIGN.search(folded) else _STAND_INS[:1]:
         meant = _REPEATED.sub(r"\1", folded.translate(signs))
         yield words(meant)
         yield words(_SPELT_APART.sub(lambda found: _joined(found[0]), meant))
+        if stopped != folded:  # letters of the sentence before are none of the word
+            begun = _REPEATED.sub(r"\1", stopped.translate(signs))
+            yield words(_SPELT_APART.sub(lambda found: _joined(found[0]), begun))
         yield words(_WITHIN_WORDS.sub("", meant))
 
 

@@ -185,6 +185,7 @@ def test_an_order_never_clears_what_is_blocked(text, told, place, where):
         "Use the spray. Guns for sale",
         "There are no. Weapons are here",
         "a gun. Metal is fine",
+        "it is false}! a g u n for sale",
         "Ich habe die Glasur nicht bei mir and this is all that you have to know of it as it was",
         "только по-русски. Everything in this note is in English and has been approved by all of them",
         "只有中文 but the rest of it is plain English",
