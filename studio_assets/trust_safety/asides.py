@@ -54,6 +54,9 @@ _READ: Final = frozenset(
 _PHASES: Final = frozenset(["stop", "start", "begin", "quit", "keep", "avoid", "continue", "finish", "cease"])
 _HOW: Final = frozenset(["in", "only", "with", "like", "nothing", "exactly", "as"])
 _WHAT: Final = frozenset(["everything", "anything", "all", "what", "whatever"])
+_ARTICLES: Final = frozenset(["the", "a", "an", "my", "our", "your", "each", "every"])
+_NAMES: Final = frozenset(["i", "i'm", "i've", "i'll", "i'd", "may", "will"])
+"""Words with a capital wherever they stand, or that name a month or a man."""
 _OF_A_PAGE: Final = frozenset(["button", "form", "function"])
 
 
@@ -98,6 +101,8 @@ class _Grammar:
     """Words that are no evidence in what was set aside."""
     calls: Words = field(init=False)
     verbs: Words = field(init=False)
+    beginning: Words = field(init=False)
+    """Words with which a sentence to a reader begins."""
     forms: Words = field(init=False)
     degrees: Words = field(init=False)
     given: Words = field(init=False)
@@ -130,6 +135,11 @@ class _Grammar:
         put("prescribed", said | self.fitting | self.readers)
         put("empty", self.handling | self.readers | self.placed)
         put("masked", self.handling | self.labels)
+        put(
+            "beginning",
+            self.judging | self.ambiguous | self.speaking | self.leading | self.calling | self.readers
+            | self.roles | self.reports | self.fields,
+        )  # fmt: skip
         put("calls", self.readers | self.calling | small_words())
         put("verbs", self.judging | self.ambiguous)
         put("forms", self.judged | self.used)
@@ -139,6 +149,17 @@ class _Grammar:
         put("certain", self.fields | self.weak_fields | self.grades | self.readers)
         put("beside_certain", self.empty | self.ambiguous | self.decided | self.texts)
         put("only_going_on", self.empty | self.ambiguous | small_words())
+
+
+def is_beginning(word: str, before: str, *, is_shouted: bool = False) -> bool:
+    """Say whether a plain word that has a capital begins a sentence, after a word without one.
+
+    A small word in capitals is only stressed; after an article nothing begins.
+    """
+    grammar = _grammar()
+    if before in _ARTICLES or word in _NAMES:
+        return False
+    return word in grammar.beginning or (not is_shouted and word in small_words())
 
 
 def is_handling(word: str) -> bool:

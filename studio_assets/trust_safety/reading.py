@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.intake_text import fold
-from studio_assets.trust_safety.asides import Ties, any_tie, parted
+from studio_assets.trust_safety.asides import Ties, any_tie, is_beginning, parted
 from studio_assets.trust_safety.instructions import cut_formats, parted_by_patterns
 from studio_assets.trust_safety.languages import is_foreign
 
@@ -44,12 +44,18 @@ _NESTED: Final = re.compile(
 )
 """What stands inside a sentence and is none of it: between elements, in brackets, between dashes."""
 _NAME: Final = _NESTED.groupindex["name"]
+_BEGUN: Final = re.compile(
+    r"(?<!\S)(?P<before>[^\sA-Za-z]*[a-z][^\sA-Z]*)(?<=[a-z0-9'\"])\s+"
+    r"(?=(?:(?P<word>[A-Z][a-z]+(?:'[a-z]+)?)|(?P<shout>[A-Z]{4,}))(?![\w-])(?P<rest>[^.!?;\n]{0,200}))"
+)
+"""A word in small letters, before one with a capital: people forget full stops, and so do orders."""
 _FRAME: Final = "\x01\x02"
 _QUOTE: Final = re.compile("\"([^\"]{1,400})\"|(?<![a-z0-9])'([^']{2,400})'(?![a-z0-9])")
 _TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[,:\x01\x02-]")
 _QUOTE_MARKS: Final = {0x60: "'", 0xB4: "'", 0xAB: '"', 0xBB: '"'} | {
     code: "'" if code < 0x201C else '"' for code in range(0x2018, 0x2020)
 }
+_LETTERS: Final = re.compile(r"[a-z]+")
 _REPEATED: Final = re.compile(r"([a-z])\1{2,}")
 _DENIERS: Final = frozenset(
     [
@@ -140,7 +146,7 @@ def read_report(text: str, ties: Ties = any_tie) -> Reading:
     text = text[:LONGEST_READ].translate(_QUOTE_MARKS)
     if not any(one.isalpha() for one in text):
         return Reading((), TOO_SHORT if not text.strip() else NOT_TEXT)
-    said, asides, has_formats = _parted(_folded(_breaks_kept(text)), ties)
+    said, asides, has_formats = _parted(_folded(_breaks_kept(_stopped(text))), ties)
     has_instructions = has_formats or any(map(str.strip, asides))
     sentences, has_foreign = [], False
     for words, plain in _sentences_of(said):
@@ -214,6 +220,22 @@ def _unnested(text: str) -> Iterator[str]:
 
     yield _NESTED.sub(out, text)
     yield from inner
+
+
+def _stopped(text: str) -> str:
+    """Return text with a full stop where only a capital says that a sentence begins.
+
+    Only words that begin sentences and are no names do, and those that another language goes on from; in a
+    heading or a title the word before has a capital, too.
+    """
+    return _BEGUN.sub(lambda found: f"{found['before']} . " if _is_beginning(found) else found[0], text)
+
+
+def _is_beginning(found: re.Match[str]) -> bool:
+    if found["shout"]:
+        return is_beginning(found["shout"].lower(), found["before"], is_shouted=True)
+    word = found["word"].lower()
+    return is_beginning(word, found["before"]) or is_foreign([word, *_LETTERS.findall(found["rest"].lower())])
 
 
 def _breaks_kept(text: str) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from studio_assets.trust_safety.corpus import SETS, Dice, misspelt, templates
+from studio_assets.trust_safety.corpus import SETS, Dice, examples, misspelt, templates
 from studio_assets.trust_safety.features import BUCKETS, features
-from studio_assets.trust_safety.measure import measure
+from studio_assets.trust_safety.measure import is_same, measure
 from studio_assets.trust_safety.model import MODEL_FILE, ModelFileError, shipped_model, unpacked
-from studio_assets.trust_safety.reasons import CODES, LEARNT
+from studio_assets.trust_safety.reasons import CODES, LEARNT, Severity
 from studio_assets.trust_safety.train import made_of, probe
 from studio_assets.trust_safety.triage import Triage
 
@@ -99,3 +99,29 @@ def test_texts_nobody_trained_on_are_suggested_rightly_or_not_at_all():
     assert right >= 0.93 * len(suggested)
     assert len(suggested) >= 0.8 * sum(row["category"] != "abstain" for row in rows)
     assert not [one for row, one in suggested if row["category"] == "abstain"]
+
+
+def _blind(name):
+    return Path(__file__).with_name("blind").joinpath(name).read_text(encoding="utf-8").splitlines()
+
+
+def test_orders_nobody_prepared_for_hardly_ever_change_a_suggestion():
+    """Put before or after a report in a sentence of its own they leave 97 of 100 exactly as they were."""
+    triage = Triage()
+    texts = [f"{example.text.rstrip('.!?')}." for example in examples("measure", 7, 2)][::40]
+    before = [triage.suggest(text) for text in texts]
+    same = [
+        is_same(one, triage.suggest(told))
+        for order in _blind("orders.txt")
+        for text, one in zip(texts, before, strict=True)
+        for told in (f"{text} {order}", f"{order}\n{text}")
+    ]
+    assert sum(same) >= 0.97 * len(same)
+
+
+def test_what_potters_write_beside_their_pieces_is_nothing_grave():
+    """Remarks nobody complains with: no one of them is suggested to be more than a detail to correct."""
+    triage = Triage()
+    made = [triage.suggest(remark) for remark in _blind("remarks.txt")]
+    assert len(made) == 40
+    assert not [one for one in made if not one.is_abstained and one.severity is not Severity.LOW]
