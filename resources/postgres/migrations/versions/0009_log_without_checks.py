@@ -1,7 +1,8 @@
 """The audit log's CHECKs go: its one way in makes all they ask for true, and verification finds what is not.
 
 PostgreSQL reads the text of every CHECK of a table again for every statement that inserts into it: here some
-12 microseconds an append, for rows that only ``append_audit_v1`` can write. It limits the payload, counts from one and computes both hashes itself, and from now on looks at the studio's name.
+12 microseconds an append, for rows that only ``append_audit_v1`` can write. It limits the payload, counts
+from one and computes both hashes itself, and from now on looks at the studio's name.
 """
 
 from pathlib import Path
