@@ -62,6 +62,9 @@ _MAY_WAIT = (
 _AWAY = (OperationalError, InterfaceError, NoConnectionError, DagsterPostgresException)
 """Raised while the server cannot be asked; the same events can be written later."""
 
+_QUEUE = sa.text("SELECT pg_advisory_xact_lock(7236833186013407316)")
+"""Events come out in the order of their numbers: sensors keep the newest number they saw, and would never
+look at one below it that came out later. The stock log, whose inserts are over at once, has less to fear."""
 _CHECK = ("asset_key", "check_name", "run_id", "partition")
 _INSERT_EVENTS = SqlEventLogStorageTable.insert().returning(
     SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
@@ -143,7 +146,8 @@ class BatchedEventLog(PostgresEventLogStorage):
             super().store_event(event)
             return
         with self._lock:
-            if kind in _MAY_WAIT and not self._is_closed:
+            # Outside of a run nobody says that it is over: whoever reports something may be gone at once.
+            if kind in _MAY_WAIT and event.run_id and not self._is_closed:
                 self._waiting.append(event)
                 self._expect_writer()
                 if len(self._waiting) >= MOST_WAITING:
@@ -227,6 +231,7 @@ class BatchedEventLog(PostgresEventLogStorage):
     def _store_together(self, events: Sequence[EventLogEntry]) -> None:
         rows: list[_Row] = [self._event_to_row(event) for event in events]
         with self.index_transaction() as conn:
+            conn.execute(_QUEUE)
             ids = [int(number) for number in conn.execute(_INSERT_EVENTS, rows).scalars()]
             stored = list(zip(events, rows, ids, strict=True))
             planned = [

@@ -239,6 +239,45 @@ def test_threads_store_at_once(log, events):
         assert _kept(log, run_id) == mine
 
 
+def test_events_become_visible_in_the_order_of_their_numbers(
+    log, another, events, empty_database_url, monkeypatch
+):
+    """Sensors remember the newest number they saw: what comes out below it later would be missed for ever."""
+    ended, failed = _one(events, "RUN_SUCCESS"), _one(events, "RUN_FAILURE")
+    other = BatchedEventLog(empty_database_url, should_autocreate_tables=False)
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold(*_):
+        held.set()
+        let_go.wait(timeout=60)
+
+    made = _of(events, dg.DagsterEventType.ASSET_MATERIALIZATION)[-1]
+    log.store_event(made)
+    monkeypatch.setattr(log, "_store_assets", hold)
+    slow = threading.Thread(target=log.store_event, args=(failed,))
+    quick = threading.Thread(target=other.store_event, args=(ended,))
+    slow.start()
+    assert held.wait(timeout=60)
+    quick.start()
+    while quick.is_alive() and not _waits_for_a_lock(another):
+        pass
+    came_out_before = _number(another, ended)
+    let_go.set()
+    slow.join()
+    quick.join()
+    other.dispose()
+    other._engine.dispose()
+    assert came_out_before is None or came_out_before < _number(another, failed)
+    assert _number(another, made) < _number(another, failed) < _number(another, ended)
+
+
+def test_what_is_reported_outside_of_a_run_is_stored_at_once(log, another, events):
+    """Nothing ends there, and the process that reports it may be gone in the next moment."""
+    reported = _one(events, "ASSET_MATERIALIZATION")._replace(run_id="")
+    log.store_event(reported)
+    assert _kept(another, "") == [reported]
+
+
 def test_closing_writes_what_waits(log, another, events):
     """An instance closed in the middle of a step has lost nothing; used afterwards, it lets nothing wait."""
     start = _one(events, "STEP_START")
@@ -259,6 +298,23 @@ def _one(events, kind):
 
 def _kept(log, run_id):
     return [record.event_log_entry for record in log.get_records_for_run(run_id).records]
+
+
+def _number(log, event):
+    """Return the number of the newest event of its run and kind; null while there is none."""
+    records = log.get_records_for_run(event.run_id, of_type=event.dagster_event_type).records
+    return records[-1].storage_id if records else None
+
+
+def _waits_for_a_lock(log):
+    with log.index_connection() as connection:
+        waiting = connection.execute(
+            sa.text(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = "
+                "(SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
+        return bool(waiting.scalar())
 
 
 def _all(log, table):
