@@ -31,6 +31,8 @@ from resources.postgres.ledger_errors import is_rolled_back, refusal, unreachabl
 from resources.postgres.ledger_statements import Statement
 
 _PREPARED: Final = "prepared"
+_FORGOTTEN: Final = "26000"
+"""SQLSTATE of a statement that is not prepared, though it was: somebody between reset the session."""
 
 Call = tuple[Statement, Sequence[Any]]
 """A statement and its arguments."""
@@ -212,8 +214,14 @@ class Wire:
                 "The connection to PostgreSQL was lost while a change was being committed: it is there "
                 "whole, or not at all. Nothing else was begun. Read again before doing anything."
             ) from error
+        self._leave_if_forgotten(error)
         self.rollback()
         raise self._translated(error) from error
+
+    def _leave_if_forgotten(self, error: psycopg2.Error) -> None:
+        """Keep a session that was reset from those who come next: it has lost its role and studio, too."""
+        if error.pgcode == _FORGOTTEN:
+            self._throw_away()
 
     def _ask(self, calls: Sequence[Call], *, is_lone: bool) -> None:
         self._prepare(calls, is_lone=is_lone)
@@ -235,6 +243,7 @@ class Wire:
         try:
             self._cursor.execute(text, arguments)
         except psycopg2.Error as error:
+            self._leave_if_forgotten(error)
             self._problem = self._translated(error)
             raise self._problem from error
 

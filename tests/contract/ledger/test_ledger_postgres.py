@@ -237,6 +237,23 @@ def test_connections_that_died_in_the_pool_are_replaced(steps, postgres_url):
     assert steps.ledger.proposals()[0] == proposal
 
 
+@pytest.mark.parametrize("lost", ["DISCARD ALL", "DEALLOCATE ALL"])
+def test_a_connection_that_forgot_its_statements_is_replaced(steps, lost):
+    """As a pooler between may do to it: what it was asked first is asked anew on another connection."""
+
+    def forget():
+        connection = steps.ledger._engine.raw_connection()
+        connection.cursor().execute(lost)
+        connection.close()
+
+    proposal = steps.approved()
+    forget()
+    assert steps.read(proposal.proposal_id) == proposal
+    steps.draft()
+    forget()
+    assert steps.draft() in steps.ledger.proposals()
+
+
 def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(steps, monkeypatch, postgres_url):
     """The server commits, and then the connection breaks: reading again finds the change."""
     with owner_engine(postgres_url).begin() as connection:
