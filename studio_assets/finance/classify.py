@@ -77,10 +77,11 @@ def _predicates(case: Case) -> dict[Kind, Mask]:
     payment = table["payment_status"]
     is_seated, is_last, is_payable = (np.zeros(len(has), dtype=bool) for _ in range(3))
     ids = table["id"].to_pylist() if facts.seats else []
-    waiting = {ids[sale] for sale in facts.seats if is_pending[sale]}
+    # A seat by its last checkout: nothing goes through all of them for each.
+    waiting = {checkouts[-1] for sale, checkouts in facts.seats.items() if is_pending[sale]}
     for sale, checkouts in facts.seats.items():
         is_seated[sale], is_last[sale] = True, ids[sale] == checkouts[-1]
-        is_payable[sale] = not waiting.isdisjoint(checkouts)
+        is_payable[sale] = checkouts[-1] in waiting
     has_twin = np.zeros(len(has), dtype=bool)
     has_twin[list(facts.twins)] = True
     has_entry = np.zeros(len(has), dtype=bool)

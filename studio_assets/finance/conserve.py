@@ -115,7 +115,8 @@ def _differences(
     sums = coins.sums(takings.coin, takings.amount, takings.is_taking)
     less = coins.sums(sales.coin, -sales.total, sales.is_plain)
     for each in (sums, less):
-        total.update({currency or _UNKNOWN: cents for currency, (cents, _) in each.items()})
+        for currency, (cents, _) in each.items():
+            total[currency or _UNKNOWN] += cents
     unclear = np.flatnonzero(~(sales.is_plain | sales.is_settled)).astype(np.int32)
     steps = []
     if len(unclear):
@@ -124,8 +125,9 @@ def _differences(
     if shelf.has_returns:
         steps.append(_RETURNED)
     for step in steps:
-        rows = engine.execute(step).fetchall()
-        total.update({currency or _UNKNOWN: int(cents) for currency, cents in rows})
+        # Two spellings may have one name: none at all, and an empty one.
+        for currency, cents in engine.execute(step).fetchall():
+            total[currency or _UNKNOWN] += int(cents)
     return {currency: cents for currency, cents in total.items() if cents}
 
 

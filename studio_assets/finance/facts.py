@@ -7,6 +7,7 @@ foreign: it is never a sale's own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any, Final
 
 import duckdb
@@ -271,6 +272,8 @@ def _twins(engine: duckdb.DuckDBPyConnection, sales: pa.Table, has: Mask) -> dic
         for which in ("intent", "session"):
             if row[which] is not None:
                 claims.setdefault((row["domain"], which, row[which]), []).append(row["id"])
+    # The first other one is among the first two: a thousand claims are not held with each other.
+    claims = {claim: nsmallest(2, ids) for claim, ids in claims.items()}
     twins: dict[int, str] = {}
     places = numbers(sales["place"], 0)
     for row in near:
@@ -294,8 +297,11 @@ def _seats(sales: pa.Table) -> dict[int, list[str]]:
     checkouts: dict[str, list[str]] = {}
     for row in rows:
         checkouts.setdefault(row["signup"], []).append(row["id"])
+    # One list for all of a seat: a thousand checkouts would make a million ids.
+    for ids in checkouts.values():
+        ids.sort()
     return {
-        int(sale): sorted(checkouts[row["signup"]])
+        int(sale): checkouts[row["signup"]]
         for sale, row in zip(seated, rows, strict=True)
         if len(checkouts[row["signup"]]) > 1
     }

@@ -140,6 +140,7 @@ def sales_of(shelf: Shelf, coins: Coins) -> Sales:
 def _sales_in(table: pa.Table, letter: str, coins: Coins) -> Sales:
     total = numbers(table["amount_cents" if letter == "a" else "total_cents"], 0)
     is_plain, is_settled = _PLAIN[letter](table)
+    uid = table["uid"]
     return Sales(
         total=total,
         is_service=np.full(len(total), letter == "a"),
@@ -147,7 +148,8 @@ def _sales_in(table: pa.Table, letter: str, coins: Coins) -> Sales:
         paid=np.full(len(total), NEVER) if letter == "a" else instants(table["paid_at"]),
         coin=coins.codes(table["currency"]),
         mode=_modes(pc.equal(table["mode"], "live")),
-        is_plain=is_plain & (total > 0) & mask(pc.greater_equal(table["uid"], "!")),
+        # Blanks are nobody. Some lie beyond ASCII, as no plain customer's name does.
+        is_plain=is_plain & (total > 0) & mask(pc.greater_equal(uid, "!")) & mask(pc.less(uid, "\x7f")),
         is_settled=is_settled,
     )
 

@@ -36,3 +36,15 @@ def test_money_of_two_currencies_is_never_one_sum():
     assert made.kinds() == [("duplicate_charge", "x")]
     (found,) = made.reconcile().discrepancies
     assert (found.expected_cents, found.observed_cents) == (None, None)
+
+
+def test_no_currency_and_an_empty_one_add_up_under_one_name():
+    """Neither says which it is: both stand as unknown, and neither's cents push out the other's."""
+    made = Books()
+    for name, currency in (("x", None), ("y", "")):
+        made.sell(name)
+        made.order(name, currency=currency)
+    assert made.kinds() == [("currency_mismatch", "x"), ("currency_mismatch", "y")]
+    assert made.reconcile().conservation.differences == {"usd": 2 * with_tax(4000), "unknown": -8000}
+    made.order("x", status="checkout_pending")  # held as paid still, but looked at by another way
+    assert made.reconcile().conservation.differences == {"usd": 2 * with_tax(4000), "unknown": -8000}
