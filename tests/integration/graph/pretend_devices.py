@@ -26,6 +26,8 @@ from twins.roborock.server import RoborockTwin
 _NUMBERS = count(1)
 # Patient enough for a busy machine, and no more: what is tested is that a dead connector costs this at most.
 DEADLINES = {"hubitat": 4.0, "roborock": 8.0}
+PATIENT = 6
+"""How many times as long is waited where everything answers: there it costs nothing."""
 
 
 class Permits:
@@ -35,14 +37,15 @@ class Permits:
         return ReadPermit(actor.studio_id, capability_id, actor.actor_id, datetime.now().astimezone())
 
 
-def device_doors(engine, settings, clock, *, failures_to_open=5, open_seconds=60.0):
+def device_doors(engine, settings, clock, *, failures_to_open=5, open_seconds=60.0, patience=1):
     """Return the doors of devices over a database: the connectors of the settings, or none."""
+    deadlines = {name: seconds * patience for name, seconds in DEADLINES.items()}
     rows = [
         replace(
             row,
             policy=CallPolicy(
-                deadline_seconds=DEADLINES[row.connector_id],
-                attempt_seconds=DEADLINES[row.connector_id] - 0.5,
+                deadline_seconds=deadlines[row.connector_id],
+                attempt_seconds=deadlines[row.connector_id] - 0.5,
                 attempts=1,
                 breaker=BreakerPolicy(failures_to_open, open_seconds, probe_seconds=20.0),
             ),
@@ -108,7 +111,7 @@ class PretendDevices:
         self.robots.write_session(self.session)
         self.access = None
 
-    def configure(self, *, hub=True, robots=True, **breaker):
+    def configure(self, *, hub=True, robots=True, **policy):
         """Let the studio know of the hub, of the robots, of both or of none."""
         settings = self.studio.settings.model_copy(
             update={
@@ -120,7 +123,7 @@ class PretendDevices:
         )
         self.studio.settings = settings
         self.close_door()
-        doors = device_doors(self.engine, settings, self.studio.clock, **breaker)
+        doors = device_doors(self.engine, settings, self.studio.clock, **policy)
         self.access = doors["devices"]
         self.studio.doors = replace(self.studio.doors, **doors)
 
