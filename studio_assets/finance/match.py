@@ -143,9 +143,13 @@ by_intents_name as (
 ),
 by_stored_intent as (
     select t.place as taken, s.place as sold, 'stored' as how
-    from adrift t join case_sale s on s.intent = t.intent
+    from adrift t join (
+        -- An intent that several sales store fits none of them; they are not joined to find that out.
+        select intent, min(place) as place from case_sale
+        where intent is not null group by intent having count(*) = 1
+    ) s on s.intent = t.intent
     where (t.named is null or t.named not in (select id from case_sale))
-      and t.place not in (select taken from by_name_alone union all select taken from by_intents_name) {_ONE}
+      and t.place not in (select taken from by_name_alone union all select taken from by_intents_name)
 )
 from by_name_alone union all from by_intents_name union all from by_stored_intent
 """
@@ -154,6 +158,11 @@ from by_name_alone union all from by_intents_name union all from by_stored_inten
 def _by_amount(limits: Limits) -> str:
     taxed = f"s.total + {TAX.format(sale='s', rate=limits.tax_per_mille)}"
     window, cents = micros(limits.guess_window), limits.tax_rounding_cents
+    fits = f"""s.cents = t.amount and s.currency = t.currency
+     and (s.mode is null or (s.mode = 'live') = t.livemode)
+     and abs(t.created - coalesce(s.paid, s.created)) <= {window} and t.created >= s.created - 300000000
+     and (t.domain is null or t.domain = s.domain)"""
+    # Thousands may fit thousands: what fits is counted as it comes, and never kept.
     return f"""
 insert into link
 with sum as (
@@ -165,14 +174,13 @@ with sum as (
     where s.total > 0 and s.state = 'paid' and not s.is_prepaid
       and s.place not in (select sold from link)
 ),
-fitting as (
+fitting as not materialized (
     select t.place as taken, s.place as sold
-    from nameless t join sum s
-      on s.cents = t.amount and s.currency = t.currency and (s.uid = t.uid or t.uid is null)
-     and (s.mode is null or (s.mode = 'live') = t.livemode)
-     and abs(t.created - coalesce(s.paid, s.created)) <= {window} and t.created >= s.created - 300000000
-     and (t.domain is null or t.domain = s.domain)
-)
-select taken, sold, 'fitting' from fitting
-qualify count(*) over (partition by taken) = 1 and count(*) over (partition by sold) = 1
+    from nameless t join sum s on s.uid = t.uid and {fits}
+    union all
+    select t.place, s.place from nameless t join sum s on {fits} where t.uid is null
+),
+one as (select taken, min(sold) as sold from fitting group by taken having count(*) = 1)
+select taken, sold, 'fitting' from one
+where sold in (select sold from fitting group by sold having count(*) = 1)
 """
