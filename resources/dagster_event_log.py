@@ -175,7 +175,8 @@ class BatchedEventLog(PostgresEventLogStorage):
                 self._write([])
             except _AWAY:
                 logging.getLogger("dagster").warning("%d events of a run were lost.", len(self._waiting))
-        super().dispose()
+            finally:  # also when an event cannot be stored at all, whose error is raised
+                super().dispose()
 
     def _expect_writer(self) -> None:
         if self._writer is None:

@@ -288,6 +288,20 @@ def test_closing_writes_what_waits(log, another, events):
     assert _kept(another, start.run_id) == [start, start]
 
 
+def test_closing_lets_go_though_an_event_cannot_be_stored(log, events, monkeypatch):
+    """Whoever closes hears of the event, and no connection is kept."""
+    released = []
+
+    def let_go(closed):
+        released.append(closed)
+
+    monkeypatch.setattr(PostgresEventLogStorage, "dispose", let_go)
+    log.store_event(_one(events, "STEP_START")._replace(run_id="\0"))
+    with pytest.raises(ValueError, match="NUL"):
+        log.dispose()
+    assert released == [log]
+
+
 def _of(events, kind):
     return [event for event in events if event.dagster_event_type is kind]
 
