@@ -8,7 +8,8 @@ That costs private names of Dagster's, pinned by tests.
 
 INVARIANT: What says how a step or a run ended never waits, and is written with all that came before it, so
 the log of a run that is over is whole; and who reads through the same object reads all that it was given. A
-process that is killed loses what waited, as if it had been killed that much earlier.
+process that is killed loses what waited, as if it had been killed that much earlier. A batch whose commit was
+never answered is looked for before it is written again, so it stands there once.
 """
 
 import logging
@@ -16,6 +17,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,7 +35,7 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 LONGEST_WAIT_SECONDS = 0.5
@@ -48,7 +50,7 @@ _OF_ASSETS = frozenset(
     }
 )
 _ALONE = ASSET_EVENTS - _OF_ASSETS
-"""Rare events that change more tables; the stock log writes them."""
+"""Rare events that change more tables; the stock log writes them, in their turn."""
 _MAY_WAIT = (
     _OF_ASSETS
     | ASSET_CHECK_EVENTS
@@ -64,7 +66,7 @@ _AWAY = (OperationalError, InterfaceError, NoConnectionError, DagsterPostgresExc
 
 _QUEUE = sa.text("SELECT pg_advisory_xact_lock(7236833186013407316)")
 """Events come out in the order of their numbers: sensors keep the newest number they saw, and would never
-look at one below it that came out later. The stock log, whose inserts are over at once, has less to fear."""
+look at one below it that came out later. Whoever has the lock also knows that no batch is half written."""
 _CHECK = ("asset_key", "check_name", "run_id", "partition")
 _INSERT_EVENTS = SqlEventLogStorageTable.insert().returning(
     SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
@@ -93,6 +95,9 @@ _JUDGE = sa.text(
 )
 
 
+_TEXT_OF = sa.select(SqlEventLogStorageTable.c.event).where(
+    SqlEventLogStorageTable.c.id == sa.bindparam("number")
+)
 _OF_ASSET_KEY = ("last_materialization", "last_run_id", "last_materialization_timestamp")
 
 
@@ -105,6 +110,18 @@ def _upsert_assets() -> Any:
 _UPSERT_ASSETS = _upsert_assets()
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Events that were sent together. Their first number and its text tell them from all others.
+
+    The number alone does not: a server that crashed may give one again that nobody but us had seen.
+    """
+
+    events: Sequence[EventLogEntry]
+    number: int
+    text: str
+
+
 class BatchedEventLog(PostgresEventLogStorage):
     """Event log whose writes are put together, and that remembers which tables and columns there are."""
 
@@ -112,6 +129,7 @@ class BatchedEventLog(PostgresEventLogStorage):
         self._tables: set[str] = set()
         self._columns: set[str] = set()
         self._waiting: list[EventLogEntry] = []
+        self._in_doubt: _Batch | None = None  # sent, and not yet known to be kept or not
         self._is_writing = self._is_closed = False
         self._lock = threading.RLock()  # who writes connects, and connecting writes what waits
         self._writer: threading.Thread | None = None
@@ -142,10 +160,12 @@ class BatchedEventLog(PostgresEventLogStorage):
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event, by itself or soon with others."""
         kind = event.dagster_event_type
-        if kind in _ALONE or (kind in ASSET_CHECK_EVENTS and not event.run_id):
-            super().store_event(event)
-            return
+        is_alone = kind in _ALONE or (kind in ASSET_CHECK_EVENTS and not event.run_id)
         with self._lock:
+            if is_alone:
+                self.write_waiting()
+                self._store_alone(event)
+                return
             # Outside of a run nobody says that it is over: whoever reports something may be gone at once.
             if kind in _MAY_WAIT and event.run_id and not self._is_closed:
                 self._waiting.append(event)
@@ -173,7 +193,9 @@ class BatchedEventLog(PostgresEventLogStorage):
             self._closing.set()
             try:
                 self._write([])
-            except _AWAY:
+            except Exception as error:
+                if not _is_away(error):
+                    raise
                 logging.getLogger("dagster").warning("%d events of a run were lost.", len(self._waiting))
             finally:  # also when an event cannot be stored at all, whose error is raised
                 super().dispose()
@@ -201,39 +223,83 @@ class BatchedEventLog(PostgresEventLogStorage):
             Exception: of the database. What waited waits on while the server is away; an event that cannot be
                 stored at all is lost alone, as with the stock log. ``more`` never waits.
         """
-        events = [*self._waiting, *more]
-        if not events:
+        if not (self._waiting or more):
             return
         self._is_writing = True
         try:
-            self._store_together(events)
+            more = self._not_kept(more)
+            self._store_together([*self._waiting, *more])
             self._waiting.clear()
-        except _AWAY:
-            raise
-        except Exception:  # noqa: BLE001 - one of them is at fault: it is found, and its error raised, below
-            self._store_apart(events)
+        except Exception as error:
+            if _is_away(error):
+                raise
+            # Nothing was kept, and one of them is at fault: it is found, and its error raised.
+            self._in_doubt = None
+            self._store_apart([*self._waiting, *more])
         finally:
             self._is_writing = False
+
+    def _not_kept(self, more: Sequence[EventLogEntry]) -> Sequence[EventLogEntry]:
+        """Let no event wait that was kept though nobody said so; return those of ``more`` that were not."""
+        batch = self._in_doubt
+        if batch is None:
+            return more
+        with self.index_transaction() as conn:
+            conn.execute(_QUEUE)  # until the batch is over, if the server is still at it
+            there = conn.execute(_TEXT_OF, {"number": batch.number}).scalar()
+        self._in_doubt = None
+        if there != batch.text:
+            return more
+        times = Counter(map(id, batch.events))
+
+        def is_new(event: EventLogEntry) -> bool:
+            times[id(event)] -= 1
+            return times[id(event)] < 0
+
+        self._waiting = [event for event in self._waiting if is_new(event)]
+        return [event for event in more if is_new(event)]
 
     def _store_apart(self, events: Sequence[EventLogEntry]) -> None:
         errors: list[Exception] = []
         for event in events:
             try:
-                super().store_event(event)
-            except _AWAY:
-                raise
-            except Exception as error:  # noqa: BLE001 - the others can be stored; raised below
-                errors.append(error)
+                self._store_one(event)
+            except Exception as error:
+                if _is_away(error):
+                    raise
+                errors.append(error)  # the others can be stored; raised below
             if self._waiting:
                 self._waiting.pop(0)
         if errors:
             raise errors[0]
 
+    def _store_one(self, event: EventLogEntry) -> None:
+        try:
+            self._store_together([event])
+        except Exception as error:
+            if _is_away(error):
+                raise
+            self._in_doubt = None
+            self._store_alone(event)  # the stock log keeps what can be kept of it, and says what cannot
+
+    def _store_alone(self, event: EventLogEntry) -> None:
+        """Let the stock log store an event, while no batch can come out beside it."""
+        was_writing, self._is_writing = self._is_writing, True
+        try:
+            with self.index_transaction() as conn:
+                conn.execute(_QUEUE)
+                super().store_event(event)
+        finally:
+            self._is_writing = was_writing
+
     def _store_together(self, events: Sequence[EventLogEntry]) -> None:
+        if not events:
+            return
         rows: list[_Row] = [self._event_to_row(event) for event in events]
         with self.index_transaction() as conn:
             conn.execute(_QUEUE)
             ids = [int(number) for number in conn.execute(_INSERT_EVENTS, rows).scalars()]
+            self._in_doubt = _Batch(events, ids[0], rows[0]["event"])
             stored = list(zip(events, rows, ids, strict=True))
             planned = [
                 each
@@ -258,6 +324,7 @@ class BatchedEventLog(PostgresEventLogStorage):
                 told, numbers = [event for event, _, _ in of_assets], [number for _, _, number in of_assets]
                 self._store_asset_event_tags(conn, told, numbers)
                 self._store_assets(conn, of_assets)
+        self._in_doubt = None
 
     def _store_assets(self, conn: Connection, stored: Sequence[tuple[EventLogEntry, _Row, int]]) -> None:
         has_columns = self.has_secondary_index(ASSET_KEY_INDEX_COLS)
@@ -268,6 +335,11 @@ class BatchedEventLog(PostgresEventLogStorage):
             asset.update(self._get_asset_entry_values(event, number, has_columns))
         # In one order everywhere, so that runs that end together do not wait for each other in a ring.
         conn.execute(_UPSERT_ASSETS, [found[asset_key] for asset_key in sorted(found)])
+
+
+def _is_away(error: Exception) -> bool:
+    """Say whether the server could not be asked, or its answer never came; else it has refused."""
+    return isinstance(error, _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
 def _planned(event: EventLogEntry, row: _Row, number: int) -> list[_Row]:

@@ -3,12 +3,13 @@
 import threading
 
 import dagster as dg
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster_postgres.event_log import PostgresEventLogStorage
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from resources import dagster_event_log
 from resources.dagster_event_log import BatchedEventLog
@@ -213,6 +214,54 @@ def test_what_waits_outlasts_a_server_that_is_away(log, another, events, monkeyp
     assert _kept(another, start.run_id) == [start]
 
 
+@pytest.mark.parametrize("error", [psycopg2.OperationalError, psycopg2.DatabaseError])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_batch_whose_commit_was_never_answered_stands_there_once(
+    log, another, events, monkeypatch, *, error, is_kept
+):
+    """Whether the server had kept it or not; and so does what its writer, who was told, stores once more."""
+    start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
+    told = [start, start, ended]  # the same twice is two events
+    for event in told[:2]:
+        log.store_event(event)
+    with monkeypatch.context() as patch:
+        patch.setattr(log._engine.dialect, "do_commit", _unanswered(error, is_kept=is_kept))
+        with pytest.raises(DBAPIError, match="closed the connection"):
+            log.store_event(ended)
+    assert _kept(another, start.run_id) == (told if is_kept else [])
+    log.store_event(start)
+    log.store_event(ended)
+    assert _kept(another, start.run_id) == ([*told, start] if is_kept else [start, start, start, ended])
+    log.store_event(ended)
+    assert _kept(another, start.run_id)[-2:] == ([start, ended] if is_kept else [ended, ended])
+
+
+def test_a_batch_the_server_is_still_at_is_waited_for(log, another, events, monkeypatch):
+    """Its commit may be on the way: nothing is written beside it before that is over."""
+    start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
+    log.store_event(start)
+    under_way = []
+
+    def lose(connection):
+        under_way.append(connection.dbapi_connection)
+        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log._engine.dialect, "do_commit", lose)
+        for name in ("do_rollback", "do_close", "do_terminate"):
+            patch.setattr(log._engine.dialect, name, lambda _: None)
+        with pytest.raises(OperationalError):
+            log.write_waiting()
+    writer = threading.Thread(target=log.store_event, args=(ended,))
+    writer.start()
+    while writer.is_alive() and not _waits_for_a_lock(another):
+        pass
+    under_way[0].commit()
+    under_way[0].close()
+    writer.join()
+    assert _kept(another, start.run_id) == [start, ended]
+
+
 def test_threads_store_at_once(log, events):
     """Nothing is lost or doubled, and each thread's events stay in their order."""
     start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
@@ -239,11 +288,14 @@ def test_threads_store_at_once(log, events):
         assert _kept(log, run_id) == mine
 
 
+@pytest.mark.parametrize("kind", ["together", "one by one", "by the stock log"])
 def test_events_become_visible_in_the_order_of_their_numbers(
-    log, another, events, empty_database_url, monkeypatch
+    log, another, events, empty_database_url, monkeypatch, *, kind
 ):
     """Sensors remember the newest number they saw: what comes out below it later would be missed for ever."""
     ended, failed = _one(events, "RUN_SUCCESS"), _one(events, "RUN_FAILURE")
+    if kind == "by the stock log":
+        ended = _one(events, "ASSET_CHECK_EVALUATION")._replace(run_id="")
     other = BatchedEventLog(empty_database_url, should_autocreate_tables=False)
     held, let_go = threading.Event(), threading.Event()
 
@@ -254,6 +306,8 @@ def test_events_become_visible_in_the_order_of_their_numbers(
     made = _of(events, dg.DagsterEventType.ASSET_MATERIALIZATION)[-1]
     log.store_event(made)
     monkeypatch.setattr(log, "_store_assets", hold)
+    if kind == "one by one":
+        monkeypatch.setattr(other, "_store_together", _refusing_the_first(other._store_together))
     slow = threading.Thread(target=log.store_event, args=(failed,))
     quick = threading.Thread(target=other.store_event, args=(ended,))
     slow.start()
@@ -300,6 +354,30 @@ def test_closing_lets_go_though_an_event_cannot_be_stored(log, events, monkeypat
     with pytest.raises(ValueError, match="NUL"):
         log.dispose()
     assert released == [log]
+
+
+def _refusing_the_first(really):
+    """Return what stores events together, but the first time finds one that cannot be stored."""
+    times = iter([True])
+
+    def store(events):
+        if next(times, False):
+            raise ValueError("one of them is at fault")
+        really(events)
+
+    return store
+
+
+def _unanswered(error, *, is_kept):
+    """Return a commit that ends the transaction on the server, whose answer is lost."""
+
+    def commit(connection):
+        if is_kept:
+            connection.commit()
+        connection.close()
+        raise error("server closed the connection unexpectedly")
+
+    return commit
 
 
 def _of(events, kind):
