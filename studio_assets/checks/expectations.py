@@ -12,11 +12,12 @@ computed and judged, by the same metrics and the same expectations.
 import gc
 import hashlib
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -64,6 +65,7 @@ class Verdict:
 
 
 _JUDGED: dict[tuple[tuple[Rule, ...], str | None, bytes], tuple[Verdict, ...]] = {}
+_REMEMBERING: Final = threading.Lock()  # runs of one process judge at the same time
 
 
 def import_engine() -> None:
@@ -141,9 +143,10 @@ def judge(rows: pa.Table, rules: Iterable[Rule], *, name_of: str | None = None) 
     if found is None:
         found = tuple(_suite(*asked[:2]).judge(rows))
         if all(verdict.unexpected is not None for verdict in found):
-            while len(_JUDGED) >= REMEMBERED:
-                _JUDGED.pop(next(iter(_JUDGED)), None)
-            _JUDGED[asked] = found
+            with _REMEMBERING:
+                while len(_JUDGED) >= REMEMBERED:
+                    _JUDGED.pop(next(iter(_JUDGED)))
+                _JUDGED[asked] = found
     return list(found)
 
 

@@ -1,6 +1,7 @@
 """Great Expectations decides as the rules say: on each threshold, and about the right collection."""
 
 import re
+import threading
 from dataclasses import replace
 
 import pyarrow as pa
@@ -199,6 +200,53 @@ def test_what_could_not_be_evaluated_is_asked_again_and_little_is_remembered(mon
     for number in range(5):
         judge(pa.table({"number": [number]}), present)
     assert len(expectations._JUDGED) == 3
+
+
+def test_two_threads_forget_at_once(monkeypatch):
+    """Neither meets what the other is in the middle of; both remember."""
+    forgotten_or_waiting, over = threading.Event(), threading.Event()
+
+    class Memory(dict):
+        def __iter__(self):
+            oldest = super().__iter__()
+            if other.ident is None:
+                other.start()
+                forgotten_or_waiting.wait(60)
+            return oldest
+
+        def pop(self, *key):
+            popped = super().pop(*key)
+            if threading.current_thread() is other:
+                forgotten_or_waiting.set()
+                over.wait(60)
+            return popped
+
+    class Lock:
+        def __init__(self):
+            self._lock = threading.Lock()
+
+        def __enter__(self):
+            if not self._lock.acquire(blocking=False):
+                forgotten_or_waiting.set()
+                self._lock.acquire()
+
+        def __exit__(self, *_):
+            self._lock.release()
+
+    rules = [Rule("columns", "expect_column_values_to_not_be_null", {"column": "number"})]
+    other = threading.Thread(target=judge, args=(pa.table({"number": [2]}), rules))
+    memory = Memory()
+    monkeypatch.setattr(expectations, "_JUDGED", memory)
+    monkeypatch.setattr(expectations, "_REMEMBERING", Lock(), raising=False)
+    monkeypatch.setattr(expectations, "REMEMBERED", 2)
+    for number in (0, 1):
+        judge(pa.table({"number": [number]}), rules)
+    try:
+        judge(pa.table({"number": [3]}), rules)
+    finally:
+        over.set()
+        other.join()
+    assert len(memory) == 2
 
 
 @pytest.mark.parametrize(
