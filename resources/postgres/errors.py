@@ -22,6 +22,10 @@ class ServerUnreachableError(PostgresError):
     """No answer from the server. Transient: nothing was written."""
 
 
+class SessionResetError(ServerUnreachableError):
+    """The session was reset by somebody between before it did anything. Transient: nothing was written."""
+
+
 class DatabaseRefusedError(PostgresError):
     """The database holds something that is not ours, is newer than we are, or lacks a right. Permanent."""
 

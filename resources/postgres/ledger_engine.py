@@ -37,6 +37,8 @@ _IS_LEDGER: Final = "studio_ledger"
 _FLUSH: Final = "flush"
 FLUSH: Final = "ledger_flush"
 FLUSH_WITH_NUMBER: Final = "ledger_flush_with_number"
+IS_OURS: Final = "EXECUTE ledger_session"
+"""What a session refuses that was reset since we connected: its rights, studio and statements are gone."""
 NEWEST: Final = f"current_setting('{APPENDED}', true)"
 """What tells the number of the session's newest event."""
 # INVARIANT: sessions commit without waiting only because every commit is followed by a flush, in one message.
@@ -51,6 +53,7 @@ _PREPARE_SESSION: Final = (
     "(SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc "
     "WHERE proname = 'pg_logical_emit_message')"
 )
+_PREPARE_MARK: Final = "PREPARE ledger_session AS SELECT 1"
 _FLUSHES_WITH_MESSAGE_SINCE: Final = 170000
 # Prepared, because every transaction that writes ends with one of them: planning it would cost a third of it.
 _FLUSH_BY_MESSAGE: Final = f"EXECUTE {FLUSH}"
@@ -98,8 +101,8 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
             cursor.execute(_PREPARE_SESSION, (studio_id,))
             version, standbys, is_allowed = (cursor.fetchone() or (0, "", False))[-3:]
             is_message_enough = version >= _FLUSHES_WITH_MESSAGE_SINCE and not standbys
-            if is_message_enough and is_allowed:
-                cursor.execute(_PREPARE_FLUSH)
+            flushes = f"; {_PREPARE_FLUSH}" if is_message_enough and is_allowed else ""
+            cursor.execute(_PREPARE_MARK + flushes)
             cursor.close()
         except psycopg2.OperationalError:
             raise

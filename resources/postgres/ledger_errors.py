@@ -8,13 +8,15 @@ from typing import Final
 import psycopg2
 
 from policies.ports import LedgerRefusedError
-from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
+from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError, SessionResetError
 from resources.postgres.urls import redacted
 
 STATE_CHANGED: Final = "STATE_CHANGED"
 DUPLICATE: Final = "DUPLICATE"
 RULE: Final = "RULE"
 
+# A statement is not prepared, though it was: the session was reset.
+_FORGOTTEN: Final = "26000"
 _UNIQUE: Final = "23505"
 # Another transaction was first: our own rules, serialization, deadlock, a lock that was not free.
 _FIRST: Final = "SO001"
@@ -57,8 +59,20 @@ def is_rolled_back(error: psycopg2.Error) -> bool:
     return code in _TOO_LATE or code[:2] in _REFUSE_A_COMMIT
 
 
+def is_session_reset(error: psycopg2.Error) -> bool:
+    """Return whether the session has lost what was prepared in it, and its rights and studio with that."""
+    return error.pgcode == _FORGOTTEN
+
+
 def unreachable_ledger(url: str, error: psycopg2.Error) -> ServerUnreachableError:
     """Return the plain error for a server that cannot serve now; its own first line says why."""
+    if is_session_reset(error):
+        return SessionResetError(
+            f"A session of the ledger on PostgreSQL at {redacted(url)} was reset, as a pooler or an "
+            "administrator may do (DISCARD ALL): its rights and statements were gone. Nothing was changed, "
+            "and the session is not used again. Try again; if this comes back, let the ledger connect to "
+            "PostgreSQL itself, or through a pooler that keeps sessions."
+        )
     said = str(error).strip().splitlines()
     return ServerUnreachableError(
         f"PostgreSQL at {redacted(url)} cannot be used now: {said[0] if said else 'no reason given'}. "

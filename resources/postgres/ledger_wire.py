@@ -25,14 +25,12 @@ from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from policies.ports import LedgerRefusedError
-from resources.postgres.errors import LedgerOutcomeUnknownError, ServerUnreachableError
-from resources.postgres.ledger_engine import FLUSH, FLUSH_WITH_NUMBER, NEWEST, flush_statement
-from resources.postgres.ledger_errors import is_rolled_back, refusal, unreachable_ledger
+from resources.postgres.errors import LedgerOutcomeUnknownError, ServerUnreachableError, SessionResetError
+from resources.postgres.ledger_engine import FLUSH, FLUSH_WITH_NUMBER, IS_OURS, NEWEST, flush_statement
+from resources.postgres.ledger_errors import is_rolled_back, is_session_reset, refusal, unreachable_ledger
 from resources.postgres.ledger_statements import Statement
 
 _PREPARED: Final = "prepared"
-_FORGOTTEN: Final = "26000"
-"""SQLSTATE of a statement that is not prepared, though it was: somebody between reset the session."""
 
 Call = tuple[Statement, Sequence[Any]]
 """A statement and its arguments."""
@@ -111,29 +109,15 @@ class Wire:
             raise self._problem
         appended = 0
         if self._begun or calls:
+            is_first = not self._begun
             try:
-                if not self._begun and self._is_ended():
-                    self._replace()
-                self._prepare(calls, is_lone=False)
-            except BaseException:
-                self.rollback()
-                raise
-            said = [statement.call for statement, _ in calls]
-            if not self._begun:
-                self._begun = True
-                said.insert(0, "BEGIN")
-            ending = self._ending(is_visible_late=is_visible_late)
-            if calls:
-                # One statement less where the flush can say it, too.
-                is_told = ending.endswith(FLUSH)
-                ending = ending.replace(FLUSH, FLUSH_WITH_NUMBER) if is_told else f"{ending};SELECT {NEWEST}"
-            said.append(ending)
-            try:
-                self._cursor.execute(";".join(said), _arguments(calls))
-                if calls:
-                    appended = int(self._cursor.fetchone()[-1] or 0)
-            except psycopg2.Error as error:
-                self._end_after(error)
+                appended = self._end(calls, is_visible_late=is_visible_late)
+            except SessionResetError:
+                if not is_first:
+                    raise
+                # Its first statement was refused: nothing was done, and another connection can do it.
+                self._replace()
+                appended = self._end(calls, is_visible_late=is_visible_late)
         self.release()
         return appended
 
@@ -204,23 +188,48 @@ class Wire:
             return "SET LOCAL synchronous_commit TO DEFAULT;COMMIT"
         return f"COMMIT;{flush}"
 
-    def _end_after(self, error: psycopg2.Error) -> None:
+    def _end(self, calls: Sequence[Call], *, is_visible_late: bool) -> int:
+        try:
+            if not self._begun and self._is_ended():
+                self._replace()
+            self._prepare(calls, is_lone=False)
+        except BaseException:
+            self.rollback()
+            raise
+        said = [statement.call for statement, _ in calls]
+        if not self._begun:
+            self._begun = True
+            said.insert(0, "BEGIN")
+        ending = self._ending(is_visible_late=is_visible_late)
+        if calls:
+            # One statement less where the flush can say it, too.
+            is_told = ending.endswith(FLUSH)
+            ending = ending.replace(FLUSH, FLUSH_WITH_NUMBER) if is_told else f"{ending};SELECT {NEWEST}"
+        said.append(ending)
+        try:
+            self._cursor.execute(";".join(said), _arguments(calls))
+            return int(self._cursor.fetchone()[-1] or 0) if calls else 0
+        except psycopg2.Error as error:
+            raise self._ended_after(error) from error
+
+    def _ended_after(self, error: psycopg2.Error) -> Exception:
+        """Leave the transaction after its commit has failed; return what that means."""
         driver: Any = self._connection.driver_connection
         # Still inside the transaction: what failed came before the commit.
         is_inside = not driver.closed and driver.info.transaction_status == TRANSACTION_STATUS_INERROR
         if self.wrote and not is_inside and not is_rolled_back(error):
             self._throw_away()
-            raise LedgerOutcomeUnknownError(
+            return LedgerOutcomeUnknownError(
                 "The connection to PostgreSQL was lost while a change was being committed: it is there "
                 "whole, or not at all. Nothing else was begun. Read again before doing anything."
-            ) from error
-        self._leave_if_forgotten(error)
+            )
+        self._leave_if_reset(error)
         self.rollback()
-        raise self._translated(error) from error
+        return self._translated(error)
 
-    def _leave_if_forgotten(self, error: psycopg2.Error) -> None:
+    def _leave_if_reset(self, error: psycopg2.Error) -> None:
         """Keep a session that was reset from those who come next: it has lost its role and studio, too."""
-        if error.pgcode == _FORGOTTEN:
+        if is_session_reset(error):
             self._throw_away()
 
     def _ask(self, calls: Sequence[Call], *, is_lone: bool) -> None:
@@ -231,7 +240,9 @@ class Wire:
         prepared: set[str] = self._connection.info.setdefault(_PREPARED, set())
         for statement, _ in calls:
             if statement.name not in prepared:
-                self._send(statement.preparation, None, is_lone=is_lone)
+                # A session that was reset would take it, with the rights and the studio of nobody we know.
+                mark = "" if self._begun else f"{IS_OURS};"
+                self._send(f"{mark}{statement.preparation}", None, is_lone=is_lone)
                 prepared.add(statement.name)
 
     def _send(self, text: str, arguments: Sequence[Any] | None, *, is_lone: bool) -> None:
@@ -243,7 +254,7 @@ class Wire:
         try:
             self._cursor.execute(text, arguments)
         except psycopg2.Error as error:
-            self._leave_if_forgotten(error)
+            self._leave_if_reset(error)
             self._problem = self._translated(error)
             raise self._problem from error
 

@@ -122,7 +122,7 @@ class Client:
         class Counting(psycopg2.extensions.cursor):
             def execute(self, query: Any, arguments: Any = None) -> None:
                 messages.append(query)
-                prepared = re.match(r"(?:BEGIN;)?PREPARE (ledger_record\w*) ", query)
+                prepared = re.search(r"(?:^|;)PREPARE (ledger_record\w*) ", query)
                 if prepared:
                     writes[prepared[1]] = len(_WRITE.findall(query))
                 super().execute(query, arguments)

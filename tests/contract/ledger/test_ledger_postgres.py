@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import psycopg2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from cockpit.facts import confirmed_at
 from policies.decisions import QuotaUse, Switch
@@ -20,7 +20,7 @@ from policies.ports import LedgerRefusedError, OutcomeUnknownError
 from policies.proposals import ExecutionState, ProposalState
 from resources.postgres import ledger, ledger_wire
 from resources.postgres.engine import app_engine, owner_engine
-from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
+from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError, SessionResetError
 from resources.postgres.ledger import PostgresLedger
 from resources.postgres.ledger_engine import _FLUSH_BY_COMMIT, FLUSH, FLUSH_WITH_NUMBER, ledger_engine
 from resources.rows import OperationalEvent
@@ -237,21 +237,53 @@ def test_connections_that_died_in_the_pool_are_replaced(steps, postgres_url):
     assert steps.ledger.proposals()[0] == proposal
 
 
+def forget(steps, lost="DISCARD ALL"):
+    """Let the next connection of the pool lose its state on the server, and think that it has it."""
+    connection = steps.ledger._engine.raw_connection()
+    connection.cursor().execute(lost)
+    connection.close()
+
+
 @pytest.mark.parametrize("lost", ["DISCARD ALL", "DEALLOCATE ALL"])
 def test_a_connection_that_forgot_its_statements_is_replaced(steps, lost):
     """As a pooler between may do to it: what it was asked first is asked anew on another connection."""
-
-    def forget():
-        connection = steps.ledger._engine.raw_connection()
-        connection.cursor().execute(lost)
-        connection.close()
-
     proposal = steps.approved()
-    forget()
+    forget(steps, lost)
     assert steps.read(proposal.proposal_id) == proposal
     steps.draft()
-    forget()
+    forget(steps, lost)
     assert steps.draft() in steps.ledger.proposals()
+
+
+@pytest.mark.parametrize("is_prepared", [True, False])
+@pytest.mark.parametrize("is_late", [True, False])
+def test_the_first_write_after_a_reset_is_made_elsewhere(steps, is_prepared, is_late):
+    """Also what was never prepared: that would act in a session of other rights, and of no studio."""
+    if is_prepared:
+        steps.draft()
+    else:
+        steps.ledger._engine.dispose()
+    forget(steps)
+    proposal = steps.new()
+    with steps.ledger.transaction() as transaction:
+        record = transaction.record_late if is_late else transaction.record
+        record(steps.event("created", proposal, ASKER, at=proposal.updated_at), proposal)
+    assert steps.read(proposal.proposal_id).state is ProposalState.DRAFT
+
+
+def test_sessions_that_are_always_reset_are_said_to_be(steps, postgres_url):
+    """What happened, that nothing was kept, and what to do; and not that the server is away."""
+    engine = ledger_engine(postgres_url, STUDIO)
+    event.listen(engine, "checkout", lambda given, *_: given.cursor().execute("DISCARD ALL"))
+    before = steps.ledger.proposals()
+    proposal = steps.new()
+    with (
+        pytest.raises(SessionResetError, match=r"reset.*Nothing was changed.*keeps sessions"),
+        PostgresLedger(engine, STUDIO).transaction() as transaction,
+    ):
+        transaction.record_late(steps.event("created", proposal, ASKER, at=proposal.updated_at), proposal)
+    engine.dispose()
+    assert steps.ledger.proposals() == before
 
 
 def test_a_commit_whose_answer_is_lost_is_said_to_be_unknown(steps, monkeypatch, postgres_url):
@@ -351,6 +383,7 @@ def test_what_ends_every_writing_transaction_waits_for_the_disk(postgres_url):
         prepared = dict(cursor.fetchall())
     connection.close()
     engine.dispose()
+    assert "SELECT 1" in prepared.pop("ledger_session"), "which ends nothing: it marks the session as ours"
     assert set(prepared) == {FLUSH, FLUSH_WITH_NUMBER}
     assert all("pg_logical_emit_message(false, 'studio', '', true)" in said for said in prepared.values())
 
