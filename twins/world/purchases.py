@@ -170,9 +170,16 @@ class Purchases:
         self._studio.at(self._studio.now + dice.days(6.8, 7.0), lapse)
 
     def _pay_by_hand(self, sale: Sale, payment: Payment, dice: Dice, incident: Incident) -> None:
-        """Staff mark the order paid; the checkout stays open and nothing reaches Stripe."""
+        """Staff mark the order paid; the checkout stays open and nothing reaches Stripe.
+
+        Over days off it takes them longer than a day: until they come it is a cart like any other.
+        """
         when = almanac.next_staffed(dice, self._studio.now)
         incident.affect(when, sale.path)
+        stale_at = self._studio.now + timedelta(hours=24)
+        if when > stale_at:
+            notes = "a cart until staff are back and mark it paid"
+            self._studio.incidents.quirk("abandoned_cart", stale_at, sale.path, notes=notes).end(when)
         self._studio.at(when, sale.hear, SUCCEEDED, payment)
 
     def _pay_dearly(self, sale: Sale, payment: Payment, dice: Dice, incident: Incident) -> None:  # noqa: ARG002 - as all fates
