@@ -7,7 +7,6 @@ What a part is, is in ``cockpit.parts``; how it lives is in ``cockpit.lifecycle`
 
 import json
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -105,7 +104,6 @@ class Supervisor:
         self._watch = watch
         self._log = logger("supervisor")
         self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="part")
-        self._woken = threading.Event()
         self._shown_at = 0.0
         self._described: list[dict[str, Any]] = []
         self.started = time.monotonic()
@@ -133,7 +131,7 @@ class Supervisor:
             for running in self.running:
                 self._advance(running, now)
             self._show(now)
-            self._woken.wait(TICK_SECONDS)
+            time.sleep(TICK_SECONDS)
 
     def stop(self) -> None:
         """Stop every part, the store of everything last, and make sure that no process is left."""
@@ -155,8 +153,8 @@ class Supervisor:
         self._show(time.monotonic(), is_forced=True)
 
     def _take_signal(self, number: int, _frame: FrameType | None) -> None:
+        # INVARIANT: no lock is taken here; this thread may be the one that holds it.
         self.stop_signal = number
-        self._woken.set()
 
     def _advance(self, running: Running, now: float) -> None:
         if running.preparing is not None:

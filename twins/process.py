@@ -6,7 +6,7 @@ in the past, and the history can still be written behind it.
 
 import signal
 import socket
-import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -36,6 +36,7 @@ from twins.writers import CredentialsFile, WriterTokens, world_client
 T = TypeVar("T")
 PROJECT = "monsoonfire-portal"
 DEFAULT_DAYS, DEFAULT_SEED = 60, 1
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,18 +207,20 @@ def run(wish: TwinsWish, announce: Callable[[Mapping[str, str]], None], report: 
     Raises:
         PortTakenError: when a wanted port is taken.
     """
-    stopping = threading.Event()
+    asked: list[int] = []
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
+    def stop(number: int, _frame: FrameType | None) -> None:
+        # An event would have a lock, which this very thread may hold while it waits.
+        asked.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     with TwinsProcess(wish, report) as twins:
         announce(twins.environment)
-        while not stopping.wait(0.2):
+        while not asked:
             if twins.runner and twins.runner.failure:
                 return 1
+            time.sleep(_LOOK_SECONDS)
     return 0
 
 

@@ -1,5 +1,6 @@
 """The supervisor with small real processes as parts: started in order, restarted, and none left behind."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -204,6 +205,41 @@ def test_a_signal_ends_the_run(home, supervise):
 
     supervisor.run(send)
     assert supervisor.stop_signal == signal.SIGTERM
+
+
+@pytest.mark.timeout(30)
+def test_a_signal_at_any_moment_ends_the_run(supervise, monkeypatch):
+    """Asked before any line of a round, waiting included: what takes the signal waits for nothing itself.
+
+    An event that the same thread waits for would be locked at some of these moments, and never be set.
+    """
+    monkeypatch.setattr("cockpit.supervisor.TICK_SECONDS", 0.001)
+    monkeypatch.setattr(Registry, "clear_leftovers", lambda _: [])  # thousands of lines, before the rounds
+    before, lines, default = sys.gettrace(), 0, signal.getsignal(signal.SIGTERM)
+
+    def asks_before(wanted):
+        def look(_frame, event, _argument):
+            nonlocal lines
+            is_line = event == "line" and signal.getsignal(signal.SIGTERM) is not default
+            lines += is_line
+            if is_line and lines == wanted:
+                signal.raise_signal(signal.SIGTERM)
+            return look
+
+        return look
+
+    for wanted in itertools.count(1):
+        supervisor, lines, rounds = supervise(), 0, itertools.count()
+        sys.settrace(asks_before(wanted))
+        try:
+            supervisor.run(lambda _, rounds=rounds: next(rounds) == 3)
+        finally:
+            sys.settrace(before)
+            signal.signal(signal.SIGTERM, default)
+        if supervisor.stop_signal is None:
+            break  # three rounds have fewer lines than that
+        assert supervisor.stop_signal == signal.SIGTERM
+    assert wanted > 20
 
 
 def test_the_problem_of_a_failed_step_is_told_without_secrets(home, supervise, monkeypatch):
