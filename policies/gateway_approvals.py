@@ -16,7 +16,7 @@ from policies.gateway_proposals import ProposalVerbs, approved_by_rule, proposal
 from policies.gateway_text import id_problems, require, rollback_reason_problems, text_problems
 from policies.intake import OVERRIDE_REASONS
 from policies.ports import AuditDraft, IntakeOverride
-from policies.proposals import Approval, ApprovalKind, Proposal, ProposalState
+from policies.proposals import Approval, ApprovalKind, Proposal, ProposalState, stepped
 from policies.registry import Capability
 from policies.rules import deny
 
@@ -69,12 +69,7 @@ class ApprovalVerbs(ProposalVerbs):
 
         def make(writing: Writing, capability: Capability, facts: Facts, decision: Decision) -> Proposal:
             del capability, decision
-            rejected = replace(
-                proposal_of(facts),
-                state=ProposalState.REJECTED,
-                updated_at=facts.now,
-                state_reason=reason,
-            )
+            rejected = stepped(proposal_of(facts), ProposalState.REJECTED, facts.now, state_reason=reason)
             event = proposal_event(rejected, "rejected", facts.now, actor, reason_hash=text_hash(reason))
             return writing.keep(event, rejected)
 
@@ -199,7 +194,7 @@ def _approved_if_enough(
     is_waiting = proposal.state is ProposalState.PENDING_APPROVAL and not proposal.is_intake_blocked
     if not (is_waiting and live and has_quorum(capability, live)):
         return proposal
-    approved = replace(proposal, state=ProposalState.APPROVED, updated_at=facts.now, state_reason=None)
+    approved = stepped(proposal, ProposalState.APPROVED, facts.now, state_reason=None)
     event = proposal_event(approved, "approved", facts.now, actor, approvals=len(live))
     return writing.keep(event, approved)
 

@@ -22,7 +22,7 @@ from policies.gateway_base import RefusedInsideError, Request, Writing, proposal
 from policies.gateway_proposals import proposal_of
 from policies.gateway_text import id_problems, require
 from policies.ports import Adapter, AdapterError, AuditDraft, OutcomeUnknownError
-from policies.proposals import ApprovalKind, Execution, ExecutionState, Proposal, ProposalState
+from policies.proposals import ApprovalKind, Execution, ExecutionState, Proposal, ProposalState, stepped
 from policies.quotas import applicable, uses_of
 from policies.registry import Capability
 from policies.rules import deny
@@ -145,7 +145,7 @@ class ExecutionVerbs(ApprovalVerbs):
             if job.steps is FORWARD:
                 self._use_quotas(writing, job, capability, facts)
             execution = self._intent(job, facts, decision)
-            underway = replace(proposal, state=job.steps.underway, updated_at=facts.now)
+            underway = stepped(proposal, job.steps.underway, facts.now)
             event = execution_event(
                 underway,
                 execution,
@@ -252,7 +252,7 @@ class ExecutionVerbs(ApprovalVerbs):
             ExecutionState.RELEASED: ("released", steps.released),
         }[ended.state]
         at = ended.finished_at or self._clock.now()
-        after = replace(proposal, state=state, updated_at=at)
+        after = stepped(proposal, state, at)
         details: dict[str, Any] = {"failure_code": ended.failure_code} if ended.failure_code else {}
         if ended.pointer is not None:
             details["pointer_hash"] = canonical_hash(ended.pointer)

@@ -19,7 +19,7 @@ from policies.gateway_base import GatewayBase, Request, Writing, proposal_event
 from policies.gateway_text import id_problems, list_problems, require, required_input, text_problems
 from policies.inputs import input_hash
 from policies.ports import Adapter, AdapterError, Screening
-from policies.proposals import Evidence, Proposal, ProposalState
+from policies.proposals import Evidence, Proposal, ProposalState, stepped
 from policies.registry import Capability
 from policies.rules import RULES, deny
 
@@ -203,15 +203,15 @@ class ProposalVerbs(GatewayBase):
     ) -> Proposal:
         """Return the next version, awaiting approval: screened again, and without a dry run."""
         screening = self._screened(old.capability_id, rationale, input_)
-        return replace(
+        return stepped(
             old,
-            state=ProposalState.PENDING_APPROVAL,
+            ProposalState.PENDING_APPROVAL,
+            facts.now,
             version=old.version + 1,
             rationale=rationale,
             input=input_,
             input_hash=input_hash(old.capability_id, input_),
             dry_run=None,
-            updated_at=facts.now,
             intake=screening.category,
             is_intake_blocked=screening.is_blocked,
             intake_classifier=screening.classifier,
@@ -236,7 +236,7 @@ def approved_by_rule(writing: Writing, capability: Capability, facts: Facts, pro
     exemption = matching(capability, proposal, facts.exemptions, facts.now)
     if capability.approvals_required and exemption is None:
         return proposal
-    approved = replace(proposal, state=ProposalState.APPROVED, updated_at=facts.now, state_reason=None)
+    approved = stepped(proposal, ProposalState.APPROVED, facts.now, state_reason=None)
     details: dict[str, Any] = {"rule": RULES["all-rules-passed"].rule_id, "approvals": 0}
     if capability.approvals_required and exemption is not None:
         details |= {"exemption_id": exemption.exemption_id, "rule": RULES["exemption-stands-in"].rule_id}
@@ -262,7 +262,7 @@ def _asked(adapter: Adapter, proposal: Proposal) -> tuple[dict[str, Any], str]:
 def _submitted(
     writing: Writing, capability: Capability, facts: Facts, actor: Actor, draft: Proposal
 ) -> Proposal:
-    pending = replace(draft, state=ProposalState.PENDING_APPROVAL, updated_at=facts.now)
+    pending = stepped(draft, ProposalState.PENDING_APPROVAL, facts.now)
     pending = writing.keep(proposal_event(pending, "submitted", facts.now, actor), pending)
     return approved_by_rule(writing, capability, facts, pending)
 

@@ -29,7 +29,7 @@ from policies.ports import (
     Lookup,
     OutcomeUnknownError,
 )
-from policies.proposals import ApprovalKind, Execution, ExecutionState, Proposal, ProposalState
+from policies.proposals import ApprovalKind, Execution, ExecutionState, Proposal, ProposalState, stepped
 from policies.registry import Capability
 from policies.rules import deny
 
@@ -179,9 +179,7 @@ class RecoveryVerbs(ExecutionVerbs):
                 capability = self._registry.get(proposal.capability_id)
                 if not is_overdue(capability, replace(facts, now=now)):
                     return False
-                expired = replace(
-                    proposal, state=ProposalState.EXPIRED, updated_at=now, state_reason=_TIME_IS_OVER
-                )
+                expired = stepped(proposal, ProposalState.EXPIRED, now, state_reason=_TIME_IS_OVER)
                 event = proposal_event(expired, "expired", now, actor, was=proposal.state.value)
                 expired = replace(expired, audit_seq=writing.record(event, expired))
         except LedgerRefusedError as error:

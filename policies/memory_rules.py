@@ -5,12 +5,13 @@ would not take. They look only at rows and the registry, never at who asks: a ga
 must fail here exactly as it fails there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from policies.decisions import Exemption, QuotaUse, Switch, SwitchState
-from policies.kill_switch import CHANGES, RESUME_REQUESTED, RESUMED, switch_after
+from policies.kill_switch import RESUME_REQUESTED, RESUMED, require_change, switch_after
 from policies.marks import DraftReview, FindingMark, SwarmControl, SwarmState, TriageDecision
 from policies.ports import (
     AuditDraft,
@@ -23,15 +24,19 @@ from policies.ports import (
     SwitchChange,
 )
 from policies.proposals import (
-    TRANSITIONS,
     Approval,
     ApprovalKind,
     Execution,
     ExecutionState,
     Proposal,
     ProposalState,
+    UnknownTransitionError,
+    require_transition,
 )
 from policies.registry import Capability, Registry, Risk
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 LIVE_STATES = frozenset(
     {
@@ -222,10 +227,8 @@ def _check_step(
         _require(row.version == old.version + 1, "Versions count by one.")
         _require(row.state is ProposalState.PENDING_APPROVAL, "A new version awaits approval.")
     is_step = row.state is not old.state or row.version != old.version
-    _require(
-        not is_step or row.state in TRANSITIONS[old.state],
-        f"A proposal that is {old.state} cannot become {row.state}.",
-    )
+    if is_step:
+        _require_known(require_transition, old.state, row.state)
     if old.is_intake_blocked and not row.is_intake_blocked and row.version == old.version:
         _require(
             (row.proposal_id, row.version) in tables.overrides, "Only an override lifts a block of screening."
@@ -318,10 +321,7 @@ def _check_execution(tables: Tables, old: Execution | None, row: Execution) -> N
 def _check_switch(before: Tables, row: SwitchChange) -> None:
     revision = max(before.switch, default=None)
     last = None if revision is None else before.switch[revision]
-    _require(
-        row.kind in CHANGES[None if last is None else last.kind],
-        f"The kill switch cannot be {row.kind} now.",
-    )
+    _require_known(require_change, None if last is None else last.kind, row.kind)
     if row.kind == RESUMED and last is not None:
         _require(last.actor_id != row.actor_id, "Another person confirms a request to resume.")
 
@@ -385,6 +385,13 @@ def _proposal(tables: Tables, proposal_id: str) -> Proposal:
     if proposal is None:
         raise LedgerRefusedError("There is no such proposal.", code="RULE")
     return proposal
+
+
+def _require_known(require: Callable[[S, T], None], before: S, after: T) -> None:
+    try:
+        require(before, after)
+    except UnknownTransitionError as error:
+        raise LedgerRefusedError(str(error), code="RULE") from error
 
 
 def _require(holds: bool, sentence: str) -> None:  # noqa: FBT001 - reads as an assertion

@@ -4,7 +4,7 @@ PostgreSQL enforces the same table (a test holds the two together). An unknown s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -103,6 +103,17 @@ class Proposal:
     intake_classifier: str
     state_reason: str | None = None
     audit_seq: int = 0
+
+
+def stepped(proposal: Proposal, after: ProposalState, at: datetime, **changes: Any) -> Proposal:
+    """Return a proposal as it is from an instant on, in a state that may follow its own or is its own.
+
+    Raises:
+        UnknownTransitionError: The table has no such step: whoever decided it was wrong.
+    """
+    if after is not proposal.state:
+        require_transition(proposal.state, after)
+    return replace(proposal, state=after, updated_at=at, **changes)
 
 
 class ApprovalKind(StrEnum):
