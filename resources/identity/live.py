@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from resources.clock import Clock
 from resources.identity.firebase import FirebaseVerifier
-from resources.identity.gateway import IdentityError
+from resources.identity.gateway import IdentityError, IdentityVerifier
 from resources.identity.keys import PublicKeys
 from resources.identity.revocation import AccountLookup
 from resources.settings import GOOGLE_KEYS_URL, Settings
@@ -14,7 +14,7 @@ from resources.settings import GOOGLE_KEYS_URL, Settings
 GOOGLE_ACCOUNTS_HOST: Final = "identitytoolkit.googleapis.com"
 
 
-def live_verifier(settings: Settings, clock: Clock) -> FirebaseVerifier:
+def live_verifier(settings: Settings, clock: Clock) -> IdentityVerifier:
     """Return the verifier of a deployment; nobody is asked before the first token.
 
     Raises:
