@@ -22,6 +22,10 @@ from studio_assets.finance.tables import ORDER_CONTRACTS, Shelf
 TAX: Final = "case when {sale}.domain = 'a' then 0 else ({sale}.total * {rate} + 500) // 1000 end"
 
 
+# A charge may be a little older than the order it pays: five minutes.
+_BEFORE_THE_SALE: Final = 300_000_000
+
+
 def match(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs, limits: Limits) -> None:
     """Link takings to sales where that is not plain.
 
@@ -43,7 +47,7 @@ def match(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs, limits:
     if _count(engine, _ADRIFT):
         engine.execute(_BY_WORD)
         if _count(engine, _NAMELESS):
-            engine.execute(_by_amount(limits))
+            engine.execute(links_by_amount(limits))
 
 
 def _concerned(engine: duckdb.DuckDBPyConnection, shelf: Shelf, pairs: Pairs) -> tuple[Places, Places]:
@@ -155,32 +159,57 @@ from by_name_alone union all from by_intents_name union all from by_stored_inten
 """
 
 
-def _by_amount(limits: Limits) -> str:
+def links_by_amount(limits: Limits) -> str:
+    """Return the statement that links what nothing but amount, time and customer can link, one way only.
+
+    It reads ``nameless`` and the sales without money among ``case_sale``; n of them cost n log n.
+    """
     taxed = f"s.total + {TAX.format(sale='s', rate=limits.tax_per_mille)}"
     window, cents = micros(limits.guess_window), limits.tax_rounding_cents
-    fits = f"""s.cents = t.amount and s.currency = t.currency
-     and (s.mode is null or (s.mode = 'live') = t.livemode)
-     and abs(t.created - coalesce(s.paid, s.created)) <= {window} and t.created >= s.created - 300000000
-     and (t.domain is null or t.domain = s.domain)"""
-    # Thousands may fit thousands: what fits is counted as it comes, and never kept.
+    suits = """s.cents = a.amount and s.currency = a.currency
+     and (s.mode is null or (s.mode = 'live') = a.livemode) and (a.domain is null or a.domain = s.domain)"""
+    # Thousands may fit thousands, so nothing is held each against each. What is told alike of takings makes a
+    # likeness; a sale waits for it from ``early`` until ``late``. One walk through each likeness in order of
+    # time knows at a taking how many sales wait, and which where it is one: their places come and go in a
+    # sum. At both ends of a wait it knows how many takings came before.
     return f"""
 insert into link
-with sum as (
-    select s.*, unnest(list_distinct(list_append(
-        case when s.domain = 'a' then []::bigint[]
-             else range({taxed} - {cents}, {taxed} + {cents} + 1)
-        end, s.total::bigint))) as cents
+with asked as (select distinct amount, currency, livemode, domain, uid from nameless),
+sum as (
+    select place, domain, uid, currency, mode, coalesce(paid, created) + {window} as late,
+           greatest(coalesce(paid, created) - {window}, created - {_BEFORE_THE_SALE}) as early,
+           unnest(list_distinct(list_append(
+               case when s.domain = 'a' then []::bigint[]
+                    else range({taxed} - {cents}, {taxed} + {cents} + 1)
+               end, s.total::bigint))) as cents
     from case_sale s
-    where s.total > 0 and s.state = 'paid' and not s.is_prepaid
-      and s.place not in (select sold from link)
+    where total > 0 and state = 'paid' and not is_prepaid and created is not null
+      and place not in (select sold from link)
 ),
-fitting as not materialized (
-    select t.place as taken, s.place as sold
-    from nameless t join sum s on s.uid = t.uid and {fits}
+wait as (
+    select a.*, s.place as sold, s.early, s.late from asked a join sum s on s.uid = a.uid and {suits}
+    where s.early <= s.late
     union all
-    select t.place, s.place from nameless t join sum s on {fits} where t.uid is null
+    select a.*, s.place, s.early, s.late from asked a join sum s on {suits}
+    where a.uid is null and s.early <= s.late
 ),
-one as (select taken, min(sold) as sold from fitting group by taken having count(*) = 1)
-select taken, sold, 'fitting' from one
-where sold in (select sold from fitting group by sold having count(*) = 1)
+event as (
+    select amount, currency, livemode, domain, uid, early as instant, 0 as turn, sold, null as taken from wait
+    union all
+    select amount, currency, livemode, domain, uid, late, 2, sold, null from wait
+    union all
+    select amount, currency, livemode, domain, uid, created, 1, null, place from nameless
+    where created is not null
+),
+walked as (
+    select turn, sold, taken, sum(1 - turn) over walk as waiting, sum((1 - turn) * sold) over walk as places,
+           count(taken) over walk as came
+    from event
+    window walk as (partition by amount, currency, livemode, domain, uid order by instant, turn
+                    rows between unbounded preceding and current row)
+)
+select taken, places::integer, 'fitting' from walked
+where turn = 1 and waiting = 1 and places in (
+    select sold from walked where sold is not null
+    group by sold having sum((turn - 1) * came) = 1)
 """
