@@ -23,6 +23,7 @@ from studio_assets.checks.findings import column_rule
 from studio_assets.contracts import catalog
 from studio_assets.contracts.arrow import arrow_schema
 from studio_assets.derived import RETRY, data_version, spec_of
+from studio_assets.finance.amounts import TooMuchToCountError
 from studio_assets.finance.conserve import Conservation
 from studio_assets.finance.flags import DEPARTMENT, DETECTOR, flags
 from studio_assets.finance.reconcile import reconcile
@@ -122,7 +123,11 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
             except NothingToRestOnError as why:
                 raise dg.Failure(f"{why} No finding was opened or resolved.", allow_retries=False) from why
             as_of, revision = today.as_of, today.revision
-            found = reconcile(tables, as_of=as_of, timezone=settings.timezone)
+            try:
+                found = reconcile(tables, as_of=as_of, timezone=settings.timezone)
+            except TooMuchToCountError as why:
+                rest = "Nothing was reconciled, and every flag stays as it was."
+                raise dg.Failure(f"{why} {rest}", allow_retries=False) from why
             evidence = {name: f"{revision}.{str(today.reads[name].content_hash)[:16]}" for name in SOURCES}
             applied = findings.apply(
                 *(DEPARTMENT, DETECTOR, flags(found.discrepancies, evidence)),

@@ -19,7 +19,7 @@ from studio_assets.finance.tables import ORDER_CONTRACTS, Shelf
 
 Places = npt.NDArray[np.int32]
 Cents = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.int16]
+Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 NEVER: Final = -(2**61)
@@ -43,10 +43,10 @@ class Coins:
         first = column[0].as_py() if len(column) else None
         # Most studios take one currency only.
         if first is not None and column.null_count == 0 and pc.all(pc.equal(column, first)).as_py():
-            return np.full(len(column), self._code(first), dtype=np.int16)
+            return np.full(len(column), self._code(first), dtype=np.int32)
         encoded = column.combine_chunks().dictionary_encode()
         # One more than there are, so that none (-1) finds its place at the end.
-        codes = np.array([*(self._code(each) for each in encoded.dictionary.to_pylist()), -1], dtype=np.int16)
+        codes = np.array([*(self._code(each) for each in encoded.dictionary.to_pylist()), -1], dtype=np.int32)
         return np.asarray(codes[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
 
     @property

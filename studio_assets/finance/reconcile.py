@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from studio_assets.finance.amounts import refuse_too_much
 from studio_assets.finance.classes import Kind
 from studio_assets.finance.classify import Case, classify, orphans
 from studio_assets.finance.conserve import Conservation, conserve
@@ -78,7 +79,11 @@ def reconcile(
         limits: The studio's terms; the defaults of ``Limits`` when null.
         threads: For the join engine, and for going through columns.
         is_thorough: Look at every pair with care instead of at the doubtful ones; the same result, slower.
+
+    Raises:
+        TooMuchToCountError: an amount is beyond what can be added up (``amounts``).
     """
+    refuse_too_much(tables)
     terms, instant_us = limits or Limits(), since_epoch(as_of)
     with open_engine(threads) as engine:
         shelf = Shelf(engine, tables)
