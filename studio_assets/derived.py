@@ -1,10 +1,12 @@
 """What all assets that are derived from the cloud have alike in Dagster.
 
-Where they come from, who answers for them, their partition, when they are too old, how patient they are, and
-how the version of what they say is made.
+Where they come from, who answers for them, their partition, when they are too old, how patient they are, what
+becomes of them when there is nothing to rest on, and how the version of what they say is made.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ import dagster as dg
 from resources.postgres.views_governance import ALL_VIEWS
 from resources.settings import Settings
 from studio_assets.partitions import studio_days
+from studio_assets.studio_state.today import NothingToRestOnError
 
 OWNERS: Final = ("team:studio-operations",)
 RETRY: Final = dg.RetryPolicy(max_retries=2, delay=1)
@@ -49,6 +52,19 @@ def spec_of(
 def stored_in(view: str) -> dict[str, str]:
     """Return the metadata that says where analysts find an asset's rows: ``analytics.findings``."""
     return {"dagster/table_name": f"studio.{view}", "sql": f"Schema analytics of database studio: {view}"}
+
+
+@contextmanager
+def resting_on_today(left_undone: str) -> Iterator[None]:
+    """Fail the step, never to be tried again by itself, where there is nothing to rest on.
+
+    Args:
+        left_undone: A sentence that says what was not done for it: ``No finding was opened or resolved.``
+    """
+    try:
+        yield
+    except NothingToRestOnError as error:
+        raise dg.Failure(f"{error} {left_undone}", allow_retries=False) from error
 
 
 def data_version(said: object) -> dg.DataVersion:

@@ -20,7 +20,7 @@ from resources.postgres.history import History
 from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
-from studio_assets.derived import RETRY, data_version, spec_of
+from studio_assets.derived import RETRY, data_version, resting_on_today, spec_of
 from studio_assets.findings.telling import findings_version, told_of_findings
 from studio_assets.keys import (
     DRAFTS,
@@ -45,7 +45,7 @@ from studio_assets.marketing.drafts import (
 from studio_assets.marketing.facts import COLUMNS, FactSheet, NotPublishableError, basis_of, fact_sheet
 from studio_assets.marketing.occasions import DEPARTMENT, DETECTOR, Occasion, Said, find_occasions
 from studio_assets.partitions import is_today
-from studio_assets.studio_state.today import NothingToRestOnError, todays_state
+from studio_assets.studio_state.today import todays_state
 
 OCCASIONS_VERSION: Final = "occasions-1"
 REMEMBERED: Final = timedelta(days=30)
@@ -210,20 +210,22 @@ def _todays_facts(  # noqa: PLR0917 - the doors of one step, in one order everyw
 
     Raises ``dg.Failure`` when the snapshot is not there, not full or not fresh.
     """
-    try:
+    with resting_on_today("Nothing was drafted."):
         today = todays_state(settings, history, clock, day, run_id)
         # An unchanged snapshot keeps the times it was first written with; these reads have confirmed it.
         confirmed = {**today.snapshot.payload, "asOf": instant_text(today.as_of)}
-        basis = basis_of(
-            confirmed, today.snapshot.revision, now=clock.now(), stale_minutes=settings.snapshot_stale_minutes
-        )
+        try:
+            basis = basis_of(
+                confirmed,
+                today.snapshot.revision,
+                now=clock.now(),
+                stale_minutes=settings.snapshot_stale_minutes,
+            )
+        except NotPublishableError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
         if any(today.reads[name].content_hash != basis.source_hashes[name] for name in COLUMNS):
             return None
         tables = today.tables(raw, COLUMNS)
-    except NothingToRestOnError as error:
-        raise dg.Failure(f"{error} Nothing was drafted.", allow_retries=False) from error
-    except NotPublishableError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
     return _Today(fact_sheet(tables, basis), tables)
 
 

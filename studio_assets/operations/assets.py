@@ -20,7 +20,7 @@ from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
 from studio_assets.calendar import StudioCalendar
-from studio_assets.derived import RETRY, spec_of
+from studio_assets.derived import RETRY, resting_on_today, spec_of
 from studio_assets.findings.telling import findings_version, told_of_findings
 from studio_assets.keys import (
     ANOMALIES,
@@ -36,7 +36,7 @@ from studio_assets.operations.rules import COLUMNS, RULES, find_all
 from studio_assets.partitions import is_today
 from studio_assets.studio_state.predicates import Moment
 from studio_assets.studio_state.snapshot import flat_counters
-from studio_assets.studio_state.today import NothingToRestOnError, todays_state
+from studio_assets.studio_state.today import todays_state
 
 RECOMMENDATIONS_VERSION: Final = "recommendations-1"
 ANOMALIES_VERSION: Final = "anomalies-1"
@@ -146,11 +146,9 @@ def _todays(  # noqa: PLR0917 - the doors of one step, in one order everywhere
     columns: Mapping[str, Sequence[str]],
 ) -> _State:
     """Return today's state, when every source was read whole and lately and a snapshot rests on it."""
-    try:
+    with resting_on_today("No finding was opened or resolved."):
         today = todays_state(settings, history, clock, day, run_id)
         tables = today.tables(raw, columns)
-    except NothingToRestOnError as error:
-        raise dg.Failure(f"{error} No finding was opened or resolved.", allow_retries=False) from error
     return _State(tables, Moment(today.as_of, settings.timezone), today.revision)
 
 
