@@ -4,7 +4,8 @@ Planning the reconciliation's statements costs more than a small studio's rows d
 looks are laid side by side as the books of one big studio: ids, customers and currencies bear their look's
 number, and all instants are moved so that every look is at the same one. Nothing of one look can then meet
 anything of another, the code that reconciles is the asset's own, and a test holds the answers against those
-of one look at a time.
+of one look at a time. Orders that name no currency can bear no number with it: a look with such is reconciled
+by itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 
 from studio_assets.finance.conserve import Conservation
 from studio_assets.finance.reconcile import Discrepancy, Reconciliation, reconcile
-from studio_assets.finance.tables import SOURCES
+from studio_assets.finance.tables import ORDER_CONTRACTS, SOURCES
 
 Look = tuple[Mapping[str, pa.Table], datetime]
 """Contract tables, and the instant they show, aware."""
@@ -56,15 +57,29 @@ def reconcile_all(
     moves = [at - as_of for _, as_of in looks]
     if len(looks) > 10 ** (_NUMBER - 1) or any(move % timedelta(days=1) for move in moves):
         raise ValueError("Looks laid side by side must be few, and whole days apart.")
-    together = {
-        name: pa.concat_tables(
-            _marked(tables[name], number, move)
-            for number, ((tables, _), move) in enumerate(zip(looks, moves, strict=True))
-        )
-        for name in SOURCES
-    }
-    found = reconcile(together, as_of=at, timezone=timezone, threads=threads, is_thorough=is_thorough)
-    return [_of_look(found, number, move) for number, move in enumerate(moves)]
+    beside = [number for number, (tables, _) in enumerate(looks) if _names_every_currency(tables)]
+    said = {}
+    if beside:
+        together = {
+            name: pa.concat_tables(
+                _marked(looks[number][0][name], number, moves[number]) for number in beside
+            )
+            for name in SOURCES
+        }
+        found = reconcile(together, as_of=at, timezone=timezone, threads=threads, is_thorough=is_thorough)
+        said = {number: _of_look(found, number, moves[number]) for number in beside}
+    for number, (tables, as_of) in enumerate(looks):
+        if number not in said:
+            said[number] = reconcile(
+                tables, as_of=as_of, timezone=timezone, threads=threads, is_thorough=is_thorough
+            )
+    return [said[number] for number in range(len(looks))]
+
+
+def _names_every_currency(tables: Mapping[str, pa.Table]) -> bool:
+    """Say whether no order is without a currency; Stripe's objects never are."""
+    coins = [tables[name]["currency"] for name in ORDER_CONTRACTS.values()]
+    return not any(coin.null_count or pc.any(pc.equal(coin, "")).as_py() for coin in coins)
 
 
 def _mark(number: int) -> str:
