@@ -35,7 +35,7 @@ from studio_assets.partitions import is_today
 from studio_assets.run_book import CheckOutcome, RunBook
 from studio_assets.studio_state.today import NothingToRestOnError, todays_state
 
-RECONCILIATION_VERSION: Final = "reconciliation-1"
+RECONCILIATION_VERSION: Final = "reconciliation-2"
 WEEKLY_VERSION: Final = "weekly-summary-1"
 CONSERVATION: Final = "differences_are_explained"
 CONSERVATION_SENTENCE: Final = (

@@ -88,7 +88,7 @@ def _predicates(case: Case) -> dict[Kind, Mask]:
     has_entry[has] = mask(pc.is_valid(facts.money.table["entry"]))[facts.own[has]]
     is_young, is_news = as_of - facts.own_created < news, as_of - facts.created < news
     is_void = mask(pc.equal(facts.intent_status, "canceled"))
-    waits_for_intent = is_any(facts.intent_status, _WAITING) & mask(pc.not_equal(payment, "payment_failed"))
+    waits_for_intent = is_any(facts.intent_status, _WAITING) & ~mask(pc.equal(payment, "payment_failed"))
     waits_for_intent &= as_of - facts.created < micros(limits.authorisation)
     set_back = facts.is_service & has & is_pending & mask(pc.equal(payment, "payment_pending"))
     set_back &= mask(pc.is_valid(table["intent"])) & (facts.updated - facts.own_created > _SET_BACK_AFTER)
@@ -106,7 +106,8 @@ def _predicates(case: Case) -> dict[Kind, Mask]:
         Kind.ORDER_WITHOUT_CHARGE: facts.is_held & ~has & case.is_older(first_said, grace),
         Kind.DUPLICATE_CHARGE: (case.kept > 1)
         | (has & facts.is_prepaid & (facts.own_back < facts.own_amount)),
-        Kind.DUPLICATE_ORDER: has_twin & ~has,
+        # What was prepaid expects no money, so it claims none.
+        Kind.DUPLICATE_ORDER: has_twin & ~has & ~facts.is_prepaid,
         Kind.AMOUNT_MISMATCH: odds > limits.rounding_cents,
         Kind.DISPUTE_LOST: case.has_lost & ~case.has_open,
         Kind.DISPUTE_OPEN: case.has_open,

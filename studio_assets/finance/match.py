@@ -110,7 +110,7 @@ def _count(engine: duckdb.DuckDBPyConnection, statement: str) -> int:
 _MEANT: Final = """
 select named from loose where named is not null
 union all
-select i.named from intention i join loose t on i.id = t.intent where t.named is null
+select i.named from intention i join loose t on i.id = t.intent where i.named is not null
 """
 
 _LINKS: Final = """
@@ -132,6 +132,8 @@ where named is null and source is distinct from 'portal' and place not in (selec
 """
 # One taking may have one sale; what fits several fits none.
 _ONE: Final = "qualify count(*) over (partition by t.place) = 1"
+# What names a sale there is, if of another kind, says whose it is not: nothing else links it then.
+_NAMES_NONE: Final = "(t.named is null or t.named not in (select id from case_sale))"
 _BY_WORD: Final = f"""
 insert into link
 with by_name_alone as (
@@ -143,7 +145,7 @@ by_intents_name as (
     select t.place as taken, s.place as sold, 'intents_name' as how
     from adrift t join intention i on i.id = t.intent
     join case_sale s on s.id = i.named and (i.domain is null or i.domain = s.domain)
-    where t.named is null {_ONE}
+    where {_NAMES_NONE} {_ONE}
 ),
 by_stored_intent as (
     select t.place as taken, s.place as sold, 'stored' as how
@@ -152,7 +154,7 @@ by_stored_intent as (
         select intent, min(place) as place from case_sale
         where intent is not null group by intent having count(*) = 1
     ) s on s.intent = t.intent
-    where (t.named is null or t.named not in (select id from case_sale))
+    where {_NAMES_NONE}
       and t.place not in (select taken from by_name_alone union all select taken from by_intents_name)
 )
 from by_name_alone union all from by_intents_name union all from by_stored_intent

@@ -91,10 +91,10 @@ from {{table}}""",
 """Contract -> its rows as sales."""
 
 TAKING_NAMES: Final = (
-    *("metadata_order_id", "metadata_materials_order_id", "metadata_agent_order_id"),
-    *("metadata_event_charge_id", "metadata_charge_id"),
+    *("metadata_order_id", "metadata_agent_order_id", "metadata_materials_order_id"),
+    *("metadata_charge_id", "metadata_event_charge_id"),
 )
-"""Columns in which a charge may name its sale; the first that is filled counts."""
+"""Columns in which a charge may name its sale; the first that is filled counts, as for the portal."""
 _NAME: Final = f"coalesce({', '.join(TAKING_NAMES)})"
 _DOMAIN: Final = """
     case when metadata_agent_order_id is not null or metadata_source = 'agent' then 'a'

@@ -84,7 +84,8 @@ class _Muddle:
             *(self._state, self._state, self._customer, self._order_money, self._order_times, self._mode),
             *(self._ids, self._seat, self._charge_money, self._charge_times, self._charge_state, self._names),
             *(self._names, self._forget, self._forget, self._lose, self._twice, self._refund, self._refund),
-            *(self._dispute, self._intent, self._lapse, self._entry, self._claim),
+            *(self._dispute, self._intent, self._lapse, self._entry, self._claim, self._lose_all_names),
+            self._return_twice,
         )
         self.dice.choice(ways)(name)
 
@@ -169,6 +170,33 @@ class _Muddle:
                 row |= nameless
         if self.any_of(True, False):
             self.orders(name)["stripe_payment_intent_id"] = None
+
+    def _lose_all_names(self, name: str) -> None:
+        """Let nothing but amount, customer and time be left; or say that no order was meant, or no money."""
+        nameless = dict.fromkeys((*_NAMES, "metadata_source"))
+        for contract, prefix in (("charges", "ch_"), ("payment_intents", "pi_")):
+            if row := self.books.rows[contract].get(f"{prefix}{name}"):
+                row |= nameless
+        order = self.orders(name)
+        order["stripe_payment_intent_id"] = None
+        if row := self.books.rows["charges"].get(f"ch_{name}"):
+            row["created_at"] += self.any_of(timedelta(0), timedelta(0), -20 * MINUTE, 40 * HOUR, 3 * DAY)
+            row["metadata_source"] = self.any_of(None, None, "portal", "events", "materials")
+        if "payment_provider" in order:
+            order["payment_provider"] = self.any_of("stripe", "internal_prepay")
+
+    def _return_twice(self, name: str) -> None:
+        """Give money back and have the bank take it as well, once or twice, with whatever ends."""
+        if row := self.books.rows["charges"].get(f"ch_{name}"):
+            if self.any_of(True, True, False):
+                amount = self.any_of(row["amount_cents"], 500)
+                self.books.refund(name, amount, at=AS_OF - self.any_of(*_SPANS))
+            self.books.dispute(name, self.any_of("lost", "won", "needs_response"))
+            case = self.books.rows["disputes"][f"dp_{name}"]
+            if self.any_of(True, False):
+                again = {"document_id": f"dp_{name}b", "status": self.any_of("lost", "won", "under_review")}
+                self.books.rows["disputes"][f"dp_{name}b"] = case | again
+            self.orders(name)["payment_status"] = self.any_of("disputed", "refunded", "paid")
 
     def _lose(self, name: str) -> None:
         which = self.any_of("charges", "order", "balance_transactions", "payment_intents")
