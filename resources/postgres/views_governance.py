@@ -31,10 +31,9 @@ _SWITCH_COLUMNS: Final = [
     *columns_from(tables.KILL_SWITCH_CHANGES, "actor_id", "reason", "at", "audit_seq"),
 ]
 _SWITCH_SQL: Final = (
-    "SELECT t.studio_id, t.revision, t.kind, t.kind NOT IN ('opened', 'resumed') AS is_on, t.actor_id, "
-    "t.reason, t.at, t.audit_seq FROM studio.kill_switch_changes AS t WHERE NOT EXISTS ("
-    "SELECT FROM studio.kill_switch_changes AS newer "
-    "WHERE newer.studio_id = t.studio_id AND newer.revision > t.revision)"
+    "SELECT DISTINCT ON (t.studio_id) t.studio_id, t.revision, t.kind, "
+    "t.kind NOT IN ('opened', 'resumed') AS is_on, t.actor_id, t.reason, t.at, t.audit_seq "
+    "FROM studio.kill_switch_changes AS t ORDER BY t.studio_id DESC, t.revision DESC"
 )
 _ENDED: Final = (
     ViewColumn("ended_at", _INSTANT, "When it was ended, UTC; null if nobody did."),
