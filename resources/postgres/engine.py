@@ -5,14 +5,13 @@ Passwords stay inside the URL and are never logged: engines hide parameters, mes
 
 from collections.abc import Sequence
 
-import psycopg2
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from resources.postgres.errors import DatabaseRefusedError, ServerUnreachableError
-from resources.postgres.roles import APP, analyst_role, runtime_role
+from resources.postgres.roles import APP, analyst_role, runtime_role, taking_role
 from resources.postgres.urls import normalise_url, parse, psql_url, redacted, with_database
 from resources.postgres.values import dump_json, load_json
 
@@ -61,19 +60,11 @@ def app_engine(url: str, studio_id: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _take_role(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        try:
+        with taking_role(connection, url):
             cursor = connection.cursor()
             cursor.execute(_TAKE_ROLE, (studio_id,))
             cursor.close()
             connection.commit()  # a later rollback must not give the rights back
-        except psycopg2.OperationalError:
-            raise
-        except psycopg2.Error as error:
-            connection.close()
-            raise DatabaseRefusedError(
-                f"The database at {redacted(url)} is not set up for Studio OS: the role {APP} is missing or "
-                "may not be taken. Nothing was changed. Start once with: ./studio up"
-            ) from error
 
     return engine
 

@@ -9,15 +9,13 @@ message as their first and last statement. So these engines serve the ledger onl
 from collections.abc import Callable
 from typing import Any, Final
 
-import psycopg2
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from resources.postgres.errors import DatabaseRefusedError
 from resources.postgres.ledger_record import APPENDED
-from resources.postgres.roles import APP, analyst_role
-from resources.postgres.urls import normalise_url, redacted
+from resources.postgres.roles import APP, analyst_role, taking_role
+from resources.postgres.urls import normalise_url
 
 POOL_SIZE: Final = 8
 _POOL_OVERFLOW: Final = 12
@@ -95,7 +93,7 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        try:
+        with taking_role(connection, url):
             connection.autocommit = True
             cursor = connection.cursor()
             cursor.execute(_PREPARE_SESSION, (studio_id,))
@@ -104,14 +102,6 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
             flushes = f"; {_PREPARE_FLUSH}" if is_message_enough and is_allowed else ""
             cursor.execute(_PREPARE_MARK + flushes)
             cursor.close()
-        except psycopg2.OperationalError:
-            raise
-        except psycopg2.Error as error:
-            connection.close()
-            raise DatabaseRefusedError(
-                f"The database at {redacted(url)} is not set up for Studio OS: the role {APP} is missing or "
-                "may not be taken. Nothing was changed. Start once with: ./studio up"
-            ) from error
         flush = _FLUSH_BY_MESSAGE if is_message_enough else _FLUSH_BY_COMMIT
         entry.info[_FLUSH] = flush if is_allowed else None
         if on_connect is not None:

@@ -7,12 +7,17 @@ the runtime of one studio and of no other: it has no more rights to go back to.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import psycopg2
 from sqlalchemy import Connection, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ProgrammingError
 
 from resources.postgres.errors import DatabaseRefusedError
 from resources.postgres.tables import SCHEMA
+from resources.postgres.urls import redacted
 from resources.postgres.views import ANALYTICS
 
 OWNER = "studio_owner"
@@ -35,6 +40,25 @@ def runtime_role(studio_id: str) -> str:
     if not _STUDIO_ID.fullmatch(studio_id):
         raise ValueError(f"{studio_id!r} is not a studio id")
     return f"{APP}_{studio_id}"
+
+
+@contextmanager
+def taking_role(connection: DBAPIConnection, url: str) -> Iterator[None]:
+    """Make a new connection the runtime's inside; one that cannot be is closed.
+
+    Raises:
+        DatabaseRefusedError: The database is not set up; the sentence says how it is.
+    """
+    try:
+        yield
+    except psycopg2.OperationalError:
+        raise
+    except psycopg2.Error as error:
+        connection.close()
+        raise DatabaseRefusedError(
+            f"The database at {redacted(url)} is not set up for Studio OS: the role {APP} is missing or "
+            "may not be taken. Nothing was changed. Start once with: ./studio up"
+        ) from error
 
 
 def become_owner(connection: Connection) -> None:
