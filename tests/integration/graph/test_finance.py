@@ -1,16 +1,24 @@
 """Money in the main job, on the real twins: today's whole snapshot opens and resolves flags."""
 
 import json
+import re
 
 import dagster as dg
 import pytest
 
 from resources.clock import instant_text
 from studio_assets.checks.findings import FINDINGS_IN_WORDS
+from studio_assets.finance import amounts
 from studio_assets.finance.assets import CONSERVATION
 from studio_assets.keys import finance_key
 
 pytestmark = pytest.mark.integration
+
+
+def _keys(studio):
+    return [
+        finance_key(studio.settings.studio_id, name) for name in ("reconciliation_flags", "weekly_summary")
+    ]
 
 
 def _told(studio, asset):
@@ -24,7 +32,8 @@ def _open(studio):
     return {(one.finding.kind, one.finding.subject_id): one for one in found}
 
 
-def test_an_order_nobody_paid_is_flagged_and_resolved_when_it_is_set_back(studio):
+def test_an_order_nobody_paid_is_flagged_and_resolved_when_it_is_set_back(studio, monkeypatch):
+    """While an amount is beyond counting nothing is reconciled: the flag stays, and the failure says why."""
     sold_at = studio.clock.now()
     studio.put(
         *("materialsOrders", "byhand"),
@@ -60,6 +69,12 @@ def test_an_order_nobody_paid_is_flagged_and_resolved_when_it_is_set_back(studio
     before = set(_open(studio))
     assert studio.run().success
     assert set(_open(studio)) == before
+    with monkeypatch.context() as bounds:
+        bounds.setattr(amounts, "MOST_CENTS", 3999)
+        refused = studio.run_steps(_keys(studio))
+    (why,) = [event.event_specific_data.error_display_string for event in refused.get_step_failure_events()]
+    assert re.search(r"_cents of \w+/\w+ is [\d,]+: more than 3,999.*every flag stays as it was", why)
+    assert set(_open(studio)) == before
     studio.put(
         *("materialsOrders", "byhand"),
         uid="member7",
@@ -83,9 +98,6 @@ def test_a_past_day_touches_no_flag(studio):
     studio.clock.advance(days=1)
     assert studio.run(studio.day).success
     assert _told(studio, "reconciliation_flags")["origin"].startswith("Derived from cloud")
-    keys = [
-        finance_key(studio.settings.studio_id, name) for name in ("reconciliation_flags", "weekly_summary")
-    ]
-    assert studio.run_steps(keys).success
+    assert studio.run_steps(_keys(studio)).success
     assert {name: one.revision for name, one in _open(studio).items()} == before
     assert _told(studio, "reconciliation_flags")["origin"] == "A past day touches no finding"
