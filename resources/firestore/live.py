@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import grpc
 from google.auth.exceptions import GoogleAuthError
@@ -28,6 +26,7 @@ from resources.firestore.live_decode import SerialisedRecords, decode_value, pla
 from resources.firestore.live_faults import Patience
 from resources.firestore.live_pages import Cursor, bad_response, pages, parse
 from resources.firestore.live_query import COUNT_ALIAS, QueryBuilder
+from resources.firestore.opened_late import OpenedLate
 from resources.firestore.wire import UnexpectedShapeError, Wire
 from resources.firestore.wire_columns import WireColumns
 
@@ -37,7 +36,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_COLLECTION = "studio_os_clock"  # holds nothing: asking it for a count tells the source's time
 
 
-class LiveDocumentSource:
+class LiveDocumentSource(OpenedLate):
     """A read-only view of one Firestore database. Safe to share between threads; idle until asked."""
 
     def __init__(
@@ -64,6 +63,7 @@ class LiveDocumentSource:
             attempts: Tries without a single new document before a read is given up.
             sleep: How to wait between tries.
         """
+        super().__init__()
         self._queries = QueryBuilder(project, database)
         self._emulator_host = emulator_host
         self._credentials_path = credentials_path
@@ -79,8 +79,6 @@ class LiveDocumentSource:
             self._metadata.append(
                 ("authorization", "Bearer owner")
             )  # what emulators take for an administrator
-        self._opening = Lock()
-        self._channel: Any = None
 
     def read_time(self) -> datetime:
         """Return the source's own present, at which everything can be read consistently."""
@@ -172,36 +170,16 @@ class LiveDocumentSource:
                 raise bad_response(subject)
             return {document.document_id: document for document in found}
 
-    def close(self) -> None:
-        """Close the connection; a later read opens it again."""
-        with self._opening:
-            if self._channel is not None:
-                self._channel.close()
-                self._channel = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _open(self) -> Any:
-        with self._opening:
-            if self._channel is None:
-                try:
-                    self._channel = open_channel(
-                        emulator_host=self._emulator_host, credentials_path=self._credentials_path
-                    )
-                except (GoogleAuthError, OSError, ValueError):
-                    raise SourceUnreadableError(
-                        "Firestore cannot be asked: there are no usable Google credentials. "
-                        "Set GOOGLE_APPLICATION_CREDENTIALS to a service-account file.",
-                        reason="permission-denied",
-                        is_transient=False,
-                    ) from None
-            return self._channel
+    def _new_channel(self) -> Any:
+        try:
+            return open_channel(emulator_host=self._emulator_host, credentials_path=self._credentials_path)
+        except (GoogleAuthError, OSError, ValueError):
+            raise SourceUnreadableError(
+                "Firestore cannot be asked: there are no usable Google credentials. "
+                "Set GOOGLE_APPLICATION_CREDENTIALS to a service-account file.",
+                reason="permission-denied",
+                is_transient=False,
+            ) from None
 
     def _aggregate(
         self,

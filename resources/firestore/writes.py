@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import grpc
 from google.cloud.firestore_v1 import types
@@ -24,6 +22,7 @@ from google.protobuf.message import DecodeError
 from policies.ports import AdapterError
 from resources.firestore.changes import Change, Creation
 from resources.firestore.live_query import set_instant, set_value
+from resources.firestore.opened_late import OpenedLate
 from resources.firestore.writes_credentials import read_service_account, read_twin_token, refused
 from resources.firestore.writes_guard import WRITE_RPC, WriteGuard
 
@@ -58,7 +57,7 @@ _UNCERTAIN: Final = {
 _NOBODY_KNOWS: Final = ("UNKNOWN_OUTCOME", "broke off without an answer")
 
 
-class FirestoreWrites:
+class FirestoreWrites(OpenedLate):
     """Writes to one Firestore database. Safe to share between threads; idle until asked."""
 
     def __init__(
@@ -83,6 +82,7 @@ class FirestoreWrites:
             attempts: Tries when somebody else writes to the same documents at the same time.
             sleep: How to wait between tries.
         """
+        super().__init__()
         self._database_path = f"projects/{project}/databases/{database}"
         self._credentials_path = credentials_path
         self._emulator_host = emulator_host
@@ -94,8 +94,6 @@ class FirestoreWrites:
             ("x-goog-request-params", f"project_id={project}&database_id={database}"),
         )
         self._metadata: tuple[tuple[str, str], ...] = self._prefix
-        self._opening = Lock()
-        self._channel: Any = None
 
     def commit(self, writes: Sequence[Creation | Change], *, batch_id: str | None = None) -> datetime:
         """Commit the writes, all or none, and return the instant of the commit.
@@ -129,36 +127,15 @@ class FirestoreWrites:
             return _commit_time(answer)
         raise AssertionError("the last attempt returns or raises")
 
-    def close(self) -> None:
-        """Close the connection; a later commit opens it again."""
-        with self._opening:
-            if self._channel is not None:
-                self._channel.close()
-                self._channel = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _open(self) -> Any:
-        with self._opening:
-            if self._channel is None:
-                if self._credentials_path is None:
-                    raise refused("there is none")
-                if self._emulator_host is not None:
-                    token = read_twin_token(self._credentials_path)
-                    self._metadata = (*self._prefix, ("authorization", f"Bearer {token}"))
-                    self._channel = grpc.insecure_channel(self._emulator_host, options=_OPTIONS)
-                else:
-                    account = read_service_account(self._credentials_path)
-                    self._channel = FirestoreGrpcTransport.create_channel(
-                        _HOST, credentials=account, options=_OPTIONS
-                    )
-            return self._channel
+    def _new_channel(self) -> Any:
+        if self._credentials_path is None:
+            raise refused("there is none")
+        if self._emulator_host is not None:
+            token = read_twin_token(self._credentials_path)
+            self._metadata = (*self._prefix, ("authorization", f"Bearer {token}"))
+            return grpc.insecure_channel(self._emulator_host, options=_OPTIONS)
+        account = read_service_account(self._credentials_path)
+        return FirestoreGrpcTransport.create_channel(_HOST, credentials=account, options=_OPTIONS)
 
     def _serialised(self, writes: Sequence[Creation | Change]) -> bytes:
         request = _CommitRequest(database=self._database_path)
