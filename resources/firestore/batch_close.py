@@ -59,7 +59,7 @@ class BatchCloseAdapter:
     ) -> None:
         self._reader = reader
         self._writes = writes
-        self._approval_of = approval_of or _no_approval
+        self._approval_of = approval_of or pilot.no_approval
 
     def dry_run(self, proposal: Proposal) -> Mapping[str, Any]:
         """Return what would change, the values before, and the version that was seen (``token``).
@@ -150,24 +150,10 @@ class BatchCloseAdapter:
         if self._writes is None:
             raise pilot.no_write_door()
         wish, marks = _wish(proposal, idempotency_key), pilot.rollback_marks(reason)
-        action = pilot.find_action(self._reader, proposal.proposal_id, idempotency_key, is_certain=True)
-        if action is None:
-            raise pilot.nothing_to_roll_back()
-        pilot.require_ours(action, wish.identity)
-        if pilot.is_rolled_back(action):
-            return _pointer(wish, is_replay=True)
-        try:
-            self._put_back(wish, action, marks)
-        except AdapterError as error:
-            again = None
-            if pilot.may_be_ours(error):
-                again = pilot.find_action(
-                    self._reader, proposal.proposal_id, idempotency_key, is_certain=False
-                )
-            if again is None or not pilot.is_rolled_back(again):
-                raise
-            return _pointer(wish, is_replay=True)
-        return _pointer(wish, is_replay=False)
+        is_replay = pilot.undone_once(
+            self._reader, wish.identity, lambda action: self._put_back(wish, action, marks)
+        )
+        return _pointer(wish, is_replay=is_replay)
 
     def _put_back(self, wish: _Wish, action: FoundDocument, marks: Mapping[str, Any]) -> None:
         batch = pilot.find(self._reader, pilot.BATCHES, wish.batch_id, _SEEN_FIELDS, is_certain=True)
@@ -237,9 +223,7 @@ class BatchCloseAdapter:
 def _wish(proposal: Proposal, key: str) -> _Wish:
     """Return what is asked for; raises ``AdapterError`` ``INVALID``, the same for dry run and execution."""
     given = proposal.input
-    batch_id = pilot.text_between(given.get("batchId"), 1, 128, "batch id")
-    if "/" in batch_id:
-        raise pilot.invalid("the batch id has a slash in it")
+    batch_id = pilot.batch_id(given.get("batchId"))
     reason, note = given.get("closeReason"), given.get("note")
     if reason not in _CLOSED:
         raise pilot.invalid(f"the close reason is none of {', '.join(_CLOSED)}")
@@ -293,7 +277,3 @@ def _described(write: Creation | Change) -> Mapping[str, Any]:
         **{name: pilot.shown(value) for name, value in write.fields.items()},
         **dict.fromkeys(write.server_times, pilot.SERVER_TIME),
     }
-
-
-def _no_approval(_proposal: Proposal) -> None:
-    return None

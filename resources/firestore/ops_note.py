@@ -50,7 +50,7 @@ class OpsNoteAdapter:
     ) -> None:
         self._reader = reader
         self._writes = writes
-        self._approval_of = approval_of or _no_approval
+        self._approval_of = approval_of or pilot.no_approval
 
     def dry_run(self, proposal: Proposal) -> Mapping[str, Any]:
         """Return both documents as they would be written, and what is odd about the batch.
@@ -132,12 +132,12 @@ class OpsNoteAdapter:
         if self._writes is None:
             raise pilot.no_write_door()
         wish, marks = _wish(proposal, idempotency_key), pilot.rollback_marks(reason)
-        action = pilot.find_action(self._reader, proposal.proposal_id, idempotency_key, is_certain=True)
-        if action is None:
-            raise pilot.nothing_to_roll_back()
-        pilot.require_ours(action, wish.identity)
-        if pilot.is_rolled_back(action):
-            return _pointer(wish, is_replay=True)
+        is_replay = pilot.undone_once(
+            self._reader, wish.identity, lambda action: self._mark(wish, action, marks)
+        )
+        return _pointer(wish, is_replay=is_replay)
+
+    def _mark(self, wish: _Wish, action: FoundDocument, marks: Mapping[str, Any]) -> None:
         changes = [Change(pilot.ACTIONS, wish.action_id, action.update_time, marks, ("rolledBackAt",))]
         note = pilot.find(self._reader, pilot.NOTES, wish.note_id, ("proposalId",), is_certain=True)
         if note is not None:  # a note somebody removed by hand needs no mark
@@ -145,18 +145,8 @@ class OpsNoteAdapter:
             changes.append(
                 Change(pilot.NOTES, wish.note_id, note.update_time, reason_only, ("rolledBackAt",))
             )
-        try:
-            self._writes.commit(changes)
-        except AdapterError as error:
-            again = None
-            if pilot.may_be_ours(error):
-                again = pilot.find_action(
-                    self._reader, proposal.proposal_id, idempotency_key, is_certain=False
-                )
-            if again is None or not pilot.is_rolled_back(again):
-                raise
-            return _pointer(wish, is_replay=True)
-        return _pointer(wish, is_replay=False)
+        assert self._writes is not None  # noqa: S101 - the caller has looked
+        self._writes.commit(changes)
 
     def _batch(self, wish: _Wish) -> FoundDocument | None:
         batch_id = wish.identity["resourceId"]
@@ -226,9 +216,7 @@ def _wish(proposal: Proposal, key: str) -> _Wish:
     given = proposal.input
     if given.get("resourceCollection", pilot.BATCHES) != pilot.BATCHES:
         raise pilot.invalid("notes are about batches only")
-    batch_id = pilot.text_between(given.get("resourceId"), 1, 128, "batch id")
-    if "/" in batch_id:
-        raise pilot.invalid("the batch id has a slash in it")
+    batch_id = pilot.batch_id(given.get("resourceId"))
     note_id = pilot.note_id(proposal.proposal_id, key)
     return _Wish(
         pilot.action_id(proposal.proposal_id, key),
@@ -265,7 +253,3 @@ def _described(creation: Creation, unknown: Mapping[str, str]) -> Mapping[str, A
             **unknown,
         },
     }
-
-
-def _no_approval(_proposal: Proposal) -> None:
-    return None

@@ -6,7 +6,7 @@ the proof that the effect happened and what keeps it from happening twice.
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -179,6 +179,51 @@ def rollback_marks(reason: str) -> Mapping[str, Any]:
         "rollbackReason": text_between(reason, *ROLLBACK_REASON_UNITS, "reason"),
         "rolledBackByUid": EXECUTOR_UID,
     }
+
+
+def undone_once(
+    reader: DocumentLookup,
+    identity: Mapping[str, Any],
+    undo: Callable[[FoundDocument], None],
+) -> bool:
+    """Undo what was done under a key, once; return whether it had been undone already.
+
+    Args:
+        reader: The door that reads.
+        identity: What the action document must say, proposal and key among it.
+        undo: Undoes it, given the action document as it is, and marks that in the same commit.
+
+    Raises:
+        AdapterError: ``NOT_FOUND`` when nothing was done, ``KEY_CONFLICT``, ``UNREADABLE``, or as ``undo``.
+    """
+    proposal_id, key = identity["proposalId"], identity["idempotencyKey"]
+    action = find_action(reader, proposal_id, key, is_certain=True)
+    if action is None:
+        raise nothing_to_roll_back()
+    require_ours(action, identity)
+    if is_rolled_back(action):
+        return True
+    try:
+        undo(action)
+    except AdapterError as error:
+        # Somebody with the same key may have been first, or our own commit was answered twice.
+        again = find_action(reader, proposal_id, key, is_certain=False) if may_be_ours(error) else None
+        if again is None or not is_rolled_back(again):
+            raise
+        return True
+    return False
+
+
+def batch_id(given: Any) -> str:
+    """Return the id of a batch as a proposal names it. Raises ``AdapterError`` ``INVALID``."""
+    named = text_between(given, 1, 128, "batch id")
+    if "/" in named:
+        raise invalid("the batch id has a slash in it")
+    return named
+
+
+def no_approval(_proposal: Proposal) -> None:
+    """Return null: no approval is known."""
 
 
 def nothing_to_roll_back() -> AdapterError:
