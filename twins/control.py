@@ -12,9 +12,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
+from twins.answering import Answering, LoopbackServer
 from twins.devices import HUB_KINDS, HUBITAT, ROBOROCK, ROBOROCK_KINDS, DeviceTwins
 from twins.firestore.faults import Fault as FirestoreFault
 from twins.firestore.faults import FaultKind
@@ -125,7 +126,7 @@ def _seconds(given: Mapping[str, Any], name: str) -> float | None:
     return float(value)
 
 
-class Control:
+class Control(Answering):
     """The control server. Use it as a context manager, or call ``start`` and ``stop``.
 
     Args:
@@ -159,36 +160,15 @@ class Control:
         self._stripe = stripe
         self._describe_world = describe_world
         self._timers: list[threading.Timer] = []
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.control = self
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="control", daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Return the address of the server."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def start(self) -> Self:
-        """Begin to answer; returns at once."""
-        self._thread.start()
-        return self
+        server = _Server(port, _Handler)
+        server.control = self
+        super().__init__(server, "control")
 
     def stop(self) -> None:
         """Stop answering."""
         for timer in self._timers:
             timer.cancel()
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        super().stop()
 
     def status(self) -> dict[str, Any]:
         """Return how the world and the twins are."""
@@ -307,9 +287,7 @@ class Control:
         self._identity.faults.is_garbled |= fault.kind == "garbled"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+class _Server(LoopbackServer):
     control: Control
 
 

@@ -8,9 +8,10 @@ import re
 import threading
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Final
 
+from twins.answering import Answering, LoopbackServer
 from twins.identity.issuer import Issuer
 
 KEYS_PATH: Final = "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
@@ -41,7 +42,7 @@ class IdentityFaults:
         self.seconds = 0.0
 
 
-class IdentityTwin:
+class IdentityTwin(Answering):
     """A server on 127.0.0.1; use it as a context manager, or call :meth:`start` and :meth:`stop`.
 
     Attributes:
@@ -60,50 +61,27 @@ class IdentityTwin:
         self.max_age_seconds = KEYS_MAX_AGE_SECONDS
         self.key_questions = 0
         self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.twin = self
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="identity", daemon=True
-        )
-
-    @property
-    def base_url(self) -> str:
-        """Return the address of the server."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        server = _Server(port, _Handler)
+        server.twin = self
+        super().__init__(server, "identity")
 
     @property
     def keys_url(self) -> str:
         """Return where a verifier finds the keys."""
-        return f"{self.base_url}{KEYS_PATH}"
+        return f"{self.url}{KEYS_PATH}"
 
     @property
     def accounts_url(self) -> str:
         """Return where a verifier looks accounts up; without the project."""
-        return f"{self.base_url}/v1"
-
-    def start(self) -> Self:
-        """Begin to answer; returns at once."""
-        self._thread.start()
-        return self
+        return f"{self.url}/v1"
 
     def stop(self) -> None:
         """Stop answering."""
         self.stopping.set()
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        super().stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+class _Server(LoopbackServer):
     twin: IdentityTwin
 
 

@@ -88,6 +88,6 @@ def test_every_fault_of_the_issuer_strikes_and_is_taken_back(desk, kind):
 )
 def test_accounts_are_looked_up_as_at_google(desk, path, body, status):
     """Another project, another act, or garbage is refused; an account there is not leaves ``users`` out."""
-    answer = requests.post(f"{desk[0].base_url}{path}", data=body, timeout=10)
+    answer = requests.post(f"{desk[0].url}{path}", data=body, timeout=10)
     assert answer.status_code == status
     assert "users" not in answer.json()
