@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,11 +78,13 @@ class Model:
         return [one / whole for one in raised]
 
 
+@lru_cache(maxsize=4096)
 def word_bit(word: str) -> int:
     """Return the place of a word, without its marks, among the bits of known words."""
     return zlib.crc32(word.lstrip("!'").encode()) % KNOWN_BITS
 
 
+@lru_cache(maxsize=4096)
 def _tie_place(word: str) -> int:
     return (zlib.crc32(word.encode()) >> 17) % TIES
 

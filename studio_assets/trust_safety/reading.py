@@ -3,14 +3,17 @@
 Words are data. Nothing here or after it follows what they say; what speaks to the reader is set aside.
 """
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from policies.intake_text import fold
-from studio_assets.trust_safety.asides import Ties, any_tie, is_beginning, parted
-from studio_assets.trust_safety.instructions import cut_formats, parted_by_patterns
+from studio_assets.trust_safety.asides import Ties, any_tie, is_aside, parted
+from studio_assets.trust_safety.endings import stopped
+from studio_assets.trust_safety.grammar import is_common
+from studio_assets.trust_safety.instructions import cut_formats, cut_unwritten, parted_by_patterns
 from studio_assets.trust_safety.languages import is_foreign
 
 NOT_TEXT: Final = "not_readable"
@@ -40,22 +43,26 @@ _NESTED: Final = re.compile(
     r"|<(?P<name>[a-z][a-z0-9_]*)(?:\s[^<>]{0,200})?>(.{0,600}?)</(?P=name)>"
     r"|\s?\(([^()]{0,600})\)"
     r"|\s?\[(?!/?(?:inst|sys|system|user|tool)\])([^][]{0,600})\]"
-    r"|\s[-\u2013\u2014]\s(.{1,400}?)\s[-\u2013\u2014](?=\s)"
+    r"|\s[-\u2013\u2014]\s(.{1,400}?)\s[-\u2013\u2014](?=\s)",
+    re.IGNORECASE,
 )
 """What stands inside a sentence and is none of it: between elements, in brackets, between dashes."""
 _NAME: Final = _NESTED.groupindex["name"]
-_BEGUN: Final = re.compile(
-    r"(?<!\S)(?P<before>[^\sA-Za-z]*[a-z][^\sA-Z]*)(?<=[a-z0-9'\"])\s+"
-    r"(?=(?:(?P<word>[A-Z][a-z]+(?:'[a-z]+)?)|(?P<shout>[A-Z]{4,}))(?![\w-])(?P<rest>[^.!?;\n]{0,200}))"
-)
-"""A word in small letters, before one with a capital: people forget full stops, and so do orders."""
 _FRAME: Final = "\x01\x02"
-_QUOTE: Final = re.compile("\"([^\"]{1,400})\"|(?<![a-z0-9])'([^']{2,400})'(?![a-z0-9])")
+_QUOTE: Final = re.compile("\"([^\"]{1,400})\"|(?<![a-zA-Z0-9])'([^']{2,400})'(?![a-zA-Z0-9])")
 _TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+|[,:\x01\x02-]")
-_QUOTE_MARKS: Final = {0x60: "'", 0xB4: "'", 0xAB: '"', 0xBB: '"'} | {
-    code: "'" if code < 0x201C else '"' for code in range(0x2018, 0x2020)
-}
-_LETTERS: Final = re.compile(r"[a-z]+")
+_STOPS: Final = dict.fromkeys((0x3002, 0xFF61, 0x0964), ". ") | {0x061F: "? "}
+_BACKSLASHED: Final = re.compile(r"\\[nrt]")
+_QUOTE_MARKS: Final = (
+    _STOPS
+    | {0x60: "'", 0xB4: "'", 0xAB: '"', 0xBB: '"'}
+    | {code: "'" if code < 0x201C else '"' for code in range(0x2018, 0x2020)}
+)
+_LETTERS: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_DISGUISED: Final = re.compile(
+    r"(?<![\w.@$])(?=[a-zA-Z@$]*[0134578@$])(?=[\d@$]*[a-zA-Z])[a-zA-Z\d@$]{3,20}(?![\w@$])"
+)
+_STAND_INS: Final = str.maketrans("0134578@$", "oieastbas")
 _REPEATED: Final = re.compile(r"([a-z])\1{2,}")
 _DENIERS: Final = frozenset(
     [
@@ -129,6 +136,7 @@ class Reading:
         sentences: Words of each English sentence that says something; denied and quoted words are marked.
         problem: Why it cannot be judged; null when it can.
         has_instructions: Whether anything was set aside.
+        has_foreign: Whether a sentence of another language stands beside.
         asides: Words of what was set aside; they are evidence only of what is surely wrong.
     """
 
@@ -136,6 +144,7 @@ class Reading:
     problem: str | None = None
     has_instructions: bool = False
     asides: tuple[tuple[str, ...], ...] = ()
+    has_foreign: bool = False
 
 
 def read_report(text: str, ties: Ties = any_tie) -> Reading:
@@ -146,8 +155,9 @@ def read_report(text: str, ties: Ties = any_tie) -> Reading:
     text = text[:LONGEST_READ].translate(_QUOTE_MARKS)
     if not any(one.isalpha() for one in text):
         return Reading((), TOO_SHORT if not text.strip() else NOT_TEXT)
-    said, asides, has_formats = _parted(_folded(_breaks_kept(_stopped(text))), ties)
-    has_instructions = has_formats or any(map(str.strip, asides))
+    text, has_formats = cut_unwritten(_unescaped(text))
+    said, asides, has_more = _parted(_breaks_kept(text), ties)
+    has_instructions = has_formats or has_more or any(map(str.strip, asides))
     sentences, has_foreign = [], False
     for words, plain in _sentences_of(said):
         if is_foreign(plain) or plain.count(_STRANGE) * 2 >= len(plain):
@@ -159,7 +169,7 @@ def read_report(text: str, ties: Ties = any_tie) -> Reading:
         return Reading((), OTHER_LANGUAGE, has_instructions, told)
     if sum(map(len, sentences)) < _LEAST_WORDS:
         return Reading((), ONLY_INSTRUCTIONS if has_instructions else TOO_SHORT, has_instructions, told)
-    return Reading(tuple(sentences), None, has_instructions, told)
+    return Reading(tuple(sentences), None, has_instructions, told, has_foreign)
 
 
 def _sentences_of(text: str) -> Iterator[tuple[list[str], list[str]]]:
@@ -196,10 +206,10 @@ def words_of(sentence: str) -> list[str]:
 
 
 def _parted(text: str, ties: Ties) -> tuple[str, list[str], bool]:
-    """Return a folded text without what addresses its reader, that, and whether there were formats."""
+    """Return a text folded and without what addresses its reader, that, and whether there were formats."""
     kept, asides, had = [], [], False
     for part in _unnested(text):
-        plain, has_formats = cut_formats(part)
+        plain, has_formats = cut_formats(_folded(stopped(_meant(part, ties), ties)))
         had |= has_formats
         for sentence in _STOP.split(plain):
             rest, set_aside = parted(sentence, ties)
@@ -210,7 +220,10 @@ def _parted(text: str, ties: Ties) -> tuple[str, list[str], bool]:
 
 
 def _unnested(text: str) -> Iterator[str]:
-    """Give a text without what stands in brackets or between dashes, then that: sentences of their own."""
+    """Give a text without what stands in brackets or between dashes, then that: sentences of their own.
+
+    An order in quotation marks is no part of the sentence, either.
+    """
     inner = []
 
     def out(found: re.Match[str]) -> str:
@@ -218,24 +231,35 @@ def _unnested(text: str) -> Iterator[str]:
         inner.append(next(part for part in parts if part is not None))
         return " "
 
-    yield _NESTED.sub(out, text)
+    def quoted(found: re.Match[str]) -> str:
+        said = found[1] or found[2]
+        if not is_aside(_LETTERS.findall(said.lower())):
+            return found[0]
+        inner.append(said)
+        return " "
+
+    yield _QUOTE.sub(quoted, _NESTED.sub(out, text))
     yield from inner
 
 
-def _stopped(text: str) -> str:
-    """Return text with a full stop where only a capital says that a sentence begins.
+def _meant(text: str, ties: Ties) -> str:
+    """Return text with the words meant by those in which digits and signs stand for letters."""
+    if ties is any_tie:
+        return text
 
-    Only words that begin sentences and are no names do, and those that another language goes on from; in a
-    heading or a title the word before has a capital, too.
-    """
-    return _BEGUN.sub(lambda found: f"{found['before']} . " if _is_beginning(found) else found[0], text)
+    def word(found: re.Match[str]) -> str:
+        said = found[0].translate(_STAND_INS)
+        plain = said.lower()
+        return said if plain.isalpha() and (is_common(plain) or ties([plain])) else found[0]
+
+    return _DISGUISED.sub(word, text)
 
 
-def _is_beginning(found: re.Match[str]) -> bool:
-    if found["shout"]:
-        return is_beginning(found["shout"].lower(), found["before"], is_shouted=True)
-    word = found["word"].lower()
-    return is_beginning(word, found["before"]) or is_foreign([word, *_LETTERS.findall(found["rest"].lower())])
+def _unescaped(text: str) -> str:
+    """Return text with the signs meant by those that stand for them."""
+    if "\\" in text:
+        text = _BACKSLASHED.sub("\n", text)
+    return html.unescape(text) if "&" in text else text
 
 
 def _breaks_kept(text: str) -> str:
@@ -256,4 +280,7 @@ def _folded(text: str) -> str:
 def _plain(word: str) -> str:
     folded = fold(word)
     letters = [one for one in folded if one.isalpha()]
-    return folded if all(one.isascii() for one in letters) else f" {_STRANGE} "
+    if all(one.isascii() for one in letters):
+        return folded
+    # Words of another script are no part of the sentence beside them; one letter may be a unit.
+    return f" . {_STRANGE} . " if len(letters) > 1 else f" {_STRANGE} "

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from studio_assets.trust_safety.asides import is_handling, unlabelled
-from studio_assets.trust_safety.evidence import COMPLAINTS, content_of
+from studio_assets.trust_safety.addressed import is_bare_label, is_bidding, is_claiming
+from studio_assets.trust_safety.asides import unlabelled
+from studio_assets.trust_safety.evidence import COMPLAINTS, NUMBER, UNCLEAR_GROUP, content_of, plain
 from studio_assets.trust_safety.features import features
+from studio_assets.trust_safety.grammar import is_handling
 from studio_assets.trust_safety.languages import has_small_words
 from studio_assets.trust_safety.model import Model, shipped_model
 from studio_assets.trust_safety.reading import LONGEST_READ, ONLY_INSTRUCTIONS, Reading, read_report
@@ -27,7 +29,7 @@ from studio_assets.trust_safety.reasons import (
     Severity,
 )
 
-CODE_VERSION: Final = "triage-3"
+CODE_VERSION: Final = "triage-4"
 UNSURE: Final = "unsure"
 _SERIOUS_DOUBT: Final = 0.35
 """An unsure sentence that is this probably a complaint keeps the others from calling a report harmless."""
@@ -38,6 +40,9 @@ _LEAST_KNOWN: Final = 0.4
 _LEAST_KNOWN_BARE: Final = 0.6
 """The same where no small word says that it is English."""
 
+_LEAST_GUESS: Final = 0.5
+_LEAST_SAID: Final = 2
+"""Words that say something, from which a sentence is more than a request beside a report."""
 _LEAST_TIED: Final = 2
 """Words of evidence without which a sentence nobody is sure of raises no doubt."""
 _SURE_WITHOUT_TIES: Final = 0.95
@@ -79,6 +84,7 @@ class Judged:
         doubt: Probability of being a complaint at all.
         is_borne: Whether its words bear the category out; else it says nothing.
         is_suspect: Whether its words tell of something wrong, whatever that is; else it raises no doubt.
+        is_telling: Whether they are mostly evidence of the category, so that it is more than a guess.
     """
 
     reason: Reason
@@ -86,6 +92,7 @@ class Judged:
     doubt: float
     is_borne: bool
     is_suspect: bool
+    is_telling: bool = False
 
 
 class Triage:
@@ -101,7 +108,7 @@ class Triage:
         beside = [one for one in map(self._told_aside, reading.asides) if one is not None]
         if reading.problem is not None and not beside:
             return self._told(text, reading, Category.OTHER, Severity.LOW, reading.problem, 0.0)
-        found = [self._judge(words) for words in reading.sentences]
+        found = [self._judge(words) for words in _without_bare_labels(reading)]
         judged = [one for one in found if one is not None]
         if len(judged) < len(found):
             reading = replace(reading, has_instructions=True)
@@ -119,6 +126,8 @@ class Triage:
         doubts = [one for one in judged if one not in sure and one.is_suspect]
         worst = max(doubts, key=lambda one: one.doubt, default=None)
         if worst is not None and (not sure or worst.doubt >= _SERIOUS_DOUBT):
+            if not worst.is_telling or worst.probability < _LEAST_GUESS:
+                return self._told(text, reading, Category.OTHER, Severity.LOW, UNSURE, 0.0)
             reason = worst.reason
             return self._told(text, reading, reason.category, reason.severity, UNSURE, worst.probability)
         if not sure:
@@ -137,7 +146,11 @@ class Triage:
 
     def _evidence(self, words: Sequence[str]) -> list[int]:
         """Return the ties of each word that says something, but not of words of handling."""
-        return [self._model.ties_of(word) for word in content_of(words) if not is_handling(word)]
+        return [
+            self._model.ties_of(word)
+            for word in content_of(words)
+            if word != NUMBER and not is_handling(word)
+        ]
 
     def _told_aside(self, words: tuple[str, ...]) -> Judged | None:
         """Return what a clause to the reader tells of when that is surely wrong; else null.
@@ -165,18 +178,37 @@ class Triage:
         mine = [(chance, r) for r, chance in zip(REASONS, chances, strict=True) if r.category is category]
         reason = max(mine, key=lambda pair: pair[0])[1]
         evidence = self._evidence(words)
-        against = sum(bool(ties & COMPLAINTS) for ties in evidence)
-        is_suspect = against >= _LEAST_TIED and against * 2 >= len(evidence)
+        against = max((sum(bool(ties & one) for ties in evidence) for one in _COMPLAINTS), default=0)
+        somehow = sum(bool(ties & COMPLAINTS) for ties in evidence)
+        is_suspect = (against >= _LEAST_TIED or somehow > _LEAST_TIED) and somehow * 2 >= len(evidence)
+        is_telling = sum(bool(ties & _group(category)) for ties in evidence) * 2 >= max(1, len(evidence))
         # Letter groups of words nobody knows resemble something by chance; what is not known is not sure.
         known = self._model.known_ratio(words)
         if known < (_LEAST_KNOWN if has_small_words(words) else _LEAST_KNOWN_BARE):
-            return Judged(reason, 0.0, doubt=1.0, is_borne=False, is_suspect=is_suspect)
+            return Judged(
+                reason, 0.0, doubt=1.0, is_borne=False, is_suspect=is_suspect, is_telling=is_telling
+            )
         probability, content = by_category[category], content_of(words)
         is_borne = any(ties & _group(category) for ties in evidence) or (
             probability >= _SURE_WITHOUT_TIES and bool(content) and self._model.known_ratio(content) == 1
         )
+        if is_borne or is_suspect:
+            is_dense = self._is_dense(words, category)
+            is_borne, is_suspect = is_borne and is_dense, is_suspect and is_dense
         doubt = 1 - by_category[Category.OTHER] - learnt[_INSTRUCTION]
-        return Judged(reason, probability, doubt, is_borne, is_suspect)
+        return Judged(reason, probability, doubt, is_borne, is_suspect, is_telling)
+
+    def _is_dense(self, words: Sequence[str], category: Category) -> bool:
+        """Say whether a sentence, if it may speak to its reader, is mostly evidence and no mere label."""
+        plainly = [plain(word) for word in words]
+        is_claim = is_claiming(plainly)
+        if not is_claim and not is_bidding(plainly):
+            return True
+        content = [word for word in content_of(words) if word != NUMBER]
+        said = [
+            word for word in content_of(unlabelled(words)) if self._model.ties_of(word) & _group(category)
+        ]
+        return len(said) >= (_LEAST_TIED if is_claim else 1) and len(said) * 2 >= len(content)
 
     def _sure(self, text: str, reading: Reading, one: Judged) -> Suggestion:
         reason = one.reason
@@ -204,6 +236,7 @@ class Triage:
 
 
 _INSTRUCTION: Final = LEARNT.index(INSTRUCTION)
+_COMPLAINTS: Final = tuple(1 << at for at in range(UNCLEAR_GROUP + 1) if COMPLAINTS >> at & 1)
 _CODES: Final = frozenset(reason.code for reason in REASONS)
 
 
@@ -213,3 +246,19 @@ def _group(category: Category) -> int:
 
 def _gravity(one: Judged) -> tuple[int, float]:
     return SEVERITIES.index(one.reason.severity), one.probability
+
+
+def _without_bare_labels(reading: Reading) -> list[tuple[str, ...]]:
+    """Return the sentences without those that only name what may be wrong, unless nothing else is said.
+
+    "Spam" is a report where it is all there is; beside something else it may as well be what somebody orders.
+    """
+    contents = [[word for word in content_of(words) if word != NUMBER] for words in reading.sentences]
+    named = [
+        is_bare_label([plain(word) for word in words], content)
+        for words, content in zip(reading.sentences, contents, strict=True)
+    ]
+    others = [content for content, is_named in zip(contents, named, strict=True) if not is_named]
+    if not reading.has_foreign and all(len(content) < _LEAST_SAID for content in others):
+        return list(reading.sentences)
+    return [words for words, is_named in zip(reading.sentences, named, strict=True) if not is_named]
