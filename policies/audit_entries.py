@@ -82,14 +82,37 @@ class Batch:
     strays: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a look at a batch alone told, without its entries.
+
+    Attributes:
+        is_good: Whether the rows agree with themselves and go on from each other; if not, somebody must look
+            at them one by one. Whether the first goes on from what is before it is not told.
+        first: Number of the first row.
+        count: How many rows they are.
+        prev_hash: What the first names as the hash before it.
+        hashes: All stored hashes, one after the other.
+        blocks: Roots of the complete subtrees of ``audit_stretch.BLOCK`` leaves that these rows are, one
+            after the other; empty when nobody computed them.
+    """
+
+    is_good: bool
+    first: int
+    count: int
+    prev_hash: bytes
+    hashes: bytes
+    blocks: bytes = b""
+
+
 class Log(Protocol):
     """A log as a verifier reads it: rows in order of their numbers, all as of one moment."""
 
     def count(self) -> int:
         """Return how many rows there are."""
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield all rows in order, thousands at a time."""
+    def parts(self) -> Iterator[Batch | Stretch]:
+        """Yield all rows in order, thousands at a time; as stretches where somebody looked already."""
 
     def entries(self, position: int, limit: int) -> Sequence[Entry]:
         """Return at most ``limit`` rows, skipping the first ``position``."""
@@ -111,6 +134,10 @@ class RowsLog:
     def count(self) -> int:
         """Return how many rows there are."""
         return len(self._rows)
+
+    def parts(self) -> Iterator[Batch]:
+        """Yield all rows in order; nobody has looked at them."""
+        return self.batches()
 
     def batches(self) -> Iterator[Batch]:
         """Yield all rows in order."""

@@ -63,10 +63,20 @@ class Frontier:
         """The roots of the complete subtrees, largest first."""
         return tuple(node for node in reversed(self._edge) if node)
 
-    def extend(self, leaves: bytes) -> None:
-        """Add leaf hashes, side by side. Costs about one hash a leaf, without a step per leaf and level."""
-        self.size += len(leaves) // HASH_BYTES
-        nodes, level = leaves, 0
+    def extend(self, nodes: bytes, level: int = 0) -> None:
+        """Add leaf hashes, side by side. Costs about one hash a leaf, without a step per leaf and level.
+
+        Args:
+            nodes: Leaf hashes, or roots of complete subtrees of as many levels as ``level`` says.
+            level: 0 for leaves.
+
+        Raises:
+            ValueError: A subtree cannot begin where this tree ends.
+        """
+        if self.size % (1 << level):
+            raise ValueError("a subtree of that size cannot begin here")
+        self.size += len(nodes) // HASH_BYTES << level
+        self._edge.extend([b""] * (level - len(self._edge)))
         while nodes:
             if level == len(self._edge):
                 self._edge.append(b"")

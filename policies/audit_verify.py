@@ -6,15 +6,14 @@ something does not agree is the log looked at row by row, to name the first bad 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
-from policies.audit import GENESIS, LEAF_PREFIX
-from policies.audit_entries import Batch, Log
+from policies.audit import GENESIS
+from policies.audit_entries import Log, Stretch
 from policies.audit_faults import Break, Fault, FaultKind, is_good, name_fault
+from policies.audit_stretch import BLOCK, BLOCK_LEVEL, stretch_of
 from policies.audit_tree import HASH_BYTES, Frontier
 
-_LEAF: Final = sha256(LEAF_PREFIX)  # copied for each entry: quicker than joining the prefix to it
 _GENESIS: Final = bytes.fromhex(GENESIS)
 
 
@@ -79,9 +78,10 @@ class _Verification:
         self._agreed = 0
 
     def run(self, known_entries: int) -> Report:
-        for batch in self._log.batches():
-            fault = None if self._is_good(batch) else self._look(batch)
-            fault = fault or self._take(batch)
+        for part in self._log.parts():
+            stretch = part if isinstance(part, Stretch) else stretch_of(part)
+            fault = None if self._goes_on(stretch) else self._look(stretch)
+            fault = fault or self._take(stretch)
             if fault is not None:
                 return self._report(fault)
         most = max([known_entries, *(anchor.size for anchor in self._waiting)])
@@ -98,25 +98,16 @@ class _Verification:
         good = self._size if fault is None else min(self._size, fault.seq - 1)
         return Report(good, self._agreed, fault, self._tree.root(), self._tree)
 
-    def _is_good(self, batch: Batch) -> bool:
-        first, count = self._size + 1, batch.count
-        if batch.strays or len(batch.entries) != count or len(batch.hashes) != count * HASH_BYTES:
-            return False
-        if batch.first != first or batch.prev_hashes != self._head() + batch.hashes[:-HASH_BYTES]:
-            return False
-        digests = []
-        for entry in batch.entries:
-            leaf = _LEAF.copy()
-            leaf.update(entry)
-            digests.append(leaf.digest())
-        return b"".join(digests) == batch.hashes
+    def _goes_on(self, stretch: Stretch) -> bool:
+        """Say whether a stretch is good and goes on from what was taken."""
+        return stretch.is_good and stretch.first == self._size + 1 and stretch.prev_hash == self._head()
 
-    def _look(self, batch: Batch) -> Fault | None:
-        """Look at a batch row by row; return what is wrong with it, or null when nothing is."""
+    def _look(self, stretch: Stretch) -> Fault | None:
+        """Look at the next rows one by one; return what is wrong with them, or null when nothing is."""
         before, size = self._head(), self._size
-        for offset, row in enumerate(self._log.entries(size, batch.count)):
+        for offset, row in enumerate(self._log.entries(size, stretch.count)):
             if not is_good(row, size + offset + 1, before):
-                self._take(batch, offset)
+                self._take(stretch, offset)
                 return self._fault_here()
             before = row.hash
         return None
@@ -128,21 +119,31 @@ class _Verification:
         earlier = self._difference(min(self._size, fault.seq - 1))
         return earlier or fault
 
-    def _take(self, batch: Batch, count: int | None = None) -> Fault | None:
+    def _take(self, stretch: Stretch, count: int | None = None) -> Fault | None:
         """Add good entries; return a fault when an anchor that they reach disagrees."""
-        hashes = batch.hashes if count is None else batch.hashes[: count * HASH_BYTES]
+        hashes = stretch.hashes if count is None else stretch.hashes[: count * HASH_BYTES]
         done, start = 0, self._size
         self._hashes += hashes
         for anchor in list(self._waiting):
-            if anchor.size > start + len(hashes) // HASH_BYTES:
+            if anchor.size > self._size:
                 break
-            upto = max(anchor.size - start, 0) * HASH_BYTES
-            self._tree.extend(hashes[done:upto])
-            done = max(done, upto)
+            upto = max(anchor.size - start, done)
+            self._grow(stretch, done, upto)
+            done = upto
             if (fault := self._reach(anchor.size)) is not None:
                 return fault
-        self._tree.extend(hashes[done:])
+        self._grow(stretch, done, self._size - start)
         return None
+
+    def _grow(self, stretch: Stretch, start: int, end: int) -> None:
+        """Let the tree take leaves of a stretch, from a position to another; whole blocks by their roots."""
+        first, last = -(-start // BLOCK), end // BLOCK
+        if not stretch.blocks or first >= last:
+            self._tree.extend(stretch.hashes[start * HASH_BYTES : end * HASH_BYTES])
+            return
+        self._tree.extend(stretch.hashes[start * HASH_BYTES : first * BLOCK * HASH_BYTES])
+        self._tree.extend(stretch.blocks[first * HASH_BYTES : last * HASH_BYTES], BLOCK_LEVEL)
+        self._tree.extend(stretch.hashes[last * BLOCK * HASH_BYTES : end * HASH_BYTES])
 
     def _reach(self, size: int) -> Fault | None:
         """Hold the tree of this size against the anchors of this size; return a fault if one disagrees."""

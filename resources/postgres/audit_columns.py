@@ -5,7 +5,7 @@ Everything is done for a whole batch at a time: a step per row and column would 
 
 from binascii import hexlify
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from policies.audit_entries import Batch
 
 SEPARATOR: Final = b"\x1e"
-"""Between beginnings and endings of payloads. Canonical JSON escapes it."""
+"""Between the values of a column. Canonical JSON escapes it."""
 _QUOTE_CODE: Final = ord('"')
-_LEAST_QUOTES: Final = 37  # in the beginning and the ending of one payload
+_BACKSLASH: Final = b"\\"
 _HASH_BYTES: Final = 32
 _DATE_CHARACTERS: Final = len("2026-11-21")
 _TEXT_CHARACTERS: Final = len("2026-11-21 15:00:00.000000")
@@ -27,8 +27,27 @@ _EPOCH: Final = 946_684_800_000_000  # PostgreSQL's, in microseconds of Unix
 _EARLIEST: Final = -30_610_224_000_000_000
 _LATEST: Final = 253_402_300_799_999_999
 
+_AS_JSON: Final = [2, 4]  # of the values
+_KNOWN_PARTS: Final = [0, 1, 2, 3, 5, 6, 7, 8]  # of the nine of a payload
+
 Ints = npt.NDArray[np.int64]
 Part = memoryview | bytes
+
+
+class Values(NamedTuple):
+    """Columns that repeat parts of payloads, each with separators between its values, as payloads order them.
+
+    ``owners`` and ``states`` are as JSON writes them if nothing needs escaping: null, or in quotation marks.
+    An owner is null where the principal is the actor.
+    """
+
+    actor_ids: bytes
+    actor_kinds: bytes
+    owners: bytes
+    names: bytes
+    states: bytes
+    subject_ids: bytes
+    subject_kinds: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +63,8 @@ class Columns:
         payloads: Their payloads, one after the other.
         lengths: Bytes of each payload, 4 bytes each.
         ats: Their instants, microseconds since 2000, 8 bytes each.
-        frames: How each payload must begin up to its instant, and how it must end from its name on, if its
-            columns are true and need no escaping; separators between all of them.
-        quoted: How many values, of all rows, stand in quotation marks that may be null instead.
+        values: What repeats parts of the payloads.
+        studio: Whose rows they are; an id that needs no escaping.
     """
 
     count: int
@@ -57,8 +75,8 @@ class Columns:
     payloads: Part
     lengths: Part
     ats: Part
-    frames: bytes
-    quoted: int
+    values: Values
+    studio: str
 
 
 def batch_of(columns: Columns) -> Batch:
@@ -105,28 +123,68 @@ def _has_true_columns(columns: Columns, starts: Ints) -> bool:
 
     Values are not escaped where they are put together, so one with a quotation mark or a backslash is a no.
     """
-    count, frames = columns.count, np.frombuffer(columns.frames, np.uint8)
-    quotes = np.count_nonzero(frames == _QUOTE_CODE)
-    if quotes != count * _LEAST_QUOTES + 2 * columns.quoted or b"\\" in columns.frames:
+    count, instants = columns.count, _instants(columns.ats)
+    if instants is None or len(instants) != count:
         return False
-    ends = np.append(np.flatnonzero(frames == SEPARATOR[0]), len(frames))
-    instants = _instants(columns.ats)
-    if instants is None or len(instants) != count or len(ends) != 2 * count:
+    widths = _widths(columns.values, count)
+    if widths is None:
         return False
-    lengths = np.diff(ends, prepend=-1) - 1
-    # A payload is four parts: beginning, instant, what only it knows, ending.
-    cuts = np.empty((count, 4), np.int64)
-    cuts[:, 0] = starts[:-1]
-    cuts[:, 1] = cuts[:, 0] + lengths[::2]
-    cuts[:, 2] = cuts[:, 1] + _INSTANT_CHARACTERS
-    cuts[:, 3] = starts[1:] - lengths[1::2]
-    if (cuts[:, 3] < cuts[:, 2]).any():
+    frames = _frames(columns.studio)
+    around = [len(before) + len(after) for before, after in frames]
+    # A payload is nine parts: three values and the instant, what only it knows, four values. Each value
+    # brings what stands around it.
+    cuts = np.empty((9, count), np.int64)
+    cuts[0] = starts[:-1]
+    for value in (0, 1, 2):
+        cuts[value + 1] = cuts[value] + (widths[value] + around[value])
+    cuts[4] = cuts[3] + _INSTANT_CHARACTERS
+    end = starts[1:]
+    for value in (6, 5, 4, 3):
+        end = cuts[value + 2] = end - (widths[value] + around[value])
+    if (cuts[5] < cuts[4]).any():
         return False
-    parts = _texts(np.append(cuts, starts[-1]), columns.payloads)
-    numbers = np.arange(4 * count).reshape(-1, 4)
-    return _is(parts, numbers[:, ::3], columns.frames.replace(SEPARATOR, b"")) and _is(
-        parts, numbers[:, 1], instants.reshape(-1)
-    )
+    bounds = np.empty(9 * count + 1, np.int32)
+    bounds[:-1].reshape(count, 9)[:] = cuts.T
+    bounds[-1] = starts[-1]
+    numbers = np.arange(9 * count, dtype=np.int32).reshape(count, 9).T[_KNOWN_PARTS]
+    wanted = [
+        before + values.replace(SEPARATOR, after + before) + after
+        for values, (before, after) in zip(columns.values, frames, strict=True)
+    ]
+    wanted.insert(3, instants.tobytes())
+    return _is(_texts(bounds, columns.payloads), numbers, b"".join(wanted))
+
+
+def _frames(studio: str) -> list[tuple[bytes, bytes]]:
+    """Return what payloads have before and after each value, in the order of ``Values``."""
+    return [
+        (b'{"actor":{"id":"', b'","kind":"'),
+        (b"", b'","owner":'),
+        (b"", b'},"at":"'),
+        (b'},"name":"', b'","state":'),
+        (b"", f',"studio":"{studio}","subject":{{"id":"'.encode()),
+        (b"", b'","kind":"'),
+        (b"", b'"},"v":1}'),
+    ]
+
+
+def _widths(values: Values, count: int) -> Ints | None:
+    """Return the bytes of each value, a row for each column; null where one needs escaping or is missing."""
+    joined = SEPARATOR.join([*values, b""])
+    codes = np.frombuffer(joined, np.uint8)
+    ends = np.flatnonzero(codes == SEPARATOR[0])
+    lasts = np.cumsum([len(column) + 1 for column in values]) - 1
+    if len(ends) != len(values) * count or (ends[count - 1 :: count] != lasts).any() or _BACKSLASH in joined:
+        return None
+    begins = np.empty_like(ends)
+    begins[0], begins[1:] = 0, ends[:-1] + 1
+    # Only a value as JSON writes it has quotation marks: none if it is null, otherwise one at either end.
+    is_quotation = codes == _QUOTE_CODE
+    as_json = is_quotation[begins].reshape(-1, count)[_AS_JSON]
+    if np.count_nonzero(is_quotation) != 2 * np.count_nonzero(as_json):
+        return None
+    widths: Ints = (ends - begins).reshape(-1, count)
+    return widths
 
 
 def _instants(ats: Part) -> npt.NDArray[np.uint8] | None:
@@ -143,12 +201,12 @@ def _instants(ats: Part) -> npt.NDArray[np.uint8] | None:
     return found
 
 
-def _texts(offsets: Ints, data: Part) -> Any:
+def _texts(offsets: npt.NDArray[Any], data: Part) -> Any:
     """Return an array of the pieces of ``data`` between offsets, without copying it."""
-    buffers = pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)
+    buffers = pa.py_buffer(offsets.astype(np.int32, copy=False)), pa.py_buffer(data)
     return pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
 
 
-def _is(parts: Any, numbers: Ints, wanted: Any) -> bool:
+def _is(parts: Any, numbers: npt.NDArray[Any], wanted: Any) -> bool:
     """Say whether the parts of these numbers, one after the other, are these bytes."""
     return bool(parts.take(pa.array(numbers.reshape(-1))).buffers()[2].equals(pa.py_buffer(wanted)))

@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from policies.audit_entries import Batch, Entry
+from policies.audit_entries import Batch, Entry, Stretch
 from resources.postgres.engine import unreachable
 from resources.postgres.errors import HistoryRefusedError
 from resources.postgres.ledger_errors import unreachable_ledger
@@ -67,17 +67,32 @@ class AuditView:
         """Return how many rows there are."""
         return int(self._rows("SELECT count(*) FROM studio.audit_events WHERE studio_id = %(studio)s")[0][0])
 
+    def parts(self) -> Iterator[Batch | Stretch]:
+        """Yield all rows in order; of a long log as stretches, at which two processes looked."""
+        from resources.postgres import audit_pair  # noqa: PLC0415 - as in batches
+
+        if not audit_pair.is_worth_two(self._connection, self.studio_id):
+            yield from self.batches()
+            return
+        with self._seeing_the_same() as (connection, snapshot):
+            yield from audit_pair.stretches(connection, self.studio_id, snapshot)
+
     def batches(self) -> Iterator[Batch]:
         """Yield all rows in order, read ahead while the caller works."""
         from resources.postgres.audit_stream import batches  # noqa: PLC0415 - columns; few who look verify
 
-        # On a connection of its own: the caller may look at single rows meanwhile.
+        with self._seeing_the_same() as (connection, _):
+            yield from batches(connection, self.studio_id)
+
+    @contextmanager
+    def _seeing_the_same(self) -> Iterator[tuple[Connection, str]]:
+        """Give another connection that sees the same moment: the caller may look at single rows meanwhile."""
+        from resources.postgres.audit_stream import see  # noqa: PLC0415 - as in batches
+
         ((snapshot,),) = self._rows("SELECT pg_export_snapshot()")
         with self._beside() as connection:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
-            yield from batches(connection, self.studio_id)
+            see(connection, snapshot)
+            yield connection, snapshot
 
     def entries(self, position: int, limit: int) -> Sequence[Entry]:
         """Return at most ``limit`` rows in order, skipping the first ``position``."""

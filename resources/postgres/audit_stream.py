@@ -7,18 +7,18 @@ counted, and the verifier looks at it itself.
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from queue import Empty, Full, Queue
-from typing import Any, Final
+from typing import Final
 
 from psycopg2.extensions import QuotedString
 from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its classes so
 
 from policies.audit_entries import Batch
-from resources.postgres.audit_columns import Columns, batch_of
+from resources.postgres.audit_columns import Columns, Values, batch_of
 
-ROWS: Final = 2000  # enough that steps per batch cost nothing; few enough for the processor's cache
+ROWS: Final = 2048  # enough that steps per batch cost little; few enough for the processor's cache
 _SPAN: Final = 100_000  # numbers one COPY asks for, at most; beyond a gap the next one begins
 _AHEAD: Final = 2
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
@@ -26,8 +26,11 @@ _HEADER_BYTES: Final = 19
 _COUNT: Final = struct.Struct("!h")
 _LENGTH: Final = struct.Struct("!i")
 _WAIT_SECONDS: Final = 0.1
-# How a payload begins, up to its instant, and how it ends. Values are not escaped here: one that needs it
-# does not fit, or shows by its quotation marks or backslashes.
+# The C library gives large pieces of memory back to the system as soon as they are free, and every batch
+# would need new ones, page by page: a third of all time. Once a piece of this size was freed, it keeps them.
+_KEPT_BYTES: Final = 16 * 2**20
+# Values are not escaped here: one that needs it does not fit its payload, or shows by its marks. Texts are
+# not put together here either: for each value that costs as much as the whole aggregate.
 _BATCH: Final = """
 COPY (
 SELECT found.*
@@ -37,14 +40,11 @@ LATERAL (
         count(*) FILTER (WHERE octet_length(prev_hash) <> 32 OR octet_length(hash) <> 32),
         string_agg(payload, ''), string_agg(int4send(octet_length(payload)), ''),
         string_agg(timestamptz_send(at), ''),
-        string_agg('{"actor":{"id":"' || actor_id || '","kind":"' || actor_kind
-            || CASE WHEN principal_id = actor_id THEN E'","owner":null},"at":"\\x1e},"name":"'
-            ELSE '","owner":"' || principal_id || E'"},"at":"\\x1e},"name":"' END
-            || name || CASE WHEN state IS NULL THEN '","state":null,"studio":"'
-            ELSE '","state":"' || state || '","studio":"' END
-            || %(studio)s || '","subject":{"id":"' || subject_id || '","kind":"' || subject_kind
-            || '"},"v":1}', E'\\x1e'),
-        count(state) + count(*) FILTER (WHERE principal_id <> actor_id)
+        string_agg(actor_id, E'\\x1e'), string_agg(actor_kind, E'\\x1e'),
+        string_agg(CASE WHEN principal_id = actor_id THEN 'null' ELSE '"' || principal_id || '"' END,
+            E'\\x1e'),
+        string_agg(name, E'\\x1e'), string_agg(coalesce('"' || state || '"', 'null'), E'\\x1e'),
+        string_agg(subject_id, E'\\x1e'), string_agg(subject_kind, E'\\x1e')
     FROM (
         SELECT * FROM studio.audit_events
         WHERE studio_id = %(studio)s AND seq >= range.start AND seq < range.start + %(rows)s
@@ -69,10 +69,62 @@ def batches(connection: Connection, studio_id: str, rows: int = ROWS) -> Iterato
         while (found := reader.ready.get()) is not None:
             if isinstance(found, BaseException):
                 raise found
-            if found.count:
-                yield batch_of(found)
+            yield batch_of(found)
     finally:
         reader.stop()
+
+
+def see(connection: Connection, snapshot: str) -> None:
+    """Let a connection on which nothing was done yet see an exported moment."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
+
+
+def copy_columns(
+    connection: Connection, studio_id: str, firsts: range, take: Callable[[Columns], None]
+) -> None:
+    """Hand over entries in order of their numbers, batch by batch; of an empty one nothing.
+
+    Args:
+        connection: Nobody else may use it meanwhile.
+        studio_id: Whose entries.
+        firsts: The first number of each batch; the step is how many numbers one has.
+        take: What each batch is handed over to.
+
+    Raises:
+        psycopg2.Error: The server does not answer or refuses. Errors of ``take`` come through as they are.
+    """
+    bytearray(_KEPT_BYTES)
+    quoted = QuotedString(studio_id)
+    quoted.prepare(connection)
+    values = {
+        "studio": quoted.getquoted().decode(),
+        "first": firsts.start,
+        "last": firsts.stop - 1,
+        "rows": firsts.step,
+    }
+    with connection.cursor() as cursor:
+        cursor.copy_expert(_BATCH % values, _Copy(studio_id, take))
+
+
+class _Copy:
+    """What a COPY writes into: rows are handed over as they come in."""
+
+    def __init__(self, studio_id: str, take: Callable[[Columns], None]) -> None:
+        self._studio_id = studio_id
+        self._take = take
+        self._piece = b""
+
+    def write(self, copied: bytes) -> None:
+        """Take a piece of the copy: mostly a row, but nothing promises that."""
+        self._piece += copied
+        while (row := _row(self._piece)) is not None:
+            fields, length = row
+            self._piece = self._piece[length:]
+            columns = _columns(fields, self._studio_id)
+            if columns.count:
+                self._take(columns)
 
 
 class _StoppedError(Exception):
@@ -85,7 +137,6 @@ class _Reader(threading.Thread):
     def __init__(self, connection: Connection, studio_id: str, rows: int) -> None:
         super().__init__(name="audit-reader", daemon=True)
         self.ready: Queue[Columns | BaseException | None] = Queue(_AHEAD)
-        self._piece = b""
         self._connection = connection
         self._studio_id = studio_id
         self._rows = rows
@@ -97,14 +148,14 @@ class _Reader(threading.Thread):
         try:
             first = self._first_from(None)
             while first is not None:
-                self._copy(first)
+                span = range(first, first + self._span, self._rows)
+                copy_columns(self._connection, self._studio_id, span, self._hand_over)
                 first = self._first_from(first + self._span)
+            self._hand_over(None)
         except _StoppedError:
             return
         except BaseException as error:  # noqa: BLE001 - handed to the thread that asked
             self._hand_over(error)
-        else:
-            self._hand_over(None)
 
     def stop(self) -> None:
         """Stop reading and wait until the connection is free."""
@@ -116,14 +167,6 @@ class _Reader(threading.Thread):
                 continue
         self.join()
 
-    def write(self, copied: bytes) -> None:
-        """Take a piece of the copy: mostly a row, but nothing promises that."""
-        self._piece += copied
-        while (row := _row(self._piece)) is not None:
-            fields, length = row
-            self._piece = self._piece[length:]
-            self._hand_over(_columns(fields))
-
     def _hand_over(self, found: Columns | BaseException | None) -> None:
         while not self._is_stopped.is_set():
             try:
@@ -133,19 +176,6 @@ class _Reader(threading.Thread):
             return
         if not isinstance(found, BaseException):
             raise _StoppedError
-
-    def _copy(self, first: int) -> None:
-        quoted = QuotedString(self._studio_id)
-        quoted.prepare(self._connection)
-        values: Any = {
-            "studio": quoted.getquoted().decode(),
-            "first": first,
-            "last": first + self._span - 1,
-            "rows": self._rows,
-        }
-        self._piece = b""
-        with self._connection.cursor() as cursor:
-            cursor.copy_expert(_BATCH % values, self)
 
     def _first_from(self, seq: int | None) -> int | None:
         """Return the first number there is, from one on; null after the last."""
@@ -158,8 +188,8 @@ class _Reader(threading.Thread):
         return None if first is None else int(first)
 
 
-def _columns(fields: list[memoryview]) -> Columns:
-    count, seqs, prev_hashes, hashes, odd, payloads, lengths, ats, frames, quoted = fields
+def _columns(fields: list[memoryview], studio_id: str) -> Columns:
+    count, seqs, prev_hashes, hashes, odd, payloads, lengths, ats = fields[:8]
     return Columns(
         count=_integer(count),
         seqs=seqs,
@@ -169,8 +199,8 @@ def _columns(fields: list[memoryview]) -> Columns:
         payloads=payloads,
         lengths=lengths,
         ats=ats,
-        frames=bytes(frames),
-        quoted=_integer(quoted),
+        values=Values(*map(bytes, fields[8:])),
+        studio=studio_id,
     )
 
 

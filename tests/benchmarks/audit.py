@@ -85,7 +85,7 @@ class _Memory:
     def __init__(self, batches: Sequence[Batch]) -> None:
         self._batches = batches
 
-    def batches(self) -> Iterator[Batch]:
+    def parts(self) -> Iterator[Batch]:
         yield from self._batches
 
 

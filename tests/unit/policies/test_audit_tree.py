@@ -103,6 +103,26 @@ def test_frontier_grows_in_any_portions(portions):
 
 
 @given(st.data())
+def test_frontier_grows_by_whole_subtrees(data):
+    """Roots of complete subtrees stand for their leaves, where such a subtree may begin and nowhere else."""
+    level = data.draw(st.integers(0, 4))
+    before = data.draw(st.integers(0, 5)) << level
+    count = data.draw(st.integers(0, 5))
+    width = 1 << level
+    hashes = leaves(before + count * width + 3)
+    frontier = Frontier()
+    frontier.extend(b"".join(hashes[:before]))
+    starts = range(before, before + count * width, width)
+    frontier.extend(b"".join(naive_root(hashes[start : start + width]) for start in starts), level)
+    assert frontier.size == before + count * width
+    assert frontier.root() == naive_root(hashes[: frontier.size])
+    frontier.extend(b"".join(hashes[frontier.size :]))
+    assert frontier.root() == naive_root(hashes)
+    with pytest.raises(ValueError, match="cannot begin here"):
+        Frontier.of(3, hashes[:2]).extend(hashes[0], level + 1)
+
+
+@given(st.data())
 def test_proofs_prove_nothing_else(data):
     """A proof with anything changed (a hash, its length, the number, the size, the root) is refused."""
     size = data.draw(st.integers(2, 200))

@@ -1,0 +1,180 @@
+"""Lets two processes look at the audit log, one share at a time each, and puts together what they found.
+
+Both read as of the same exported moment. The shares lie in a pipe; whoever is free takes the next one, so a
+second process that is slow, or fails, takes fewer or none. What it took and did not answer for is looked at
+here. Either way the verifier gets the same stretches in the same order.
+
+The second process is a fork: one that had to start anew would spend a quarter of a second on imports, a tenth
+of what a million entries take. A process with threads is never forked; it does all of the work itself.
+"""
+
+import multiprocessing
+import os
+import struct
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Channel
+from typing import Any, Final
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its classes so
+
+from policies.audit_entries import Stretch
+from policies.audit_stretch import stretch_of, summed
+from resources.postgres.audit_columns import Columns, batch_of
+from resources.postgres.audit_stream import ROWS, copy_columns, see
+
+LEAST: Final = 100_000
+"""Fewer entries are verified by one process before two have come to terms."""
+SHARE: Final = 16 * ROWS
+"""Numbers in one share: a small part of a second's work, so that neither process waits long for the other."""
+_MOST_SHARES: Final = 4096  # as many as a pipe holds for certain
+_PATIENCE_SECONDS: Final = 60  # for the share the second process is at when the first has no more to do
+_CLAIM: Final = struct.Struct("!q")
+
+Found = dict[int, list[Stretch]]
+"""What shares told, by their first numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What the second process must know: how to see what the first one sees, and where shares are taken."""
+
+    login: dict[str, Any] = field(repr=False)  # with the password
+    role: str
+    studio_id: str
+    snapshot: str
+    claims: int
+
+
+def is_worth_two(connection: Connection, studio_id: str) -> bool:
+    """Say whether a log is long enough for two processes, and there may be a second one."""
+    may_fork = sys.platform == "linux" and threading.active_count() == 1 and (os.cpu_count() or 1) > 1
+    if not may_fork:
+        return False
+    first, last = _ends(connection, studio_id)
+    return LEAST <= last - first + 1 <= _MOST_SHARES * SHARE
+
+
+def stretches(connection: Connection, studio_id: str, snapshot: str) -> Iterator[Stretch]:
+    """Yield what all entries of a studio tell, in order of their numbers.
+
+    Args:
+        connection: One that sees the snapshot already; nobody else may use it meanwhile.
+        studio_id: Whose log it is.
+        snapshot: The moment, as the server exported it.
+
+    Raises:
+        psycopg2.Error: The server does not answer or refuses.
+    """
+    first, last = _ends(connection, studio_id)
+    shares = range(first, last + 1, SHARE)
+    with _offered(shares) as claims, _second(connection, studio_id, snapshot, claims) as answer:
+        found = _look_at_all(connection, studio_id, claims)
+        found |= _answer_of(answer)
+    for share in shares:
+        told = found.pop(share, None)
+        yield from _look(connection, studio_id, share) if told is None else told
+
+
+def _ends(connection: Connection, studio_id: str) -> tuple[int, int]:
+    """Return the first and the last number of a log; of an empty one 0 and -1."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) FROM studio.audit_events"
+            " WHERE studio_id = %s",
+            (studio_id,),
+        )
+        ((first, last),) = cursor.fetchall()
+    return int(first), int(last)
+
+
+def _look(connection: Connection, studio_id: str, share: int) -> list[Stretch]:
+    """Return what the rows of a share tell, in order."""
+    found: list[Stretch] = []
+
+    def take(columns: Columns) -> None:
+        found.append(summed(stretch_of(batch_of(columns))))
+
+    copy_columns(connection, studio_id, range(share, share + SHARE, ROWS), take)
+    return found
+
+
+def _look_at_all(connection: Connection, studio_id: str, claims: int) -> Found:
+    """Take shares until there are no more; return what they told."""
+    found, parent = {}, os.getppid()
+    while len(claim := os.read(claims, _CLAIM.size)) == _CLAIM.size and os.getppid() == parent:
+        (share,) = _CLAIM.unpack(claim)
+        found[share] = _look(connection, studio_id, share)
+    return found
+
+
+@contextmanager
+def _offered(shares: range) -> Iterator[int]:
+    """Give the end of a pipe out of which shares are taken: each by one process only."""
+    taking, giving = os.pipe()
+    try:
+        os.write(giving, b"".join(map(_CLAIM.pack, shares)))
+        os.close(giving)
+        yield taking
+    finally:
+        os.close(taking)
+
+
+@contextmanager
+def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) -> Iterator[Channel | None]:
+    """Start the second process and give the end at which it answers; null where it cannot be started."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('role')")
+        ((role,),) = cursor.fetchall()
+    login = connection.info.dsn_parameters
+    if connection.info.password:
+        login["password"] = connection.info.password
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    task = _Task(login, role, studio_id, snapshot, claims)
+    process = context.Process(target=_be_the_second, args=(task, sender), name="audit-second")
+    try:
+        with warnings.catch_warnings():
+            # Libraries have threads of their own, which are idle; newer Pythons warn of them, too.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+    except OSError:
+        yield None
+        return
+    finally:
+        sender.close()
+    with receiver:
+        try:
+            yield receiver
+        finally:
+            process.kill()
+            process.join()
+
+
+def _be_the_second(task: _Task, answer: Channel) -> None:
+    """Look at shares over a connection of its own, with the same rights and as of the same moment."""
+    # Whatever goes wrong here the first process does itself, and then says so.
+    with suppress(psycopg2.Error, OSError, KeyboardInterrupt):
+        connection = psycopg2.connect(**task.login)
+        with connection.cursor() as cursor:
+            rights = "SELECT set_config('role', %s, false), set_config('studio.studio_id', %s, false)"
+            cursor.execute(rights, (task.role, task.studio_id))
+        connection.commit()
+        see(connection, task.snapshot)
+        answer.send(_look_at_all(connection, task.studio_id, task.claims))
+
+
+def _answer_of(answer: Channel | None) -> Found:
+    """Return what the second process found; nothing when it failed or says nothing."""
+    if answer is None:
+        return {}
+    with suppress(EOFError, OSError):
+        if answer.poll(_PATIENCE_SECONDS):
+            found: Found = answer.recv()
+            return found
+    return {}
