@@ -44,7 +44,7 @@ def audit_books(engine: duckdb.DuckDBPyConnection, shelf: Shelf, limits: Limits,
     is_payout = mask(pc.starts_with(ledger["type"], "payout"))
     is_drifting = _is_drifting(ledger, limits)
     balance = _balance(ledger, payouts, is_payout, as_of, micros(limits.payout_patience))
-    has_ready = any((row["ready"] or 0) > 0 or (row["long_ready"] or 0) > 0 for row in balance)
+    has_ready = any(row["ready"] > 0 or row["long_ready"] > 0 for row in balance)
     if not (payouts.num_rows or has_ready or is_drifting.any()):
         return []
     is_named = is_any(ledger["document_id"], payouts["balance_transaction"].drop_null().combine_chunks())
@@ -70,16 +70,21 @@ def _is_drifting(ledger: pa.Table, limits: Limits) -> Mask:
 
 
 _BALANCE: Final = pa.schema(
-    [("currency", pa.string()), *((name, pa.int64()) for name in ("ready", "long_ready", "ready_then"))]
+    [
+        ("currency", pa.string()),
+        *((name, pa.int64()) for name in ("ready", "long_ready", "ready_then", "since")),
+    ]
 )
 
 
 def _balance(
     ledger: pa.Table, payouts: pa.Table, is_payout: Mask, as_of: int, patience: int
 ) -> list[dict[str, Any]]:
-    """Return by currency what is ready, what has long been, and what was at the newest payout.
+    """Return by currency what is ready, what has long been, what was at the newest payout, and since when.
 
-    Null where there is no such entry. Money that was sent counts from then on, whenever its entry is ready.
+    Nothing is 0, so that what is ready but not for long does not wait. Money that was sent counts from then
+    on, whenever its entry is ready. ``since`` is when the first money became ready that no payout has
+    followed, null where there is none; it stays where it is from look to look.
     """
     newest = _newest(payouts)
     ready, created = instants(ledger["available_at"]), instants(ledger["created_at"])
@@ -92,15 +97,25 @@ def _balance(
         "long_ready": coins.sums(codes, net, is_long_ready),
         "ready_then": {},
     }
+    is_after = np.ones(len(codes), dtype=bool)
     if newest:
-        then = np.array([*(newest.get(name, NEVER) for name in coins.names), NEVER])[codes]
-        sums["ready_then"] = coins.sums(codes, net, sent_or_ready <= then)
+        is_by_then = (
+            sent_or_ready <= np.array([*(newest.get(name, NEVER) for name in coins.names), NEVER])[codes]
+        )
+        sums["ready_then"], is_after = coins.sums(codes, net, is_by_then), ~is_by_then
+    waits = is_after & ~is_payout & (net > 0)
+    firsts = np.full(len(coins.names) + 1, as_of)
+    np.minimum.at(firsts, codes[waits], ready[waits])
+    since: dict[str, int] = {}
+    for currency, first in zip(coins.names, firsts.tolist(), strict=False):
+        since[currency] = min(first, since.get(currency, as_of))
     return [
         {
             "currency": currency,
-            **{name: each[currency][0] if currency in each else None for name, each in sums.items()},
+            **{name: each.get(currency, (0, 0))[0] for name, each in sums.items()},
+            "since": first if first < as_of else None,
         }
-        for currency in dict.fromkeys(coins.names)
+        for currency, first in since.items()
     ]
 
 
@@ -131,15 +146,16 @@ newest as (
     where status not in ('failed', 'canceled') group by currency
 ),
 short as (
-    select s.id, s.amount, s.currency, s.created, b.ready_then as missing
+    select s.id, s.currency, b.ready_then as missing
     from sent s join newest n on n.currency = s.currency and n.created = s.created
     join balance b on b.currency = s.currency
     where s.ledger is not null and s.status not in ('failed', 'canceled') and b.ready_then > 0
+    -- Several may have been sent in one second: what they left behind is told of one.
+    qualify row_number() over (partition by s.currency order by s.id desc) = 1
 ),
 waiting as (
-    select b.currency, least(ready, long_ready) - coalesce(s.missing, 0) as net
-    from balance b left join (select currency, max(missing) as missing from short group by currency) s
-      on s.currency = b.currency
+    select b.currency, since, least(ready, long_ready) - coalesce(s.missing, 0) as net
+    from balance b left join short s on s.currency = b.currency
 )
 select 'fee_drift' as kind, 'b' as domain, id as subject, {fee}::bigint
        as expected, fee::bigint as observed, currency, created as since, null::varchar as how,
@@ -149,11 +165,10 @@ from entry
 where type in ('charge', 'payment') and amount > 0
   and abs(fee - {fee}) > {limits.fee_tolerance_cents}
 union all
-select 'payout_short', 'p', id, -ledger, amount, currency, created, null, [], [], [], [id], null
-from sent where ledger is not null and status not in ('failed', 'canceled') and amount <> -ledger
-union all
-select 'payout_short', 'p', id, amount + missing, amount, currency, created, null, [], [], [], [id], null
-from short
+select 'payout_short', 'p', id, coalesce(missing, 0)::bigint - ledger, amount, s.currency, created, null,
+       [], [], [], [id], null
+from sent s left join short using (id)
+where ledger is not null and status not in ('failed', 'canceled') and (amount <> -ledger or missing > 0)
 union all
 select 'payout_missing', 'p', id, amount, 0, currency, created, null, [], [], [], [id], null
 from sent
@@ -164,7 +179,7 @@ where status in ('failed', 'canceled') and (not exists (
    or status in ('pending', 'in_transit') and {as_of} - due > {patience}
    or is_unbooked
 union all
-select 'payout_missing', 'w', currency, net::bigint, 0, currency, {as_of - patience}, null, [], [], [], [],
+select 'payout_missing', 'w', currency, net::bigint, 0, currency, since, null, [], [], [], [],
        null
 from waiting w where net > 0 and currency not in (
     select currency from sent where created > {as_of - patience})

@@ -1,7 +1,8 @@
 """Three ways of reading the same books agree: the quick one, the careful one, and a bookkeeper's, by hand.
 
 The quick way looks with care at what is doubtful alone, the careful one at everything; they share the rules.
-Those by hand (``by_hand``) are written from the cloud's contract and the documents, and share nothing.
+Those by hand (``by_hand``, ``payouts_by_hand``) are written from the cloud's contract and the documents, and
+share nothing.
 """
 
 import pytest
@@ -13,6 +14,7 @@ from studio_assets.finance.classes import Kind
 from tests.unit.studio_assets.finance.by_hand import Desk
 from tests.unit.studio_assets.finance.ledgers import AS_OF, SOLD_AT, TIMEZONE, Books, said, with_tax
 from tests.unit.studio_assets.finance.muddles import muddle
+from tests.unit.studio_assets.finance.payouts_by_hand import told_of_payouts
 
 
 def kinds_where_all_ways_agree(seeds, *, sales):
@@ -23,19 +25,19 @@ def kinds_where_all_ways_agree(seeds, *, sales):
         assert said(one) == said(other), f"muddle {seed}"
         assert one.conservation.error_cents == 0, f"muddle {seed}"
         desk = Desk(tables, AS_OF, TIMEZONE)
-        by_hand = desk.told()
+        by_hand = desk.told() | told_of_payouts(desk)
         assert told_like(by_hand, one) == by_hand, f"muddle {seed} of {sales}"
         assert one.conservation.differences == desk.differences(), f"muddle {seed} of {sales}"
     return {discrepancy.kind for found in quick for discrepancy in found.discrepancies}
 
 
 def told_like(by_hand, found):
-    """Return what was told, but of payouts, which by hand are left out; amounts where by hand are any."""
+    """Return what was told, each once; with amounts but where by hand there are none."""
+    keys = [(one.kind.value, one.subject) for one in found.discrepancies]
+    assert len(set(keys)) == len(keys)
     return {
         key: (one.expected_cents, one.observed_cents) if by_hand.get(key, ()) is not None else None
-        for one in found.discrepancies
-        for key in [(one.kind.value, one.subject)]
-        if one.domain not in {"p", "w"}
+        for key, one in zip(keys, found.discrepancies, strict=True)
     }
 
 
