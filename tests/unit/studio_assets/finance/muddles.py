@@ -264,7 +264,7 @@ class _Muddle:
             row["type"] = self.dice.choice(_TYPES)
             row["source"] = self.any_of(row["source"], None)
             row["currency"] = self.any_of("usd", *_CURRENCIES)
-            row["available_at"] = AS_OF + self.any_of(DAY, -DAY, -6 * DAY)
+            row["available_at"] = AS_OF + self.any_of(HOUR, -DAY, -5 * DAY, -6 * DAY)
 
     def _claim(self, name: str) -> None:
         """Write the order down once more."""
@@ -284,7 +284,7 @@ class _Muddle:
         )
         self.books.add(
             *("payouts", f"po_{number}"), amount_cents=self.any_of(amount, amount - 7), currency=currency,
-            status=self.dice.choice(_SENT), arrival_date=self.any_of(None, at + DAY), created_at=at,
+            status=self.dice.choice(_SENT), arrival_date=self.any_of(None, at, at + DAY), created_at=at,
             livemode=False, balance_transaction=booked,
         )  # fmt: skip
         self.books.post(f"txn_po{number}", -amount, 0, kind="payout", source=f"po_{number}", at=at)
