@@ -17,6 +17,7 @@ from policies.audit_entries import Batch
 SEPARATOR: Final = b"\x1e"
 """Between the values of a column. Canonical JSON escapes it."""
 _QUOTE_CODE: Final = ord('"')
+_LEAST_QUOTES: Final = 14  # of one row's values with what stands between them
 _BACKSLASH: Final = b"\\"
 _HASH_BYTES: Final = 32
 _DATE_CHARACTERS: Final = len("2026-11-21")
@@ -27,27 +28,22 @@ _EPOCH: Final = 946_684_800_000_000  # PostgreSQL's, in microseconds of Unix
 _EARLIEST: Final = -30_610_224_000_000_000
 _LATEST: Final = 253_402_300_799_999_999
 
-_AS_JSON: Final = [2, 4]  # of the values
-_KNOWN_PARTS: Final = [0, 1, 2, 3, 5, 6, 7, 8]  # of the nine of a payload
-
 Ints = npt.NDArray[np.int64]
 Part = memoryview | bytes
 
 
 class Values(NamedTuple):
-    """Columns that repeat parts of payloads, each with separators between its values, as payloads order them.
+    """What repeats parts of payloads, put together as they have it; separators between the rows.
 
-    ``owners`` and ``states`` are as JSON writes them if nothing needs escaping: null, or in quotation marks.
-    An owner is null where the principal is the actor.
+    Attributes:
+        actors: Each id, kind and owner: ``id","kind":"kind","owner":null``, or the owner in quotation marks.
+        events: Each name and state: ``name","state":null``, or the state in quotation marks.
+        subjects: Each id and kind: ``id","kind":"kind``.
     """
 
-    actor_ids: bytes
-    actor_kinds: bytes
-    owners: bytes
-    names: bytes
-    states: bytes
-    subject_ids: bytes
-    subject_kinds: bytes
+    actors: bytes
+    events: bytes
+    subjects: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,59 +127,47 @@ def _has_true_columns(columns: Columns, starts: Ints) -> bool:
         return False
     frames = _frames(columns.studio)
     around = [len(before) + len(after) for before, after in frames]
-    # A payload is nine parts: three values and the instant, what only it knows, four values. Each value
-    # brings what stands around it.
-    cuts = np.empty((9, count), np.int64)
-    cuts[0] = starts[:-1]
-    for value in (0, 1, 2):
-        cuts[value + 1] = cuts[value] + (widths[value] + around[value])
-    cuts[4] = cuts[3] + _INSTANT_CHARACTERS
-    end = starts[1:]
-    for value in (6, 5, 4, 3):
-        end = cuts[value + 2] = end - (widths[value] + around[value])
-    if (cuts[5] < cuts[4]).any():
+    # A payload is five parts: actor, instant, what only it knows, event, subject; with what is around each.
+    cuts = np.empty((count, 5), np.int32)
+    cuts[:, 0] = starts[:-1]
+    cuts[:, 1] = cuts[:, 0] + (widths[0] + around[0])
+    cuts[:, 2] = cuts[:, 1] + _INSTANT_CHARACTERS
+    cuts[:, 4] = starts[1:] - (widths[2] + around[2])
+    cuts[:, 3] = cuts[:, 4] - (widths[1] + around[1])
+    if (cuts[:, 3] < cuts[:, 2]).any():
         return False
-    bounds = np.empty(9 * count + 1, np.int32)
-    bounds[:-1].reshape(count, 9)[:] = cuts.T
-    bounds[-1] = starts[-1]
-    numbers = np.arange(9 * count, dtype=np.int32).reshape(count, 9).T[_KNOWN_PARTS]
-    wanted = [
+    actors, events, subjects = (
         before + values.replace(SEPARATOR, after + before) + after
         for values, (before, after) in zip(columns.values, frames, strict=True)
-    ]
-    wanted.insert(3, instants.tobytes())
-    return _is(_texts(bounds, columns.payloads), numbers, b"".join(wanted))
+    )
+    parts = _texts(np.append(cuts, starts[-1]), columns.payloads)
+    numbers = np.arange(5 * count).reshape(count, 5).T[[0, 1, 3, 4]]
+    return _is(parts, numbers, b"".join([actors, instants.tobytes(), events, subjects]))
 
 
 def _frames(studio: str) -> list[tuple[bytes, bytes]]:
-    """Return what payloads have before and after each value, in the order of ``Values``."""
+    """Return what payloads have before and after each of ``Values``."""
     return [
-        (b'{"actor":{"id":"', b'","kind":"'),
-        (b"", b'","owner":'),
-        (b"", b'},"at":"'),
-        (b'},"name":"', b'","state":'),
-        (b"", f',"studio":"{studio}","subject":{{"id":"'.encode()),
-        (b"", b'","kind":"'),
+        (b'{"actor":{"id":"', b'},"at":"'),
+        (b'},"name":"', f',"studio":"{studio}","subject":{{"id":"'.encode()),
         (b"", b'"},"v":1}'),
     ]
 
 
 def _widths(values: Values, count: int) -> Ints | None:
-    """Return the bytes of each value, a row for each column; null where one needs escaping or is missing."""
+    """Return the bytes of each text, a row for each of ``Values``; null where one is odd or missing."""
     joined = SEPARATOR.join([*values, b""])
     codes = np.frombuffer(joined, np.uint8)
     ends = np.flatnonzero(codes == SEPARATOR[0])
-    lasts = np.cumsum([len(column) + 1 for column in values]) - 1
+    lasts = np.cumsum([len(texts) + 1 for texts in values]) - 1
     if len(ends) != len(values) * count or (ends[count - 1 :: count] != lasts).any() or _BACKSLASH in joined:
         return None
-    begins = np.empty_like(ends)
-    begins[0], begins[1:] = 0, ends[:-1] + 1
-    # Only a value as JSON writes it has quotation marks: none if it is null, otherwise one at either end.
+    # An owner or a state is null, or has a quotation mark at either end; no other value has any.
     is_quotation = codes == _QUOTE_CODE
-    as_json = is_quotation[begins].reshape(-1, count)[_AS_JSON]
-    if np.count_nonzero(is_quotation) != 2 * np.count_nonzero(as_json):
+    quoted = np.count_nonzero(is_quotation[ends - 1])
+    if np.count_nonzero(is_quotation) != _LEAST_QUOTES * count + 2 * quoted:
         return None
-    widths: Ints = (ends - begins).reshape(-1, count)
+    widths: Ints = np.diff(ends, prepend=-1).reshape(-1, count) - 1
     return widths
 
 

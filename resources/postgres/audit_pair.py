@@ -8,6 +8,7 @@ The second process is a fork: one that had to start anew would spend a quarter o
 of what a million entries take. A process with threads is never forked; it does all of the work itself.
 """
 
+import gc
 import multiprocessing
 import os
 import struct
@@ -158,6 +159,7 @@ def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) 
 
 def _be_the_second(task: _Task, answer: Channel) -> None:
     """Look at shares over a connection of its own, with the same rights and as of the same moment."""
+    gc.freeze()  # what the first process has in memory stays shared: nobody walks through it here
     # Whatever goes wrong here the first process does itself, and then says so.
     with suppress(psycopg2.Error, OSError, KeyboardInterrupt):
         connection = psycopg2.connect(**task.login)

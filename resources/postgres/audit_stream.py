@@ -26,11 +26,13 @@ _HEADER_BYTES: Final = 19
 _COUNT: Final = struct.Struct("!h")
 _LENGTH: Final = struct.Struct("!i")
 _WAIT_SECONDS: Final = 0.1
-# The C library gives large pieces of memory back to the system as soon as they are free, and every batch
-# would need new ones, page by page: a third of all time. Once a piece of this size was freed, it keeps them.
+# The C library may give large pieces of memory back to the system as soon as they are free, and every batch
+# would need new ones, page by page: up to a third of all time. Once a piece of this size was freed, it keeps
+# them.
 _KEPT_BYTES: Final = 16 * 2**20
-# Values are not escaped here: one that needs it does not fit its payload, or shows by its marks. Texts are
-# not put together here either: for each value that costs as much as the whole aggregate.
+# Values are not escaped here: one that needs it does not fit its payload, or shows by its quotation marks or
+# backslashes. Each || costs as much as an aggregate, and a long text more than a short one; what is the same
+# for all rows is put around them later.
 _BATCH: Final = """
 COPY (
 SELECT found.*
@@ -40,11 +42,10 @@ LATERAL (
         count(*) FILTER (WHERE octet_length(prev_hash) <> 32 OR octet_length(hash) <> 32),
         string_agg(payload, ''), string_agg(int4send(octet_length(payload)), ''),
         string_agg(timestamptz_send(at), ''),
-        string_agg(actor_id, E'\\x1e'), string_agg(actor_kind, E'\\x1e'),
-        string_agg(CASE WHEN principal_id = actor_id THEN 'null' ELSE '"' || principal_id || '"' END,
-            E'\\x1e'),
-        string_agg(name, E'\\x1e'), string_agg(coalesce('"' || state || '"', 'null'), E'\\x1e'),
-        string_agg(subject_id, E'\\x1e'), string_agg(subject_kind, E'\\x1e')
+        string_agg(actor_id || '","kind":"' || actor_kind || CASE WHEN principal_id = actor_id
+            THEN '","owner":null' ELSE '","owner":"' || principal_id || '"' END, E'\\x1e'),
+        string_agg(name || coalesce('","state":"' || state || '"', '","state":null'), E'\\x1e'),
+        string_agg(subject_id || '","kind":"' || subject_kind, E'\\x1e')
     FROM (
         SELECT * FROM studio.audit_events
         WHERE studio_id = %(studio)s AND seq >= range.start AND seq < range.start + %(rows)s
