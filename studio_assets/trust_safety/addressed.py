@@ -10,6 +10,41 @@ from typing import Final
 from studio_assets.trust_safety.grammar import BE, the_grammar
 
 _IF: Final = frozenset(["if", "unless", "whoever", "whenever", "provided", "should", "when"])
+_FINITE: Final = frozenset(
+    [
+        "is",
+        "are",
+        "was",
+        "were",
+        "does",
+        "did",
+        "has",
+        "isn't",
+        "aren't",
+        "wasn't",
+        "doesn't",
+        "didn't",
+        "hasn't",
+    ]
+)
+_SUBORDINATE: Final = frozenset(
+    [
+        "that",
+        "which",
+        "who",
+        "what",
+        "whatever",
+        "if",
+        "as",
+        "because",
+        "when",
+        "where",
+        "how",
+        "nothing",
+        "all",
+    ]
+)
+_NO_VERBS: Final = frozenset(["as", "not"])
 _MINE: Final = frozenset(["me", "my", "mine", "our", "ours", "us"])
 _LED: Final = 3
 """So many words that lead in may stand before a request."""
@@ -28,7 +63,19 @@ def is_bidding(words: Sequence[str]) -> bool:
     at = 0
     while at < min(_LED, len(words) - 1) and words[at] in grammar.leading:
         at += 1
-    return bool(words) and (words[at] in grammar.told or words[0] in _IF)
+    if not words or words[0] in _IF:
+        return bool(words)
+    return words[at] in grammar.told and not _has_subject(words[at + 1 :])
+
+
+def _has_subject(after: Sequence[str]) -> bool:
+    """Say whether what looks like a verb is part of a subject: "open studio is over" orders nothing."""
+    for word in after:
+        if word in _SUBORDINATE:
+            return False
+        if word in _FINITE:
+            return True
+    return False
 
 
 def is_claiming(words: Sequence[str]) -> bool:
@@ -47,4 +94,4 @@ def is_bare_label(words: Sequence[str], content: Sequence[str]) -> bool:
     if not content or not labels.issuperset(content):
         return False
     first = min(words.index(one) for one in content)
-    return BE.isdisjoint(words[:first])
+    return (BE - _NO_VERBS).isdisjoint(words[:first])

@@ -13,6 +13,7 @@ from studio_assets.trust_safety.asides import Ties, any_tie, is_aside
 from studio_assets.trust_safety.evidence import small_words
 from studio_assets.trust_safety.grammar import ARTICLES, CLOSING, is_beginning, the_grammar
 from studio_assets.trust_safety.languages import is_foreign
+from studio_assets.trust_safety.word_files import word_file
 
 _GAP: Final = re.compile(
     r"(?<!\S)(?P<before>\S*[^\s.!?;:,])[ \t]+"
@@ -32,60 +33,13 @@ _CALM: Final = re.compile(r"[a-z]{2}[^\sA-Z]*(?:\s+[^\sA-Za-z]+)?\s*$")
 _QUOTES: Final = "\"'"
 _GOING_ON: Final = re.compile(r"[\"'(]*(?:[a-z]|I[ '])|\s+[\"'(]*(?:[a-z]|I[ '])")
 _SIGNS: Final = "\"'()[]{}<>*_`#-~|"
-_LEADING_ON: Final = frozenset(
-    [
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "with",
-        "without",
-        "from",
-        "to",
-        "into",
-        "onto",
-        "about",
-        "against",
-        "between",
-        "among",
-        "during",
-        "through",
-        "under",
-        "over",
-        "near",
-        "and",
-        "or",
-        "but",
-        "nor",
-        "as",
-        "than",
-        "like",
-        "this",
-        "these",
-        "those",
-        "some",
-        "any",
-        "no",
-        "his",
-        "her",
-        "its",
-        "their",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "not",
-        "very",
-        "called",
-        "named",
-    ]
-)
+_LEADING_ON: Final = frozenset(word for line in word_file("grammar")["leading on"] for word in line.split())
 """Words that no sentence ends with."""
 _ENDING: Final = re.compile(r"'\w+$")
+_HANGING: Final = frozenset(
+    ["to", "for", "in", "on", "with", "at", "about", "from", "of", "over", "under", "by", "into"]
+)
+"""Those of them that a question may end with."""
 _LETTERS: Final = re.compile(r"[a-z]+")
 _WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _PIECE: Final = re.compile(r"[,:]\s")
@@ -159,6 +113,8 @@ def _begins(found: re.Match[str], way: str, ties: Ties) -> bool:
     next_way = _next_way(found)
     if next_way == MIXED:
         return way != MIXED
+    if way == MIXED and _way((found["rest"].split(maxsplit=1) or [""])[0]) == MIXED:
+        return False
     begins = _begins_after_small if way == LOWER else _begins_after_other
     return begins(found, way, next_way) or (next_way == TITLE and _is_evidence(found, ties))
 
@@ -167,6 +123,8 @@ def _may_begin(found: re.Match[str], way: str) -> bool:
     """Say whether the clauses have to be read to know: the word may be a name in the middle of a sentence."""
     next_way, following = _next_way(found), found["rest"].lstrip()[:1]
     if next_way != TITLE and not (next_way == SHOUT and way == LOWER and following.islower()):
+        return False
+    if len(found["word"]) == 1:
         return False
     is_heading = following.isupper()
     return not is_heading and found["before"].strip(_SIGNS).lower() not in ARTICLES | _LEADING_ON
@@ -197,18 +155,26 @@ def _is_evidence(found: re.Match[str], ties: Ties) -> bool:
 def _begins_after_small(found: re.Match[str], _: str, way: str) -> bool:
     """Say whether a sentence begins with a capital after a word in small letters."""
     before, word = found["before"].strip(_SIGNS), found["word"].lower()
-    if not before or before in ARTICLES or (before in small_words() and before not in CLOSING):
+    is_led_on = before in _LEADING_ON and (before not in _HANGING or not _GOING_ON.match(found["rest"]))
+    if not before or before in ARTICLES or is_led_on:
         return False
-    if word == "i" and (before in CLOSING or before not in small_words()):
-        next_word = _WORD.match(found["rest"].lstrip())
-        if next_word and next_word[0] in the_grammar().vowing:
-            return True
-    if way == SHOUT or word == "i":
-        is_called = found["after"].startswith(":") and word in the_grammar().calling
-        return is_called or (len(word) >= _SHORTEST_SHOUT and is_beginning(word, before, is_shouted=True))
     if len(word) == 1:
-        return word == "a" and _GOING_ON.match(found["rest"]) is not None
-    return is_beginning(word, before) or is_foreign([word, *_LETTERS.findall(found["rest"].lower())])
+        return _is_vow(found) if word == "i" else word == "a" and _GOING_ON.match(found["rest"]) is not None
+    is_called = found["after"].startswith(":")
+    if way == SHOUT:
+        is_called = is_called and word in the_grammar().calling
+        return is_called or (len(word) >= _SHORTEST_SHOUT and is_beginning(word, before, is_shouted=True))
+    return (
+        is_called
+        or is_beginning(word, before)
+        or is_foreign([word, *_LETTERS.findall(found["rest"].lower())])
+    )
+
+
+def _is_vow(found: re.Match[str]) -> bool:
+    """Say whether I am followed by a verb with which one orders or claims."""
+    next_word = _WORD.match(found["rest"].lstrip())
+    return next_word is not None and next_word[0] in the_grammar().vowing
 
 
 def _begins_after_other(found: re.Match[str], way: str, next_way: str) -> bool:
@@ -244,7 +210,7 @@ def _way(token: str) -> str:
     if capitals == 0:
         return LOWER
     if capitals == 1 and letters[0].isupper():
-        return TITLE
+        return NONE if len(letters) == 1 and not token.isalpha() else TITLE
     return SHOUT if capitals == len(letters) else MIXED
 
 

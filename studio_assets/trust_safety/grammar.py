@@ -15,65 +15,10 @@ THIS: Final = frozenset(
 YOU: Final = frozenset(["you", "your", "yours", "yourself", "you're", "you'll", "you've", "u", "ur"])
 BE: Final = frozenset(["be", "is", "was", "are", "were", "been", "being", "gets", "got", "it's", "as", "not"])
 ARTICLES: Final = frozenset(["the", "a", "an", "my", "our", "your", "each", "every"])
-CLOSING: Final = frozenset(
-    [
-        "it",
-        "me",
-        "them",
-        "us",
-        "him",
-        "her",
-        "here",
-        "there",
-        "now",
-        "today",
-        "again",
-        "too",
-        "all",
-        "more",
-        "yesterday",
-        "up",
-        "out",
-        "off",
-        "down",
-        "number",
-        "point",
-        "step",
-        "place",
-        "way",
-        "thing",
-        "things",
-        "day",
-        "days",
-        "time",
-        "times",
-        "that",
-        "this",
-        "so",
-        "yet",
-        "then",
-        "once",
-        "ever",
-        "none",
-        "nothing",
-        "anything",
-        "everything",
-        "you",
-        "well",
-        "good",
-        "great",
-        "fine",
-        "ok",
-        "please",
-        "thanks",
-        "soon",
-        "later",
-        "too",
-        "either",
-    ]
-)
+CLOSING: Final = frozenset(word for line in word_file("grammar")["closing"] for word in line.split())
 """Small words that a clause may end with."""
 NOUNS: Final = frozenset(["rate", "grade", "rank", "label", "output", "reply", "triage"])
+_NO_CLASSES: Final = frozenset(["small", "closing", "leading on"])
 _NAMES: Final = frozenset(["i", "i'm", "i've", "i'll", "i'd", "may", "will"])
 """Words with a capital wherever they stand, or that name a month or a man."""
 
@@ -227,4 +172,6 @@ def the_grammar() -> Grammar:
         heading: frozenset(word for line in lines for word in line.split())
         for heading, lines in word_file("grammar").items()
     }
-    return Grammar(**{name.replace(" ", "_"): words for name, words in found.items() if name != "small"})
+    return Grammar(
+        **{name.replace(" ", "_"): words for name, words in found.items() if name not in _NO_CLASSES}
+    )

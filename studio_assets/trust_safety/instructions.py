@@ -104,7 +104,9 @@ def _patterns() -> _Patterns:
         (_needed(line, lists), pattern)
         for line, pattern in zip(found["addresses"], compiled("addresses"), strict=True)
     )
-    return _Patterns(compiled("marks"), addresses, compiled("formats"), compiled("unwritten", re.IGNORECASE))
+    return _Patterns(
+        compiled("marks"), addresses, compiled("formats"), compiled("unwritten", re.IGNORECASE | re.DOTALL)
+    )
 
 
 def _filled(line: str, lists: dict[str, str]) -> str:
