@@ -44,6 +44,10 @@ _SUBORDINATE: Final = frozenset(
         "all",
     ]
 )
+_ASKING: Final = frozenset(
+    ["is", "are", "was", "were", "will", "do", "does", "did", "can", "could", "would", "should", "i", "we"]
+)
+"""Behind a word that may begin a condition, these make it a question."""
 _NO_VERBS: Final = frozenset(["as", "not"])
 _MINE: Final = frozenset(["me", "my", "mine", "our", "ours", "us"])
 _LED: Final = 3
@@ -64,7 +68,7 @@ def is_bidding(words: Sequence[str]) -> bool:
     while at < min(_LED, len(words) - 1) and words[at] in grammar.leading:
         at += 1
     if not words or words[0] in _IF:
-        return bool(words)
+        return bool(words) and not _ASKING.intersection(words[1:2])
     return words[at] in grammar.told and not _has_subject(words[at + 1 :])
 
 

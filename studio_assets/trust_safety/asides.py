@@ -29,6 +29,8 @@ _WORD: Final = re.compile(r"[a-z]+(?:['./][a-z]+)*")
 _DIGIT: Final = re.compile(r"\d")
 _MANY: Final = frozenset(["people", "children", "men", "women"])
 _LEAST_BEFORE: Final = 2
+_LEAST_ORDERED: Final = 2
+"""Words behind the first: "please ignore" alone is said of one's own mistake as well."""
 _LOOKED_AHEAD: Final = 60
 """Letters behind a joint in which an order has to begin to be a clause of its own."""
 _NEAR: Final = 8
@@ -234,7 +236,7 @@ def _unmarked(sentence: str, grammar: Grammar) -> list[tuple[int, int]]:
         return []
     found = list(_WORD.finditer(sentence))
     words = [one[0] for one in found]
-    for at in range(_LEAST_BEFORE, len(words) - 1):
+    for at in range(_LEAST_BEFORE, len(words) - _LEAST_ORDERED):
         if words[at] in grammar.opening and _is_after_clause(words, at) and _is_opened(words[at:], grammar):
             return [(found[at].start(), found[at].start())]
     return []
