@@ -22,7 +22,7 @@ from studio_assets.checks.expectations import judge_rows
 from studio_assets.checks.findings import column_rule
 from studio_assets.contracts import catalog
 from studio_assets.contracts.arrow import arrow_schema
-from studio_assets.derived import RETRY, data_version, spec_of
+from studio_assets.derived import RETRY, data_version, resting_on_today, spec_of
 from studio_assets.finance.amounts import TooMuchToCountError
 from studio_assets.finance.conserve import Conservation
 from studio_assets.finance.flags import DEPARTMENT, DETECTOR, flags
@@ -33,7 +33,7 @@ from studio_assets.findings.telling import findings_version, told_of_changes
 from studio_assets.keys import FINANCE, RECONCILIATION_FLAGS, WEEKLY_SUMMARY, finance_key, studio_state_key
 from studio_assets.partitions import is_today
 from studio_assets.run_book import CheckOutcome, RunBook
-from studio_assets.studio_state.today import NothingToRestOnError, todays_state
+from studio_assets.studio_state.today import todays_state
 
 RECONCILIATION_VERSION: Final = "reconciliation-2"
 WEEKLY_VERSION: Final = "weekly-summary-1"
@@ -117,11 +117,9 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=weekly_key, metadata=past, data_version=version)
             return
         with run_book.timed("reconcile"):
-            try:
+            with resting_on_today("No finding was opened or resolved."):
                 today = todays_state(settings, history, clock, day, run_id)
                 tables = today.tables(raw, _COLUMNS)
-            except NothingToRestOnError as why:
-                raise dg.Failure(f"{why} No finding was opened or resolved.", allow_retries=False) from why
             as_of, revision = today.as_of, today.revision
             try:
                 found = reconcile(tables, as_of=as_of, timezone=settings.timezone)

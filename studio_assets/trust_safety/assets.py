@@ -23,12 +23,12 @@ from resources.raw_store import RawStore
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
 from studio_assets.calendar import StudioCalendar
-from studio_assets.derived import RETRY, data_version, spec_of
+from studio_assets.derived import RETRY, data_version, resting_on_today, spec_of
 from studio_assets.findings.telling import findings_version, told_of_findings
 from studio_assets.keys import REPORT_FINDINGS, TRIAGE, TRUST_SAFETY, studio_state_key, trust_safety_key
 from studio_assets.partitions import is_today
 from studio_assets.studio_state.predicates import Moment
-from studio_assets.studio_state.today import NothingToRestOnError, todays_state
+from studio_assets.studio_state.today import todays_state
 from studio_assets.trust_safety.reports import Looked, suggest_for_open
 from studio_assets.trust_safety.rules import COLUMNS, DEPARTMENT, DETECTORS, Reports, find_reports
 from studio_assets.trust_safety.triage import CODE_VERSION, Triage
@@ -92,11 +92,9 @@ def todays_reports(  # noqa: PLR0917 - the doors of one step, in one order every
 
     Raises ``dg.Failure`` otherwise: from half a look nothing is suggested, opened or resolved.
     """
-    try:
+    with resting_on_today("Nothing was suggested or found."):
         today = todays_state(settings, history, clock, day, run_id)
         (table,) = today.tables(raw, COLUMNS).values()
-    except NothingToRestOnError as error:
-        raise dg.Failure(f"{error} Nothing was suggested or found.", allow_retries=False) from error
     moment = Moment(today.as_of, settings.timezone)
     return Reports(table, moment, today.revision, calendar=StudioCalendar(settings.timezone))
 
