@@ -1,7 +1,7 @@
 """Streams the audit log in batches: the server puts columns side by side, a thread reads ahead.
 
-A batch is one row of binary COPY. The bytes of entries are put together here, and that columns repeat their
-payloads is checked here, too: by how payloads must begin and end. A row that does not look so is only
+A batch is a few rows of binary COPY. The bytes of entries are put together here, and that columns repeat
+their payloads is checked here, too: by how payloads must begin and end. A row that does not look so is only
 counted, and the verifier looks at it itself.
 """
 
@@ -16,9 +16,10 @@ from psycopg2.extensions import QuotedString
 from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its classes so
 
 from policies.audit_entries import Batch
-from resources.postgres.audit_columns import Columns, Values, batch_of
+from resources.postgres.audit_columns import SEPARATOR, Columns, Values, batch_of
 
 ROWS: Final = 2048  # enough that steps per batch cost little; few enough for the processor's cache
+_PIECES: Final = 4  # in which the server makes a batch: they need not wait for room in the socket
 _SPAN: Final = 100_000  # numbers one COPY asks for, at most; beyond a gap the next one begins
 _AHEAD: Final = 2
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
@@ -38,8 +39,8 @@ COPY (
 SELECT found.*
 FROM generate_series(%(first)s::bigint, %(last)s::bigint, %(rows)s) AS range (start),
 LATERAL (
-    SELECT count(*), string_agg(int8send(seq), ''), string_agg(prev_hash, ''), string_agg(hash, ''),
-        count(*) FILTER (WHERE octet_length(prev_hash) <> 32 OR octet_length(hash) <> 32),
+    SELECT count(*), count(*) FILTER (WHERE octet_length(prev_hash) <> 32 OR octet_length(hash) <> 32),
+        string_agg(int8send(seq), ''), string_agg(prev_hash, ''), string_agg(hash, ''),
         string_agg(payload, ''), string_agg(int4send(octet_length(payload)), ''),
         string_agg(timestamptz_send(at), ''),
         string_agg(actor_id || '","kind":"' || actor_kind || CASE WHEN principal_id = actor_id
@@ -97,25 +98,30 @@ def copy_columns(
         psycopg2.Error: The server does not answer or refuses. Errors of ``take`` come through as they are.
     """
     bytearray(_KEPT_BYTES)
+    pieces = 1 if firsts.step % _PIECES else _PIECES
     quoted = QuotedString(studio_id)
     quoted.prepare(connection)
     values = {
         "studio": quoted.getquoted().decode(),
         "first": firsts.start,
         "last": firsts.stop - 1,
-        "rows": firsts.step,
+        "rows": firsts.step // pieces,
     }
+    copy = _Copy(studio_id, pieces, take)
     with connection.cursor() as cursor:
-        cursor.copy_expert(_BATCH % values, _Copy(studio_id, take))
+        cursor.copy_expert(_BATCH % values, copy)
+    copy.flush()
 
 
 class _Copy:
-    """What a COPY writes into: rows are handed over as they come in."""
+    """What a COPY writes into: batches are handed over as soon as all pieces of one are there."""
 
-    def __init__(self, studio_id: str, take: Callable[[Columns], None]) -> None:
+    def __init__(self, studio_id: str, pieces: int, take: Callable[[Columns], None]) -> None:
         self._studio_id = studio_id
+        self._pieces = pieces
         self._take = take
         self._piece = b""
+        self._rows: list[list[memoryview]] = []
 
     def write(self, copied: bytes) -> None:
         """Take a piece of the copy: mostly a row, but nothing promises that."""
@@ -123,9 +129,15 @@ class _Copy:
         while (row := _row(self._piece)) is not None:
             fields, length = row
             self._piece = self._piece[length:]
-            columns = _columns(fields, self._studio_id)
-            if columns.count:
-                self._take(columns)
+            self._rows.append(fields)
+            if len(self._rows) == self._pieces:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand over what is there."""
+        rows, self._rows = [row for row in self._rows if _integer(row[0])], []
+        if rows:
+            self._take(_columns(rows, self._studio_id))
 
 
 class _StoppedError(Exception):
@@ -189,18 +201,20 @@ class _Reader(threading.Thread):
         return None if first is None else int(first)
 
 
-def _columns(fields: list[memoryview], studio_id: str) -> Columns:
-    count, seqs, prev_hashes, hashes, odd, payloads, lengths, ats = fields[:8]
+def _columns(rows: list[list[memoryview]], studio_id: str) -> Columns:
+    """Return the columns of all the rows of a COPY, one after the other."""
+    fields = list(zip(*rows, strict=True))
+    seqs, prev_hashes, hashes, payloads, lengths, ats = map(b"".join, fields[2:8])
     return Columns(
-        count=_integer(count),
+        count=sum(map(_integer, fields[0])),
         seqs=seqs,
-        prev_hashes=bytes(prev_hashes),
-        hashes=bytes(hashes),
-        odd_hashes=_integer(odd),
+        prev_hashes=prev_hashes,
+        hashes=hashes,
+        odd_hashes=sum(map(_integer, fields[1])),
         payloads=payloads,
         lengths=lengths,
         ats=ats,
-        values=Values(*map(bytes, fields[8:])),
+        values=Values(*map(SEPARATOR.join, fields[8:])),
         studio=studio_id,
     )
 
