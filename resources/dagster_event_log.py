@@ -64,9 +64,13 @@ _MAY_WAIT = (
 _AWAY = (OperationalError, InterfaceError, NoConnectionError, DagsterPostgresException)
 """Raised while the server cannot be asked; the same events can be written later."""
 
-_QUEUE = sa.text("SELECT pg_advisory_xact_lock(7236833186013407316)")
+_QUEUE = sa.text(
+    "SELECT pg_advisory_xact_lock(7236833186013407316),"
+    " set_config('idle_in_transaction_session_timeout', '60s', true)"
+)
 """Events come out in the order of their numbers: sensors keep the newest number they saw, and would never
-look at one below it that came out later. Whoever has the lock also knows that no batch is half written."""
+look at one below it that came out later. Whoever has the lock also knows that no batch is half written.
+A process that is frozen while it has the lock loses it after a minute, so it holds up no other for long."""
 _CHECK = ("asset_key", "check_name", "run_id", "partition")
 _INSERT_EVENTS = SqlEventLogStorageTable.insert().returning(
     SqlEventLogStorageTable.c.id, sort_by_parameter_order=True

@@ -262,6 +262,24 @@ def test_a_batch_the_server_is_still_at_is_waited_for(log, another, events, monk
     assert _kept(another, start.run_id) == [start, ended]
 
 
+def test_a_process_that_is_frozen_at_its_turn_loses_it(log, empty_database_url, events, monkeypatch):
+    """Others store their events after a while, and it hears that nothing of its turn was kept."""
+    soon = sa.text(str(dagster_event_log._QUEUE).replace("60s", "1ms"))
+    monkeypatch.setattr(dagster_event_log, "_QUEUE", soon)
+    other, start = BatchedEventLog(empty_database_url), _one(events, "STEP_START")
+
+    def freeze():
+        with log.index_transaction() as frozen:
+            frozen.execute(soon)
+            other.store_event(start)
+            assert _kept(other, start.run_id) == [start]
+            frozen.execute(sa.text("SELECT 1"))
+
+    with pytest.raises(DBAPIError):
+        freeze()
+    other.dispose()
+
+
 def test_threads_store_at_once(log, events):
     """Nothing is lost or doubled, and each thread's events stay in their order."""
     start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
