@@ -106,7 +106,7 @@ def _seen(name):
 
 
 def test_orders_that_are_listed_nowhere_hardly_ever_change_a_suggestion():
-    """In a sentence of their own they leave 97 of 100 exactly as they were.
+    """In a sentence of their own they leave 99 of 100 exactly as they were.
 
     Written before the code was read, but looked at since: a guard against falling back, not a blind measure.
     """
@@ -119,7 +119,7 @@ def test_orders_that_are_listed_nowhere_hardly_ever_change_a_suggestion():
         for text, one in zip(texts, before, strict=True)
         for told in (f"{text} {order}", f"{order}\n{text}")
     ]
-    assert sum(same) >= 0.97 * len(same)
+    assert sum(same) >= 0.99 * len(same)
 
 
 def test_what_potters_write_beside_their_pieces_is_nothing_grave():
