@@ -51,6 +51,7 @@ _READ: Final = frozenset(
 )
 _PHASES: Final = frozenset(["stop", "start", "begin", "quit", "keep", "avoid", "continue", "finish", "cease"])
 _HOW: Final = frozenset(["in", "only", "with", "like", "nothing", "exactly", "as"])
+_YOU_HAVE: Final = frozenset(["you", "you've"])
 _WHAT: Final = frozenset(["everything", "anything", "all", "what", "whatever"])
 _OF_A_PAGE: Final = frozenset(["button", "form", "function"])
 
@@ -189,8 +190,9 @@ def _is_of_the_text(words: Sequence[str], at: int, grammar: Grammar) -> bool:
         return follows not in _OF_A_PAGE
     if word in grammar.texts and follows in grammar.placed:
         return True
-    is_read = not {"you", "you've"}.isdisjoint(after) and not _READ.isdisjoint(after)
-    return word in _WHAT | grammar.texts and is_read
+    if word not in _WHAT and word not in grammar.texts:
+        return False
+    return not _YOU_HAVE.isdisjoint(after) and not _READ.isdisjoint(after)
 
 
 def _is_graded(words: Sequence[str], grammar: Grammar) -> bool:

@@ -35,6 +35,7 @@ _GOING_ON: Final = re.compile(r"[\"'(]*(?:[a-z]|I[ '])|\s+[\"'(]*(?:[a-z]|I[ '])
 _SIGNS: Final = "\"'()[]{}<>*_`#-~|"
 _LEADING_ON: Final = frozenset(word for line in word_file("grammar")["leading on"] for word in line.split())
 """Words that no sentence ends with."""
+_NO_ENDS: Final = ARTICLES | _LEADING_ON
 _ENDING: Final = re.compile(r"'\w+$")
 _HANGING: Final = frozenset(
     ["to", "for", "in", "on", "with", "at", "about", "from", "of", "over", "under", "by", "into"]
@@ -127,7 +128,7 @@ def _may_begin(found: re.Match[str], way: str) -> bool:
     if len(found["word"]) == 1:
         return False
     is_heading = following.isupper()
-    return not is_heading and found["before"].strip(_SIGNS).lower() not in ARTICLES | _LEADING_ON
+    return not is_heading and found["before"].strip(_SIGNS).lower() not in _NO_ENDS
 
 
 def _next_way(found: re.Match[str]) -> str:
@@ -146,7 +147,7 @@ def _is_run(found: re.Match[str]) -> bool:
 def _is_evidence(found: re.Match[str], ties: Ties) -> bool:
     """Say whether a word with a capital is evidence and no name, after one that may end a sentence."""
     before = found["before"].strip(_SIGNS).lower()
-    if ties is any_tie or before in ARTICLES | _LEADING_ON or not _GOING_ON.match(found["rest"]):
+    if ties is any_tie or before in _NO_ENDS or not _GOING_ON.match(found["rest"]):
         return False
     word = found["word"].lower()
     return word not in the_grammar().proper and bool(ties([word]))

@@ -15,6 +15,8 @@ _SIGNS_OF_CODE: Final = re.compile(r"[{(;?&]|<!|'{3}|\b\w\W{1,3}\w\W{1,3}\w\b")
 """Without any of these nothing of ``unwritten`` is in a text."""
 _WORD: Final = re.compile(r"[a-z']+")
 _FIRST_WORDS: Final = re.compile(r"\\b\(\?:([a-z' |]+)\)(?![?*])")
+_SIGNS_OF_FORMATS: Final = re.compile(r"[<=\d]")
+"""The same for ``formats``."""
 _END_OF_PHRASE: Final = re.compile(r"[,.;!?](?=\s|$)")
 _LONGEST_SCRAP: Final = 3
 _END_OF_CLAUSE: Final = re.compile(
@@ -45,6 +47,8 @@ def cut_unwritten(text: str) -> tuple[str, bool]:
 def cut_formats(text: str) -> tuple[str, bool]:
     """Return folded text without what is written in a format for machines, and whether there was any."""
     text, had = cut_unwritten(text)
+    if _SIGNS_OF_FORMATS.search(text) is None:
+        return text, had
     text, had_more = _cut(text, _patterns().formats)
     return text, had or had_more
 
