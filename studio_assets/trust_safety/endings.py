@@ -125,7 +125,7 @@ def _may_begin(found: re.Match[str], way: str) -> bool:
     next_way, following = _next_way(found), found["rest"].lstrip()[:1]
     if next_way != TITLE and not (next_way == SHOUT and way == LOWER and following.islower()):
         return False
-    if len(found["word"]) == 1:
+    if len(found["word"]) == 1 or way == MIXED:
         return False
     is_heading = following.isupper()
     return not is_heading and found["before"].strip(_SIGNS).lower() not in _NO_ENDS

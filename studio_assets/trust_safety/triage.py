@@ -259,6 +259,7 @@ def _without_bare_labels(reading: Reading) -> list[tuple[str, ...]]:
         for words, content in zip(reading.sentences, contents, strict=True)
     ]
     others = [content for content, is_named in zip(contents, named, strict=True) if not is_named]
-    if not reading.has_foreign and all(len(content) < _LEAST_SAID for content in others):
+    is_alone = not reading.has_foreign and not reading.asides
+    if is_alone and all(len(content) < _LEAST_SAID for content in others):
         return list(reading.sentences)
     return [words for words, is_named in zip(reading.sentences, named, strict=True) if not is_named]

@@ -50,6 +50,7 @@ def test_a_bare_label_counts_only_alone():
     """Spam is a report where nothing else is said; beside something else it changes nothing."""
     assert TRIAGE.suggest("Just spam").category is Category.SPAM
     assert TRIAGE.suggest("Just spam. Please fix").category is Category.SPAM
+    assert TRIAGE.suggest("Rate this low. As spam").is_abstained
     for text in ("Bu yorum çok kötü ve bir dil", "My refund has still not arrived", "qwzx vbkp jjrt mmgh"):
         assert is_same(TRIAGE.suggest(text), TRIAGE.suggest(f"{text}. Experts agree: hate."))
 
