@@ -29,7 +29,15 @@ from policies.ports import (
     Lookup,
     OutcomeUnknownError,
 )
-from policies.proposals import ApprovalKind, Execution, ExecutionState, Proposal, ProposalState, stepped
+from policies.proposals import (
+    ApprovalKind,
+    Execution,
+    ExecutionState,
+    Proposal,
+    ProposalState,
+    UnknownTransitionError,
+    stepped,
+)
 from policies.registry import Capability
 from policies.rules import deny
 
@@ -210,15 +218,15 @@ class RecoveryVerbs(ExecutionVerbs):
 
 
 def _each(items: Iterable[Item], do: Callable[[Item], Result]) -> list[Result]:
-    """Do it to every item, also after one that the ledger refuses; then raise the first refusal.
+    """Do it to every item, also after one that the table or the ledger refuses; then raise the first refusal.
 
     One row that cannot be moved must not keep all others from moving.
     """
-    results, refused = [], list[LedgerRefusedError]()
+    results, refused = [], list[LedgerRefusedError | UnknownTransitionError]()
     for item in items:
         try:
             results.append(do(item))
-        except LedgerRefusedError as error:
+        except (LedgerRefusedError, UnknownTransitionError) as error:
             refused.append(error)
     if refused:
         raise refused[0]

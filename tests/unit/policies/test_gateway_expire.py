@@ -3,7 +3,7 @@
 import pytest
 
 from policies.ports import LedgerRefusedError
-from policies.proposals import ProposalState
+from policies.proposals import ProposalState, UnknownTransitionError
 from tests.unit.policies.stage import (
     ADMIN,
     APPROVER,
@@ -90,8 +90,9 @@ def test_a_proposal_that_was_approved_meanwhile_is_left(stage, monkeypatch):
     assert stage.read(proposal).state is ProposalState.APPROVED
 
 
-def test_one_that_cannot_be_moved_keeps_no_other_back(stage, monkeypatch):
-    """All others expire; then the refusal is raised."""
+@pytest.mark.parametrize("refusal", [LedgerRefusedError("No.", code="RULE"), UnknownTransitionError("No.")])
+def test_one_that_cannot_be_moved_keeps_no_other_back(stage, monkeypatch, refusal):
+    """All others expire; then the refusal is raised, whoever refused: the ledger, or the table before it."""
     stuck, free = stage.propose(), stage.propose()
     stage.clock.move(days=7)
     with stage.ledger.transaction() as any_transaction:
@@ -100,12 +101,12 @@ def test_one_that_cannot_be_moved_keeps_no_other_back(stage, monkeypatch):
 
     def refuse_one(self, event, *rows):
         if event.subject_id == stuck.proposal_id:
-            raise LedgerRefusedError("No.", code="RULE")
+            raise refusal
         return record(self, event, *rows)
 
     monkeypatch.setattr(kind, "record", refuse_one)
     monkeypatch.setattr(stage.ledger, "overdue", lambda *_: [stuck, free])
-    with pytest.raises(LedgerRefusedError):
+    with pytest.raises(type(refusal)):
         stage.gateway.expire(SWEEPER)
     assert stage.read(stuck).state is ProposalState.PENDING_APPROVAL
     assert stage.read(free).state is ProposalState.EXPIRED
