@@ -63,6 +63,8 @@ _MAY_WAIT = (
 )
 _AWAY = (OperationalError, InterfaceError, NoConnectionError, DagsterPostgresException)
 """Raised while the server cannot be asked; the same events can be written later."""
+_TOO_LARGE = "54"
+"""SQLSTATE class of what fits into no index or statement: refused, though the driver calls it operational."""
 
 _QUEUE = sa.text(
     "SELECT pg_advisory_xact_lock(7236833186013407316),"
@@ -343,6 +345,8 @@ class BatchedEventLog(PostgresEventLogStorage):
 
 def _is_away(error: Exception) -> bool:
     """Say whether the server could not be asked, or its answer never came; else it has refused."""
+    if isinstance(error, DBAPIError) and (getattr(error.orig, "pgcode", None) or "").startswith(_TOO_LARGE):
+        return False
     return isinstance(error, _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 

@@ -195,6 +195,21 @@ def test_what_cannot_be_stored_is_lost_alone(log, another, events):
     assert log._waiting == []
 
 
+def test_what_is_too_large_for_an_index_is_lost_alone(log, another, events):
+    """The driver calls it operational, as if the server were away: no other event waits for that to end."""
+    start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
+    made = _one(events, "ASSET_MATERIALIZATION").dagster_event
+    key = "".join(chr(ord("!") + number**3 % 9973) for number in range(6000))  # too odd to be packed
+    data = made.event_specific_data
+    data = data._replace(materialization=data.materialization._replace(partition=key))
+    log.store_event(start)
+    log.store_event(start._replace(dagster_event=made._replace(event_specific_data=data)))
+    with pytest.raises(OperationalError, match="index row"):
+        log.store_event(ended)
+    assert _kept(another, start.run_id) == [start, ended]
+    assert log._waiting == []
+
+
 def test_what_waits_outlasts_a_server_that_is_away(log, another, events, monkeypatch):
     """Whoever stores or asks meanwhile is told; an event that could not wait is not stored later."""
     start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
