@@ -157,6 +157,20 @@ def test_the_rollback_restores_exactly_what_was_there(place, shape, reason):
     assert refusal(lambda: adapter.execute(proposal, KEY, AT)).code == "ROLLED_BACK"
 
 
+def test_ten_rollbacks_at_once_put_it_back_once(place, batch):
+    """Concurrent rollbacks: one puts the batch back, all succeed, the reason is one of theirs."""
+    adapter, before = place.batch_close(), batch.get().to_dict()
+    proposal = seen(adapter, close_proposal())
+    adapter.execute(proposal, KEY, AT)
+    with ThreadPoolExecutor(10) as pool:
+        pointers = list(
+            pool.map(lambda number: adapter.rollback(proposal, KEY, f"{REASON} {number}", AT), range(10))
+        )
+    assert sorted(pointer["replayed"] for pointer in pointers) == [False] + [True] * 9
+    assert batch.get().to_dict() == before
+    assert place.fields(ACTION)["rollbackState"] == "rolled_back"
+
+
 def test_a_batch_changed_since_it_was_closed_is_not_put_back(place, batch):
     """Somebody's later work is not undone: refused for certain, and the action still counts as active."""
     adapter = place.batch_close()
