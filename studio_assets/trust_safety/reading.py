@@ -59,6 +59,12 @@ _QUOTE_MARKS: Final = (
     | {code: "'" if code < 0x201C else '"' for code in range(0x2018, 0x2020)}
 )
 _LETTERS: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_SIGNATURE: Final = re.compile(
+    r"(?:^|(?<=[.!?\n|])|(?<=--))\s*"
+    r"(?:sent from my [a-z]+(?: phone)?|get outlook for [a-z]+)\s*(?=$|[.!?\n|,])",
+    re.IGNORECASE,
+)
+"""What mail programs write below a text: nobody's words, and "sent" and "phone" are evidence elsewhere."""
 _DISGUISED: Final = re.compile(
     r"(?<![\w.@$])(?=[a-zA-Z@$]*[0134578@$])(?=[\d@$]*[a-zA-Z])[a-zA-Z\d@$]{3,20}(?![\w@$])"
 )
@@ -256,9 +262,10 @@ def _meant(text: str, ties: Ties) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Return text with the signs meant by those that stand for them."""
+    """Return text with the signs meant by those that stand for them, and without what mail programs add."""
     if "\\" in text:
         text = _BACKSLASHED.sub("\n", text)
+    text = _SIGNATURE.sub("", text)
     return html.unescape(text) if "&" in text else text
 
 

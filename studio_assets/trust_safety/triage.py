@@ -162,7 +162,7 @@ class Triage:
         if one is None or one.reason.category is Category.OTHER or one.probability < self._model.threshold:
             return None
         group = _group(one.reason.category)
-        tied = {word for word in content_of(said) if self._model.ties_of(word) & group}
+        tied = {word for word in content_of(said) if word != NUMBER and self._model.ties_of(word) & group}
         return one if len(tied) >= _LEAST_TIED else None
 
     def _judge(self, words: tuple[str, ...]) -> Judged | None:

@@ -46,6 +46,26 @@ def test_a_label_is_bare_unless_something_is_said_to_be_it():
     assert not is_bare_label([], [])
 
 
+@pytest.mark.parametrize(
+    "added",
+    ["Sent from my phone", "-- Sent from my iPhone", "\nGet Outlook for iOS", "Abstain under 100 percent"],
+)
+@pytest.mark.parametrize(
+    "report",
+    [
+        "Someone took two of my mugs from the drying rack.",
+        "The kiln room door was open and it was still hot.",
+    ],
+)
+def test_what_a_mail_program_adds_and_a_mere_number_change_nothing(report, added):
+    """Signatures are nobody's words, though theirs are evidence elsewhere; a number is no evidence."""
+    assert is_same(TRIAGE.suggest(report), TRIAGE.suggest(f"{report} {added}."))
+
+
+def test_what_somebody_was_sent_is_still_an_account():
+    assert TRIAGE.suggest("he sent me nude photos from my phone").category is Category.HARASSMENT_HATE
+
+
 def test_a_bare_label_counts_only_alone():
     """Spam is a report where nothing else is said; beside something else it changes nothing."""
     assert TRIAGE.suggest("Just spam").category is Category.SPAM

@@ -144,6 +144,13 @@ def test_many_orders_of_other_minds_hardly_ever_change_a_suggestion(end, least):
     assert _same_ratio(_lines("seen/more_orders.txt"), texts) >= least
 
 
+@pytest.mark.parametrize(("end", "least"), [(".", 0.98), ("", 0.93)])
+def test_orders_by_somebody_who_knew_nothing_of_this_hardly_ever_change_a_suggestion(end, least):
+    """Written without a look at the code or its texts; counted once, and then looked at as well."""
+    texts = [example.text.rstrip(".!?") + end for example in examples("measure", 1, 9)][::25]
+    assert _same_ratio(_lines("seen/orders_by_a_stranger.txt"), texts) >= least
+
+
 def test_orders_that_were_never_looked_at_hardly_ever_change_a_suggestion():
     """Written with the others and kept aside: 95 of 100 leave a report exactly as it was."""
     texts = [f"{example.text.rstrip('.!?')}." for example in examples("measure", 1, 9)][::25]
