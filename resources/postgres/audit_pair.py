@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Channel
+from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 import psycopg2
@@ -33,7 +34,7 @@ LEAST: Final = 100_000
 """Fewer entries are verified by one process before two have come to terms."""
 SHARE: Final = 16 * ROWS
 """Numbers in one share: a small part of a second's work, so that neither process waits long for the other."""
-_MOST_SHARES: Final = 4096  # as many as a pipe holds for certain
+_MOST_SHARES: Final = 4096  # as many as a pipe holds, mostly
 _PATIENCE_SECONDS: Final = 60  # for the share the second process is at when the first has no more to do
 _CLAIM: Final = struct.Struct("!q")
 
@@ -50,6 +51,14 @@ class _Task:
     studio_id: str
     snapshot: str
     claims: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Second:
+    """The second process, and the end of a pipe out of which its answer comes."""
+
+    process: BaseProcess
+    answer: Channel
 
 
 def is_worth_two(connection: Connection, studio_id: str) -> bool:
@@ -74,9 +83,9 @@ def stretches(connection: Connection, studio_id: str, snapshot: str) -> Iterator
     """
     first, last = _ends(connection, studio_id)
     shares = range(first, last + 1, SHARE)
-    with _offered(shares) as claims, _second(connection, studio_id, snapshot, claims) as answer:
+    with _offered(shares) as claims, _second(connection, studio_id, snapshot, claims) as second:
         found = _look_at_all(connection, studio_id, claims)
-        found |= _answer_of(answer)
+        found |= _answer_of(second)
     for share in shares:
         told = found.pop(share, None)
         yield from _look(connection, studio_id, share) if told is None else told
@@ -119,6 +128,7 @@ def _offered(shares: range) -> Iterator[int]:
     """Give the end of a pipe out of which shares are taken: each by one process only."""
     taking, giving = os.pipe()
     try:
+        os.set_blocking(giving, False)  # it may hold a page only: shares without room are left to the end
         os.write(giving, b"".join(map(_CLAIM.pack, shares)))
         os.close(giving)
         yield taking
@@ -127,8 +137,8 @@ def _offered(shares: range) -> Iterator[int]:
 
 
 @contextmanager
-def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) -> Iterator[Channel | None]:
-    """Start the second process and give the end at which it answers; null where it cannot be started."""
+def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) -> Iterator[_Second | None]:
+    """Start the second process and give it with the end at which it is heard; null where none can start."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('role')")
         ((role,),) = cursor.fetchall()
@@ -138,7 +148,7 @@ def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) 
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     task = _Task(login, role, studio_id, snapshot, claims)
-    process = context.Process(target=_be_the_second, args=(task, sender), name="audit-second")
+    process = context.Process(target=_be_the_second, args=(task, sender, receiver), name="audit-second")
     try:
         with warnings.catch_warnings():
             # Libraries have threads of their own, which are idle; newer Pythons warn of them, too.
@@ -151,14 +161,15 @@ def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) 
         sender.close()
     with receiver:
         try:
-            yield receiver
+            yield _Second(process, receiver)
         finally:
             process.kill()
             process.join()
 
 
-def _be_the_second(task: _Task, answer: Channel) -> None:
+def _be_the_second(task: _Task, answer: Channel, hearing: Channel) -> None:
     """Look at shares over a connection of its own, with the same rights and as of the same moment."""
+    hearing.close()  # the first process's end: open here, an answer to one that was killed would wait forever
     gc.freeze()  # what the first process has in memory stays shared: nobody walks through it here
     # Whatever goes wrong here the first process does itself, and then says so.
     with suppress(psycopg2.Error, OSError, KeyboardInterrupt):
@@ -171,12 +182,18 @@ def _be_the_second(task: _Task, answer: Channel) -> None:
         answer.send(_look_at_all(connection, task.studio_id, task.claims))
 
 
-def _answer_of(answer: Channel | None) -> Found:
-    """Return what the second process found; nothing when it failed or says nothing."""
-    if answer is None:
+def _answer_of(second: _Second | None) -> Found:
+    """Return what the second process found; nothing when it failed, or says nothing, or not all of it."""
+    if second is None:
         return {}
-    with suppress(EOFError, OSError):
-        if answer.poll(_PATIENCE_SECONDS):
-            found: Found = answer.recv()
-            return found
-    return {}
+    # One that is frozen in the middle of its answer keeps the pipe open: only its end lets the reader go on.
+    end = threading.Timer(_PATIENCE_SECONDS, second.process.kill)
+    end.start()
+    try:
+        found: Found = second.answer.recv()
+    except (EOFError, OSError):
+        return {}
+    finally:
+        end.cancel()
+        end.join()
+    return found

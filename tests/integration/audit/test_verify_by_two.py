@@ -1,7 +1,10 @@
 """Two processes verify what one does: the same verdict on every ledger, whatever becomes of the second."""
 
+import fcntl
 import os
+import select
 import signal
+import struct
 import threading
 from dataclasses import replace
 
@@ -177,6 +180,77 @@ def test_the_first_does_what_the_second_does_not(log, put, two, monkeypatch, tro
     put(rows)
     with log.view() as view:
         assert told(view, [anchor(rows)])[:3] == (None, 50, 1)
+
+
+def test_a_second_frozen_in_the_middle_of_its_answer(log, put, two, monkeypatch):
+    """Nobody waits for long for the rest of an answer that stops half way, and nothing of it is used."""
+    be_the_second = audit_pair._be_the_second
+
+    def freeze(task, answer, hearing):
+        os.write(answer.fileno(), struct.pack("!i", 1000) + b"half")  # a message of 1,000 bytes begins so
+        signal.pause()
+        be_the_second(task, answer, hearing)
+
+    monkeypatch.setattr(audit_pair, "_be_the_second", freeze)
+    monkeypatch.setattr(audit_pair, "_PATIENCE_SECONDS", 0.1)
+    rows = ledger(50)
+    put(rows)
+    with log.view() as view:
+        assert told(view, [anchor(rows)])[:3] == (None, 50, 1)
+    assert audit_pair.multiprocessing.active_children() == []
+
+
+def test_the_second_ends_with_the_first(log, put, two, monkeypatch):
+    """Where the first process is killed, the second does not wait forever for somebody to hear its answer."""
+    put(ledger(40))
+    test, (hear, say) = os.getpid(), os.pipe()
+
+    def answer_at_length(*_):
+        if os.getppid() == test:
+            signal.pause()
+        os.write(say, struct.pack("!i", os.getpid()))
+        return {1: [Stretch(True, 1, 1, b"", bytes(1 << 20))]}  # more than a pipe holds
+
+    def verify():
+        log._engine.dispose(close=False)
+        with log.view() as view:
+            list(view.parts())
+
+    monkeypatch.setattr(audit_pair, "_look_at_all", answer_at_length)
+    first = audit_pair.multiprocessing.get_context("fork").Process(target=verify)
+    first.start()
+    os.close(say)
+    (second,) = struct.unpack("!i", os.read(hear, 4))
+    first.kill()
+    first.join()
+    are_gone = bool(select.select([hear], [], [], 20)[0])  # its end: nobody has the other end open
+    if not are_gone:
+        os.kill(second, signal.SIGKILL)
+    os.close(hear)
+    assert are_gone
+
+
+def test_a_pipe_that_does_not_hold_all_shares(log, put, two, monkeypatch):
+    """Shares for which the pipe has no room are verified all the same, and nobody waits for room."""
+    pipe, write, offered = os.pipe, os.write, []
+
+    def small():
+        taking, giving = pipe()
+        fcntl.fcntl(giving, fcntl.F_SETPIPE_SZ, 4096)
+        return taking, giving
+
+    def noted(end, data):
+        offered.append((len(data), written := write(end, data)))
+        return written
+
+    rows = ledger(1200)
+    put(rows)
+    monkeypatch.setattr(audit_pair, "SHARE", 2)
+    with monkeypatch.context() as patch, log.view() as view:
+        patch.setattr(os, "pipe", small)
+        patch.setattr(os, "write", noted)
+        assert told(view, [anchor(rows)])[:3] == (None, 1200, 1)
+    assert (4800, 4096) in offered
 
 
 def test_two_see_one_moment(log, append, second_alone):
