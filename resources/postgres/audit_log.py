@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its classes so
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from policies.audit_entries import Batch, Entry, Stretch
 from resources.postgres.engine import unreachable
@@ -249,7 +249,7 @@ class AuditLog:
             with self._engine.begin() as connection:
                 driver: Any = connection.connection.driver_connection
                 yield driver
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:  # the latter when it was cut meanwhile
             raise unreachable(url, error) from error
         except DBAPIError as error:
             raise _refused(error.orig) from error

@@ -12,10 +12,13 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from policies.audit_entries import Stretch
 from policies.audit_verify import verify_log
 from resources.postgres import audit_pair
+from resources.postgres.engine import owner_engine
+from resources.postgres.errors import ServerUnreachableError
 from tests.integration.audit.test_verify_in_postgres import EDITS
 from tests.unit.policies.ledgers import anchor, chained, ledger, ledgers
 
@@ -251,6 +254,25 @@ def test_a_pipe_that_does_not_hold_all_shares(log, put, two, monkeypatch):
         patch.setattr(os, "write", noted)
         assert told(view, [anchor(rows)])[:3] == (None, 1200, 1)
     assert (4800, 4096) in offered
+
+
+def test_a_connection_that_is_cut(log, put, two, monkeypatch, owner_url):
+    """Where the first process's own connection is cut, that is said, and not that a rule was broken."""
+    put(ledger(40))
+    first, copy, owner = os.getpid(), audit_pair.copy_columns, owner_engine(owner_url)
+
+    def cut(connection, *asked):
+        if os.getpid() != first:
+            raise psycopg2.OperationalError
+        with owner.begin() as other:
+            session = {"id": connection.info.backend_pid}
+            other.execute(text("SELECT pg_terminate_backend(:id, 5000)"), session)
+        copy(connection, *asked)
+
+    monkeypatch.setattr(audit_pair, "copy_columns", cut)
+    with pytest.raises(ServerUnreachableError, match="cannot be used now"), log.view() as view:
+        told(view)
+    assert audit_pair.multiprocessing.active_children() == []
 
 
 def test_two_see_one_moment(log, append, second_alone):
