@@ -63,8 +63,7 @@ class _Second:
 
 def is_worth_two(connection: Connection, studio_id: str) -> bool:
     """Say whether a log is long enough for two processes, and there may be a second one."""
-    may_fork = sys.platform == "linux" and threading.active_count() == 1 and (os.cpu_count() or 1) > 1
-    if not may_fork:
+    if sys.platform != "linux" or threading.active_count() > 1 or len(os.sched_getaffinity(0)) == 1:
         return False
     first, last = _ends(connection, studio_id)
     return LEAST <= last - first + 1 <= _MOST_SHARES * SHARE

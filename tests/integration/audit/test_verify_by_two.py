@@ -298,7 +298,7 @@ def test_nobody_is_left_behind(log, put, two):
 def test_when_two_are_worth_it(log, put, monkeypatch):
     """Only a long log in a process without threads, on a machine with two processors, is shared."""
     put(ledger(30))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(threading, "active_count", lambda: 1)
 
     def is_shared():
@@ -310,7 +310,7 @@ def test_when_two_are_worth_it(log, put, monkeypatch):
     assert is_shared()
     for condition, name, value in [
         (threading, "active_count", lambda: 2),
-        (os, "cpu_count", lambda: 1),
+        (os, "sched_getaffinity", lambda _: {0}),
         (audit_pair, "LEAST", 31),
         (audit_pair, "SHARE", 0),
     ]:
