@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.audit_entries import RowsLog
-from resources.postgres.audit_columns import Columns, batch_of
+from resources.postgres.audit_columns import Columns, Values, batch_of
 from tests.unit.policies.ledgers import STUDIO, ledger, ledgers
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -28,14 +28,15 @@ CHANGES = {
 def columns_of(rows):
     """Return rows as the server would send them."""
 
-    def framed(row):
-        owner = "null" if row.principal_id == row.actor_id else f'"{row.principal_id}"'
-        state = "null" if row.state is None else f'"{row.state}"'
-        yield f'{{"actor":{{"id":"{row.actor_id}","kind":"{row.actor_kind}","owner":{owner}}},"at":"'
-        yield (
-            f'}},"name":"{row.name}","state":{state},"studio":"{STUDIO}",'
-            f'"subject":{{"id":"{row.subject_id}","kind":"{row.subject_kind}"}},"v":1}}'
-        )
+    def or_null(value):
+        return "null" if value is None else f'"{value}"'
+
+    def texts(of):
+        return "\x1e".join(map(of, rows)).encode()
+
+    def actor(row):
+        owner = or_null(None if row.principal_id == row.actor_id else row.principal_id)
+        return f'{row.actor_id}","kind":"{row.actor_kind}","owner":{owner}'
 
     def side_by_side(form, values):
         return b"".join(struct.pack(form, value) for value in values)
@@ -51,8 +52,12 @@ def columns_of(rows):
         payloads=memoryview(b"".join(payloads)),
         lengths=side_by_side("!i", map(len, payloads)),
         ats=side_by_side("!q", ats),
-        frames="\x1e".join(text for row in rows for text in framed(row)).encode(),
-        quoted=sum((row.state is not None) + (row.principal_id != row.actor_id) for row in rows),
+        values=Values(
+            actors=texts(actor),
+            events=texts(lambda row: f'{row.name}","state":{or_null(row.state)}'),
+            subjects=texts(lambda row: f'{row.subject_id}","kind":"{row.subject_kind}'),
+        ),
+        studio=STUDIO,
     )
 
 
