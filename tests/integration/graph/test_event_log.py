@@ -1,4 +1,7 @@
-"""Dagster's events written together: the tables of the stock log, nothing lost, nothing out of order."""
+"""Dagster's events written together: the tables of the stock log, nothing lost, nothing out of order.
+
+Over 400 lines because every order and every interruption is held to the stock log on the same events.
+"""
 
 import threading
 
