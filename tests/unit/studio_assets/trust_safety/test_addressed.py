@@ -4,6 +4,7 @@ import pytest
 
 from studio_assets.trust_safety.addressed import is_bare_label, is_bidding, is_claiming
 from studio_assets.trust_safety.measure import is_same
+from studio_assets.trust_safety.reading import read_report
 from studio_assets.trust_safety.reasons import Category
 from studio_assets.trust_safety.triage import Triage
 
@@ -60,6 +61,15 @@ def test_a_label_is_bare_unless_something_is_said_to_be_it():
 def test_what_a_mail_program_adds_and_a_mere_number_change_nothing(report, added):
     """Signatures are nobody's words, though theirs are evidence elsewhere; a number is no evidence."""
     assert is_same(TRIAGE.suggest(report), TRIAGE.suggest(f"{report} {added}."))
+
+
+@pytest.mark.parametrize(
+    "added", ["Sent from my iPhone", "Sent from my android phone", "Get Outlook for iOS"]
+)
+def test_what_a_mail_program_adds_is_not_read(added):
+    """Alone it is no report, wherever such a line ends; as part of a sentence it is somebody's words."""
+    assert read_report(added).sentences == read_report(f"{added}.").sentences == ()
+    assert read_report(f"It was {added} yesterday").sentences
 
 
 def test_what_somebody_was_sent_is_still_an_account():
