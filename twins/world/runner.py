@@ -23,7 +23,8 @@ class WorldRunner:
         world: What is written.
         clock: The clock shared with the twins; pinned while the past is written, then released.
         is_live: Whether to go on with the plan after having caught up.
-        report: Called with an event name and fields, for every day of the past and when it is done.
+        report: Called with an event name and fields, for every day of the past and when it is done. A day
+            on which nothing was written is told like any other: the first hours of today often are.
         source: Tells real time.
         longest_nap_seconds: How long the thread sleeps at most; a machine that slept catches up after it.
     """
@@ -47,6 +48,7 @@ class WorldRunner:
         self._report = report
         self._source = source
         self._longest_nap_seconds = longest_nap_seconds
+        self._reached: date | None = None  # the day up to which all that was due is written
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="world", daemon=True)
 
@@ -68,8 +70,7 @@ class WorldRunner:
 
     def describe(self) -> dict[str, Any]:
         """Return settings and progress for a status page."""
-        settings, progress = self.world.settings, self.world.progress
-        day = progress.day
+        settings, progress, day = self.world.settings, self.world.progress, self._reached
         return {
             "seed": settings.seed,
             "firstDay": settings.first_day.isoformat(),
@@ -103,20 +104,28 @@ class WorldRunner:
             self.has_ended.set()
 
     def _catch_up(self) -> None:
-        world, reported = self.world, None
-        while world.next_at() <= self._source() and not self._stopping.is_set():
+        world = self.world
+        while world.next_at() <= (now := self._source()) and not self._stopping.is_set():
             world.apply_next()
-            day = world.progress.day
-            if day != reported:
-                reported = day
-                self._report(
-                    "world:history:progress", day=str(day), done=self._done(day), of=self.days_of_history
-                )
+            if world.progress.day:
+                self._reach(world.progress.day)
+        if not self._stopping.is_set():
+            self._reach(almanac.day_of(now))
+
+    def _reach(self, day: date) -> None:
+        """Tell every day up to this one that was not told yet."""
+        for number in range(self._done(self._reached), self._done(day)):
+            self._reached = self.world.settings.first_day + timedelta(days=number)
+            self._report(
+                "world:history:progress", day=str(self._reached), done=number + 1, of=self.days_of_history
+            )
 
     def _live_on(self) -> None:
         """Sleep until the next step is due, write it, and return the clock to real time."""
-        wait = (self.world.next_at() - self._source()) / timedelta(seconds=1)
+        now = self._source()
+        wait = (self.world.next_at() - now) / timedelta(seconds=1)
         if wait > 0:
+            self._reached = almanac.day_of(now)
             self._stopping.wait(min(wait, self._longest_nap_seconds))
             return
         try:
@@ -125,4 +134,4 @@ class WorldRunner:
             self._clock.release()
 
     def _done(self, day: date | None) -> int:
-        return (day - self.world.settings.first_day).days + 1 if day else 0
+        return max(0, (day - self.world.settings.first_day).days + 1) if day else 0

@@ -7,10 +7,13 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from google.cloud import firestore
+
+from twins.world import almanac
 
 pytestmark = pytest.mark.integration
 
@@ -72,12 +75,20 @@ def _events(process, last):
 
 def test_up_prints_exports_writes_history_and_stops_on_sigterm(up, monkeypatch):
     """Export lines first, progress as JSON lines, a world a client can read, and a clean end."""
+    begun_on = almanac.day_of(datetime.now(UTC))
     process = up("--days", "2", "--seed", "5")
     exports = _exports(process)
     assert list(exports) == NAMES
     assert exports["STUDIO_STRIPE_KEY"].startswith("rk_test_")
     events = list(_events(process, "world:history:ready"))
-    assert [event["done"] for event in events if event["event"] == "world:history:progress"] == [1, 2, 3]
+    told_on = almanac.day_of(datetime.now(UTC))
+    days = {str(begun_on + timedelta(days=more)) for more in range((told_on - begun_on).days + 1)}
+    first_day, reached = (date.fromisoformat(events[-1][name]) for name in ("firstDay", "day"))
+    assert str(first_day + timedelta(days=2)) in days  # one day, unless midnight passed in between
+    assert str(reached) in days
+    progress = [event["done"] for event in events if event["event"] == "world:history:progress"]
+    assert progress == [1, 2, 3, 4][: (reached - first_day).days + 1]
+    assert len(progress) >= 3
     assert {event["component"] for event in events} == {"twins"}
     with urllib.request.urlopen(f"{exports['STUDIO_TWINS_CONTROL']}/status", timeout=10) as answer:  # noqa: S310 - our own
         status = json.loads(answer.read())

@@ -97,6 +97,47 @@ def test_the_past_is_written_day_by_day_and_then_the_clock_is_released(stage):
     assert writer.is_closed
 
 
+@pytest.mark.parametrize("seconds", [-1, 0, 1, 5, 1800])
+def test_the_past_has_today_in_it_from_its_first_second(stage, seconds):
+    """Just after the studio's midnight nothing has happened yet: the quiet day is told and counted, too.
+
+    The CI once ran ``twins up --days 2`` in the first minutes of a day, and was told of two days of three.
+    """
+    runner, writer, time, reports = stage()
+    today = runner.world.settings.first_day + timedelta(days=2)
+    time.instant = almanac.local(today, 0) + timedelta(seconds=seconds)
+    days = 2 if seconds < 0 else 3
+    runner.start()
+    assert runner.has_ended.wait(PATIENCE_SECONDS)
+    assert [fields["done"] for event, fields in reports if event == "world:history:progress"] == [
+        *range(1, days + 1)
+    ]
+    assert {fields["of"] for _, fields in reports} == {days}
+    assert reports[-1][0] == "world:history:ready"
+    last = runner.world.settings.first_day + timedelta(days=days - 1)
+    assert (reports[-1][1]["day"], reports[-1][1]["done"]) == (last.isoformat(), days)
+    assert writer.steps[-1].at <= time.instant < runner.world.next_at()
+    runner.stop()
+
+
+def test_a_live_world_has_reached_a_new_day_though_nothing_happens_in_it_yet(stage):
+    """After midnight the status counts the new day, before its first step is due."""
+    runner, writer, time, _ = stage(is_live=True)
+    first_day = runner.world.settings.first_day
+    time.instant = almanac.local(first_day + timedelta(days=3), 0) - timedelta(seconds=1)
+    runner.start()
+    assert runner.is_ready.wait(PATIENCE_SECONDS)
+    written = len(writer.steps)
+    assert (runner.describe()["done"], runner.describe()["of"]) == (3, 3)
+    time.instant += timedelta(seconds=2)
+    assert runner.world.next_at() > time.instant
+    while runner.describe()["done"] == 3 and not runner.has_ended.wait(0.01):
+        pass
+    assert (runner.describe()["day"], runner.describe()["of"]) == (str(first_day + timedelta(days=3)), 4)
+    assert len(writer.steps) == written
+    runner.stop()
+
+
 def test_progress_counts_what_there_is(stage, settings):
     """Documents, writes and calls of the status add up to the truth."""
     runner, writer, time, _ = stage()
