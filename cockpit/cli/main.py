@@ -1,7 +1,9 @@
 """The command line's entry: finds the command, and turns every error into plain lines and an exit code.
 
 Exit codes: 0 what was asked for holds; 1 it does not; 2 the command was misspelt; 3 it could not run at all;
-130 it was interrupted. A command's module is loaded only when that command is run.
+130 it was interrupted before what was asked for was there. ``up`` runs until it is asked to stop, so then it
+ends with 0, and with 3 when the house could not go on. A command's module is loaded only when that command is
+run.
 """
 
 import errno

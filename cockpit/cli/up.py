@@ -51,7 +51,8 @@ def up(
 ) -> int:
     """Start everything: database, sources, Dagster and the pages, and keep today's state up to date.
 
-    Without real sources configured, a pretend studio on the real wire protocols is observed.
+    Without real sources configured, a pretend studio on the real wire protocols is observed. Ends with exit
+    code 0 when it is asked to stop (Ctrl-C, or `down`), and with 3 when it cannot go on.
     """
     if size is not None:
         _refuse_bad_size(size)
@@ -100,7 +101,8 @@ def _run(house: House, *, is_once: bool, is_json: bool) -> int:
     _publish(house)
     try:
         supervisor.run(_once_is_over if is_once else _cannot_go_on)
-        problems = _problems(supervisor)
+        # Judged before the parts are stopped: a signal in the midst of that has asked for nothing new.
+        problems, ended_itself = _problems(supervisor), _has_ended_itself(supervisor)
     finally:
         supervisor.stop()
         board.close(supervisor.running)
@@ -108,11 +110,11 @@ def _run(house: House, *, is_once: bool, is_json: bool) -> int:
         log.close()
     if is_once:
         return _report(house, supervisor, problems, is_json=is_json)
-    if problems:
+    if ended_itself:
         raise CockpitError(
             f"Not everything came up: {' '.join(problems)}", f"The logs are in {house.home.logs}."
         )
-    return 0
+    return _farewell(house, problems, is_json=is_json)
 
 
 class _Greeting:
@@ -151,14 +153,36 @@ def _once_is_over(parts: Sequence[Running]) -> bool:
     return has_failed or all(running.has_come_up for running in parts)
 
 
+def _has_ended_itself(supervisor: Supervisor) -> bool:
+    """Say whether the house could not have gone on, asked to stop or not."""
+    return supervisor.refusal is not None or _cannot_go_on(supervisor.running)
+
+
 def _problems(supervisor: Supervisor) -> list[str]:
     if supervisor.refusal is not None:
         return [f"{supervisor.refusal.what} {supervisor.refusal.remedy}".strip()]
     return [
-        f"{running.part.label} {running.problem}".rstrip(".")[:LONGEST_PROBLEM] + "."
+        f"{running.part.label} {_trouble_of(running)}".rstrip(".")[:LONGEST_PROBLEM] + "."
         for running in supervisor.running
         if running.life.phase is Phase.FAILED or running.life.failures >= GIVE_UP_AFTER
     ]
+
+
+def _trouble_of(running: Running) -> str:
+    failures = running.life.failures
+    if running.has_come_up:
+        return f"works again, after {failures} failures in a row"
+    return running.problem or f"is being started again, after {failures} failures in a row"
+
+
+def _farewell(house: House, problems: Sequence[str], *, is_json: bool) -> int:
+    """Tell of trouble there was when the stop was asked for. Stopping was asked for and done: that is 0."""
+    if is_json:
+        print_json({"ok": True, "problems": list(problems)})
+    if problems:
+        sys.stderr.write(f"studio: Stopped. Not all was well: {' '.join(problems)}\n")
+        sys.stderr.write(f"        The logs are in {house.home.logs}.\n")
+    return 0
 
 
 def _report(house: House, supervisor: Supervisor, problems: Sequence[str], *, is_json: bool) -> int:

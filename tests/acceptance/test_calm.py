@@ -16,4 +16,5 @@ def test_a_calm_studio_has_nothing_to_say(tmp_path):
         findings = calm.do("ada", "findings", "list")["findings"]
         assert [(one["department"], one["kind"], one["subject"], one["since"]) for one in findings] == []
         assert calm.do("ada", "proposals", "list")["proposals"] == []
-        assert calm.house.stop(number=signal.SIGINT) == 0, "Ctrl-C is no failure"
+        code = calm.house.stop(number=signal.SIGINT)
+        assert code == 0, f"Ctrl-C is no failure: {calm.house.log_text()}"

@@ -210,7 +210,7 @@ def test_a_house_that_only_observes_writes_nothing_and_keeps_what_was_decided(li
     studio = life.studio
     if not life.only_observes:  # or it was killed and started again since something was asked for
         life.ask()
-        assert house.stop() == 0
+        assert house.stop() == 0, house.log_text()
         life.observe_from_the_next_start_on()
         house.start()
         house.wait_ready()
@@ -226,9 +226,10 @@ def test_a_house_that_only_observes_writes_nothing_and_keeps_what_was_decided(li
 
 
 def test_down_stops_it_and_leaves_nothing(house):
+    """Both commands did what was asked, whatever had been in trouble after so many kills."""
     code, down = house.run_json("down")
     assert (code, down["stopped"]) == (0, True)
-    assert house.supervisor.wait(60) == 0
+    assert house.supervisor.wait(60) == 0, house.log_text()
     assert house.processes() == []
 
 
