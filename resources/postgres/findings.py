@@ -66,6 +66,7 @@ class Findings:
         run_id: str,
         code_version: str,
         scope: Collection[str] | None = None,
+        besides: Collection[str] = (),
     ) -> Applied:
         """Make what is open for a detector be what it finds: keep what is there, resolve what is gone.
 
@@ -80,6 +81,7 @@ class Findings:
             run_id: Dagster run.
             code_version: Version of the detector's code.
             scope: Subject ids that were looked at: only what is about them is resolved. Null for all.
+            besides: Ids of findings of which nothing could be told: they are not resolved either.
 
         Raises:
             ValueError: when a finding is of another detector or there twice, or ``at`` has no time zone.
@@ -96,7 +98,7 @@ class Findings:
                 outcome, row = _next_row(finding_id, finding, known.get(finding_id), at)
                 counts[outcome] += 1
                 rows += [row] if row else []
-            gone = _gone(known, found, scope)
+            gone = _gone(known, {*found, *besides}, scope)
             for row in self._resolutions(connection, [item for item in gone if item["observed_at"] <= at]):
                 counts["resolved"] += 1
                 rows.append(row)

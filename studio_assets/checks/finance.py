@@ -9,6 +9,7 @@ from resources.postgres.history import History
 from resources.settings import Settings
 from studio_assets.checks.findings import FINDINGS_IN_WORDS, judge_findings, unresolved
 from studio_assets.checks.telling import Judged, check_specs, told
+from studio_assets.finance.aside_told import ASIDE_DETECTOR
 from studio_assets.finance.flags import DEPARTMENT, DETECTOR
 from studio_assets.keys import RECONCILIATION_FLAGS, finance_key
 from studio_assets.run_book import RunBook
@@ -28,7 +29,8 @@ def build_finance_checks(settings: Settings) -> dg.AssetChecksDefinition:
         run_book: dg.ResourceParam[RunBook],
     ) -> Iterator[dg.AssetCheckResult]:
         with run_book.timed("checks"):
-            kept = [one for one in findings.open(DEPARTMENT) if one.finding.detector == DETECTOR]
+            looked = (DETECTOR, ASIDE_DETECTOR)
+            kept = [one for one in findings.open(DEPARTMENT) if one.finding.detector in looked]
             broken = judge_findings(kept, unresolved(kept, history))
         judged = {key: Judged(broken, FINDINGS_IN_WORDS, len(kept))}
         yield from told(context.selected_asset_check_keys, judged, run_book)

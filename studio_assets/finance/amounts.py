@@ -1,11 +1,13 @@
-"""How much can be counted: what no sum could hold is refused by name before anything is worked out.
+"""How much can be counted: what no sum could hold is found before anything is worked out.
 
-Everything is counted in whole numbers of 64 bits, which pass their end without a word. Below these bounds no
-product and no sum of a reconciliation comes near it, whatever is linked to whatever. Stripe takes at most
-twelve digits, and eight of most currencies; ten million payments of eight digits are a thousandth of the sum.
+A document whose amount is none is set aside by itself (``aside``); what is too much all together, or was not
+set aside, is refused by name. Everything is counted in whole numbers of 64 bits, which pass their end without
+a word. Below these bounds no product and no sum of a reconciliation comes near it, whatever is linked to
+whatever. Stripe takes at most twelve digits, and eight of most currencies; ten million payments of eight
+digits are a thousandth of the sum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -13,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from studio_assets.contracts import catalog
-from studio_assets.contracts.model import Kind
+from studio_assets.contracts.model import Column, Kind
 
 MOST_CENTS: Final = 10**15
 """The largest amount of one row, with or without sign, in minor units."""
@@ -25,6 +27,23 @@ MOST_ROWS: Final = 2**31 - 1
 
 class TooMuchToCountError(Exception):
     """There is more than can be counted without mistake. Carries a sentence with row and column to mend."""
+
+
+def beyond_counting(contract: str, table: pa.Table) -> Iterator[tuple[Column, pa.ChunkedArray]]:
+    """Yield the columns of some rows that hold amounts no sum could, and of each row whether it does.
+
+    Args:
+        contract: Contract name.
+        table: Rows of it.
+    """
+    for column in catalog.collection(contract).columns:
+        if column.kind is Kind.CENTS and table.num_rows:
+            amounts = table[column.name]
+            bounds = pc.min_max(amounts).as_py()
+            if max(bounds["max"] or 0, -(bounds["min"] or 0)) > MOST_CENTS:
+                # Not by size without sign: the least number of 64 bits has none.
+                is_beyond = pc.or_(pc.greater(amounts, MOST_CENTS), pc.less(amounts, -MOST_CENTS))
+                yield column, pc.fill_null(is_beyond, False)
 
 
 def refuse_too_much(tables: Mapping[str, pa.Table]) -> None:

@@ -24,6 +24,14 @@ from studio_assets.contracts import catalog
 from studio_assets.contracts.arrow import arrow_schema
 from studio_assets.derived import RETRY, data_version, resting_on_today, spec_of
 from studio_assets.finance.amounts import TooMuchToCountError
+from studio_assets.finance.aside import doubt_of, set_aside
+from studio_assets.finance.aside_told import (
+    ASIDE_DETECTOR,
+    EVERY_ROW_IS_COUNTED,
+    EVERY_ROW_SENTENCE,
+    aside_findings,
+    every_row_check,
+)
 from studio_assets.finance.conserve import Conservation
 from studio_assets.finance.flags import DEPARTMENT, DETECTOR, flags
 from studio_assets.finance.reconcile import reconcile
@@ -35,7 +43,7 @@ from studio_assets.partitions import is_today
 from studio_assets.run_book import CheckOutcome, RunBook
 from studio_assets.studio_state.today import todays_state
 
-RECONCILIATION_VERSION: Final = "reconciliation-2"
+RECONCILIATION_VERSION: Final = "reconciliation-3"
 WEEKLY_VERSION: Final = "weekly-summary-1"
 CONSERVATION: Final = "differences_are_explained"
 CONSERVATION_SENTENCE: Final = (
@@ -93,7 +101,10 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
             **common,
         ).replace_attributes(metadata={"dagster/column_schema": _WEEKLY_COLUMNS}),
     ]
-    checks = [dg.AssetCheckSpec(CONSERVATION, asset=flags_key, description=CONSERVATION_SENTENCE)]
+    checks = [
+        dg.AssetCheckSpec(CONSERVATION, asset=flags_key, description=CONSERVATION_SENTENCE),
+        dg.AssetCheckSpec(EVERY_ROW_IS_COUNTED, asset=flags_key, description=EVERY_ROW_SENTENCE),
+    ]
 
     @dg.multi_asset(name="reconcile_money", specs=specs, check_specs=checks, retry_policy=RETRY)
     def reconcile_money(  # noqa: PLR0917 - Dagster hands resources in by parameter name
@@ -107,41 +118,52 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
         day, run_id = date.fromisoformat(context.partition_key), context.op_execution_context.run_id
         if not is_today(day, clock, settings):
             past: dict[str, Any] = {"origin": "A past day touches no finding"}
-            unasked = dg.AssetCheckResult(
-                asset_key=flags_key, check_name=CONSERVATION, passed=True, description="A past day."
-            )
+            unasked = [
+                dg.AssetCheckResult(
+                    asset_key=flags_key, check_name=check.name, passed=True, description="A past day."
+                )
+                for check in checks
+            ]
             version = dg.DataVersion(f"past-{day}")
             yield dg.MaterializeResult(
-                asset_key=flags_key, metadata=past, data_version=version, check_results=[unasked]
+                asset_key=flags_key, metadata=past, data_version=version, check_results=unasked
             )
             yield dg.MaterializeResult(asset_key=weekly_key, metadata=past, data_version=version)
             return
         with run_book.timed("reconcile"):
             with resting_on_today("No finding was opened or resolved."):
                 today = todays_state(settings, history, clock, day, run_id)
-                tables = today.tables(raw, _COLUMNS)
+                whole = today.tables(raw, _COLUMNS)
             as_of, revision = today.as_of, today.revision
+            unread = {name: today.reads[name].quarantined for name in SOURCES}
+            tables, aside = set_aside(whole, unread)
             try:
                 found = reconcile(tables, as_of=as_of, timezone=settings.timezone)
             except TooMuchToCountError as why:
                 rest = "Nothing was reconciled, and every flag stays as it was."
                 raise dg.Failure(f"{why} {rest}", allow_retries=False) from why
             evidence = {name: f"{revision}.{str(today.reads[name].content_hash)[:16]}" for name in SOURCES}
+            known = _open(findings, DETECTOR) if len(aside) else []
+            told = [one.finding for one in known]
+            doubt = doubt_of(tables, aside, found.discrepancies, told)
+            may_be_said = doubt.sayable(found.discrepancies, told)
+            about: dict[str, Any] = {"at": as_of, "run_id": run_id, "code_version": RECONCILIATION_VERSION}
+            stays = {one.finding_id for one in known if doubt.stays(one.finding)}
             applied = findings.apply(
-                *(DEPARTMENT, DETECTOR, flags(found.discrepancies, evidence)),
-                at=as_of,
-                run_id=run_id,
-                code_version=RECONCILIATION_VERSION,
+                DEPARTMENT, DETECTOR, flags(may_be_said, evidence), besides=stays, **about
             )
-            weeks = summarise(tables, found.discrepancies, as_of=as_of, timezone=settings.timezone)
-        kept = [one for one in findings.open(DEPARTMENT) if one.finding.detector == DETECTOR]
+            findings.apply(DEPARTMENT, ASIDE_DETECTOR, aside_findings(aside, evidence), **about)
+            weeks = summarise(tables, may_be_said, as_of=as_of, timezone=settings.timezone)
+        kept = _open(findings, DETECTOR)
         error = found.conservation.error_cents
         with run_book.timed("checks"):
             unexplained = pa.table({"unexplained_cents": [error]})
             is_conserved = judge_rows(unexplained, CONSERVATION_RULES)[CONSERVATION].holds
-        run_book.checks.append(
-            CheckOutcome(f"{FINANCE}/{RECONCILIATION_FLAGS}", CONSERVATION, is_conserved, False)
-        )
+            counted = every_row_check(flags_key, aside, len(found.discrepancies) - len(may_be_said))
+        run_book.checks += [
+            CheckOutcome(f"{FINANCE}/{RECONCILIATION_FLAGS}", check, holds, False)
+            for check, holds in ((CONSERVATION, is_conserved), (EVERY_ROW_IS_COUNTED, counted.passed))
+        ]
         origin: dict[str, Any] = {
             "origin": f"Derived from cloud: snapshot {revision}",
             "as_of": dg.MetadataValue.timestamp(as_of),
@@ -166,7 +188,8 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
                     if is_conserved
                     else f"{error} cents are not explained.",
                     metadata={"error_cents": error},
-                )
+                ),
+                counted,
             ],
         )
         yield dg.MaterializeResult(
@@ -182,6 +205,10 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
         )
 
     return reconcile_money
+
+
+def _open(findings: Findings, detector: str) -> list[StoredFinding]:
+    return [one for one in findings.open(DEPARTMENT) if one.finding.detector == detector]
 
 
 def _parts(conservation: Conservation) -> dg.TableMetadataValue:

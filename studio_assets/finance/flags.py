@@ -25,6 +25,15 @@ _SUBJECTS: Final[Mapping[str, tuple[str, str | None]]] = {
     "p": ("payout", "payouts"),
     "w": ("balance", None),
 }
+DOMAINS: Final[Mapping[str, str]] = {kind: domain for domain, (kind, _) in _SUBJECTS.items()}
+"""What a finding is about -> its domain, as discrepancies name it."""
+SUBJECT_OF: Final[Mapping[str, str]] = {
+    **{contract: kind for kind, contract in _SUBJECTS.values() if contract is not None},
+    "payment_intents": "payment_intent",
+    "refunds": "refund",
+    "disputes": "dispute",
+}
+"""Contract -> what a row of it is called where a finding is about it."""
 # How money was linked -> how sure that is. By name is certain.
 _LINK_CONFIDENCE: Final = {"intents_name": 0.97, "stored": 0.95, "fitting": 0.8, "nameless": 0.9}
 _NAMELESS: Final = (

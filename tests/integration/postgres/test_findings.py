@@ -126,6 +126,16 @@ def test_only_what_was_looked_at_is_resolved(findings, tell):
     assert [one.finding_id for one in findings.open("finance")] == [elsewhere.finding_id]
 
 
+def test_what_nothing_could_be_told_of_stays(findings, tell):
+    """By id, whatever else is resolved; what is found all the same is told."""
+    kept, gone = (make_finding(subject_id=name) for name in ("1", "2"))
+    assert tell(kept, gone) == Applied(opened=2)
+    assert tell(besides=[kept.finding_id]) == Applied(resolved=1)
+    assert _states(findings, kept.finding_id) == [OPEN]
+    assert tell(make_finding(subject_id="1", observed=9.0), besides=[kept.finding_id]) == Applied(changed=1)
+    assert tell() == Applied(resolved=1)
+
+
 def test_what_is_newer_stays(findings, tell):
     """A run that was overtaken neither opens, changes nor resolves what a later look decided."""
     later, earlier = NOON + timedelta(hours=1), NOON

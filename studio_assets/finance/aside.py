@@ -1,0 +1,229 @@
+"""Rows that cannot be counted: which they are, and what nobody may say while they are set aside.
+
+A row is set aside as the reader sets documents aside: by id, field and reason, never by value. Nothing is
+counted with it. INVARIANT: what could not be read is not an empty place. So of everything that hangs together
+with such a row by ids nothing is opened, changed or resolved: what is known of it stays as it was last told.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from resources.findings import Finding
+from resources.rows import QuarantinedDocument
+from studio_assets.cloud_truth.cell_rules import TOO_HIGH, TOO_LOW
+from studio_assets.finance.amounts import beyond_counting
+from studio_assets.finance.classes import Kind
+from studio_assets.finance.flags import DOMAINS
+from studio_assets.finance.reconcile import Discrepancy
+from studio_assets.finance.tables import ORDER_CONTRACTS, TAKING_NAMES
+
+_BOOKS: Final = frozenset({"payouts", "balance_transactions"})
+"""Contracts whose rows are added up for what should have been paid out."""
+_SUMS: Final = frozenset({"p", "w"})
+"""Domains of what such sums tell."""
+_IDS: Final[Mapping[str, Sequence[str]]] = {
+    "materials_orders": ("stripe_payment_intent_id", "stripe_checkout_session_id"),
+    "event_charges": ("stripe_payment_intent_id", "stripe_checkout_session_id", "signup_id"),
+    "agent_orders": ("stripe_payment_intent_id",),
+    "payment_intents": ("latest_charge", *TAKING_NAMES),
+    "charges": ("payment_intent", "balance_transaction", *TAKING_NAMES),
+    "refunds": ("charge", "payment_intent"),
+    "disputes": ("charge", "payment_intent"),
+    "payouts": ("balance_transaction",),
+    "balance_transactions": ("source",),
+}
+"""Columns besides ``document_id`` whose ids hang rows together. Ids are not told apart by what they are of:
+two things of one name at most keep more from being said."""
+_BY_CHOICE: Final = frozenset({"stored", "fitting"})
+"""Ways of linking that hold because nothing else could be linked."""
+_FOR_WANT_OF: Final[Mapping[str, frozenset[Kind]]] = {
+    "charges": frozenset({Kind.ORDER_WITHOUT_CHARGE}),
+    "refunds": frozenset({Kind.REFUND_MISSING, Kind.PARTIAL_REFUND}),
+}
+"""Classes that say there is no row of a contract: not opened while one is aside that may be of anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What was set aside.
+
+    Attributes:
+        documents: Contract -> documents, each once, by id.
+        rows: Contract -> their rows, where they could be read but not counted.
+    """
+
+    documents: Mapping[str, Sequence[QuarantinedDocument]]
+    rows: Mapping[str, pa.Table]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.documents.values()))
+
+    def __iter__(self) -> Iterator[tuple[str, QuarantinedDocument]]:
+        """Yield contracts and documents, in order of both."""
+        for contract in sorted(self.documents):
+            for document in self.documents[contract]:
+                yield contract, document
+
+
+def set_aside(
+    tables: Mapping[str, pa.Table], unread: Mapping[str, Sequence[QuarantinedDocument]] | None = None
+) -> tuple[dict[str, pa.Table], Aside]:
+    """Return the rows that can be counted, and what cannot.
+
+    A document is set aside whole: with all its versions, where a table holds several.
+
+    Args:
+        tables: Contract name -> rows in the contract's schema.
+        unread: Contract name -> documents that the reader set aside already.
+    """
+    countable: dict[str, pa.Table] = {}
+    documents: dict[str, dict[str, QuarantinedDocument]] = {}
+    rows: dict[str, pa.Table] = {}
+    for contract, found in (unread or {}).items():
+        documents[contract] = {one.document_id: one for one in found}
+    for contract, table in tables.items():
+        beyond = dict(_beyond(contract, table))
+        if beyond:
+            is_aside = pc.is_in(table["document_id"], value_set=pa.array(beyond, pa.string()))
+            rows[contract] = table.filter(is_aside)
+            documents[contract] = beyond | documents.get(contract, {})
+        countable[contract] = table.filter(pc.invert(is_aside)) if beyond else table
+    told = {
+        contract: [one for _, one in sorted(found.items())] for contract, found in documents.items() if found
+    }
+    return countable, Aside(told, rows)
+
+
+def _beyond(contract: str, table: pa.Table) -> Iterator[tuple[str, QuarantinedDocument]]:
+    for column, is_beyond in beyond_counting(contract, table):
+        found = table.select(["document_id", column.name]).filter(is_beyond)
+        for document_id, cents in zip(*(each.to_pylist() for each in found.columns), strict=True):
+            reason = TOO_HIGH if cents > 0 else TOO_LOW
+            yield document_id, QuarantinedDocument(document_id, column.path, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What nothing may be said of while rows are set aside.
+
+    Attributes:
+        ids: Of documents and objects that hang together with one of them.
+        domains: Of discrepancies that are sums over what may be aside.
+        kinds: Classes that are not opened: they tell of a want, and what is wanted may be aside.
+        is_money_orderless: Whether money that names no order may be the money of one that is aside.
+    """
+
+    ids: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+    kinds: frozenset[Kind] = frozenset()
+    is_money_orderless: bool = False
+
+    def stays(self, finding: Finding) -> bool:
+        """Say whether a finding that is open must stay as it is, found again or not."""
+        return finding.subject_id in self.ids or DOMAINS.get(finding.subject_kind) in self.domains
+
+    def sayable(self, found: Iterable[Discrepancy], known: Iterable[Finding]) -> list[Discrepancy]:
+        """Return the discrepancies that may be told.
+
+        Args:
+            found: By a reconciliation without the rows set aside.
+            known: Open findings: of what is told for want of a row only those are told again.
+        """
+        told = _identities(known)
+        return [
+            one
+            for one in found
+            if not self._is_about(one)
+            and ((one.kind, one.domain, one.subject) in told or not self._is_for_want(one))
+        ]
+
+    def _is_about(self, one: Discrepancy) -> bool:
+        return one.domain in self.domains or not self.ids.isdisjoint(_ids_about(one))
+
+    def _is_for_want(self, one: Discrepancy) -> bool:
+        is_nameless = one.how == "nameless" and one.kind is Kind.MISSING_ORDER
+        return one.kind in self.kinds or (is_nameless and self.is_money_orderless)
+
+
+def doubt_of(
+    countable: Mapping[str, pa.Table], aside: Aside, found: Iterable[Discrepancy], known: Sequence[Finding]
+) -> Doubt:
+    """Return what hangs together with what was set aside; nothing where nothing was.
+
+    Args:
+        countable: Contract name -> rows that were not set aside.
+        aside: What was.
+        found: By a reconciliation of the rows that were not.
+        known: Open findings: what they point at hangs together with what they are about.
+    """
+    if not len(aside):
+        return Doubt()
+    unread = {
+        contract
+        for contract, found in aside.documents.items()
+        if contract not in aside.rows or len(found) > len(pc.unique(aside.rows[contract]["document_id"]))
+    }
+    ids = {document.document_id for _, document in aside}
+    for contract, rows in aside.rows.items():
+        ids |= _ids_in(contract, rows)
+    told = _identities(known)
+    for one in found:
+        # That only one was left to be linked may be so because the other is aside.
+        if one.how in _BY_CHOICE and (one.kind, one.domain, one.subject) not in told:
+            ids |= _ids_about(one)
+    return Doubt(
+        frozenset(_hanging_together(ids, countable, [_ids_of(finding) for finding in known])),
+        _SUMS if not _BOOKS.isdisjoint(aside.documents) else frozenset(),
+        frozenset(kind for contract in unread for kind in _FOR_WANT_OF.get(contract, ())),
+        not aside.documents.keys().isdisjoint(ORDER_CONTRACTS.values()),
+    )
+
+
+def _hanging_together(
+    ids: set[str], tables: Mapping[str, pa.Table], known: Sequence[frozenset[str]]
+) -> set[str]:
+    """Return ids, and all that rows or findings name together with one of them, and so on."""
+    found, new = set(ids), set(ids)
+    while new:
+        wanted, near = pa.array(new, pa.string()), set[str]()
+        for contract, table in tables.items():
+            columns = [column for column in _columns(contract) if table[column].null_count < table.num_rows]
+            is_near = [pc.is_in(table[column], value_set=wanted) for column in columns]
+            for which in is_near:
+                if pc.any(which).as_py():
+                    near |= _ids_in(contract, table.filter(which))
+        for together in known:
+            if not together.isdisjoint(new):
+                near |= together
+        new = near - found
+        found |= new
+    return found
+
+
+def _columns(contract: str) -> Sequence[str]:
+    return ("document_id", *_IDS.get(contract, ()))
+
+
+def _ids_in(contract: str, rows: pa.Table) -> set[str]:
+    """Return the ids in some rows; what is blank is none."""
+    values = (value for column in _columns(contract) for value in pc.unique(rows[column]).to_pylist())
+    return {value for value in values if value is not None and value.strip()}
+
+
+def _identities(known: Iterable[Finding]) -> set[tuple[str, str | None, str]]:
+    return {(finding.kind, DOMAINS.get(finding.subject_kind), finding.subject_id) for finding in known}
+
+
+def _ids_about(one: Discrepancy) -> set[str]:
+    ids = {one.subject, *one.charge_ids, *one.refund_ids, *one.dispute_ids, *one.other_ids, one.intent_id}
+    return {each for each in ids if each is not None and (each != one.subject or one.domain != "w")}
+
+
+def _ids_of(finding: Finding) -> frozenset[str]:
+    if DOMAINS.get(finding.subject_kind) == "w":  # a currency is no id
+        return frozenset()
+    return frozenset({finding.subject_id, *(link.row for link in finding.evidence if link.row is not None)})
