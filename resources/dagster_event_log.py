@@ -10,21 +10,23 @@ INVARIANT: What says how a step or a run ended never waits, and is written with 
 the log of a run that is over is whole; and who reads through the same object reads all that it was given. A
 process that is killed loses what waited, as if it had been killed that much earlier. A batch whose commit was
 never answered is looked for before it is written again, so it stands there once.
+
+A batch that the server refuses, or cancels because it took too long, is halved until every event that can be
+written is. One that cannot be written by itself is set aside, and a line of the log says which; where the server
+cancels whatever it is given, no event is at fault, and all wait.
 """
 
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from dagster import DagsterEventType, EventLogEntry
-from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.migration import ASSET_KEY_INDEX_COLS
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
@@ -32,15 +34,17 @@ from dagster._core.storage.event_log.schema import (
     SqlEventLogStorageTable,
 )
 from dagster_postgres.event_log import PostgresEventLogStorage
-from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.exc import DBAPIError
+
+from resources.dagster_check_rows import CHECK, judged, planned, store_judged
+from resources.dagster_log_faults import CANCELLED, NotItsTurnError, is_away, is_cancelled
 
 LONGEST_WAIT_SECONDS = 0.5
 MOST_WAITING = 200
 
+_LOG = logging.getLogger("dagster")
 _Row = dict[str, Any]
 _OF_ASSETS = frozenset(
     {
@@ -61,11 +65,6 @@ _MAY_WAIT = (
         *(DagsterEventType.STEP_OUTPUT, DagsterEventType.HANDLED_OUTPUT),
     }
 )
-_AWAY = (OperationalError, InterfaceError, NoConnectionError, DagsterPostgresException)
-"""Raised while the server cannot be asked; the same events can be written later."""
-_TOO_LARGE = "54"
-"""SQLSTATE class of what fits into no index or statement: refused, though the driver calls it operational."""
-
 _QUEUE = sa.text(
     "SELECT pg_advisory_xact_lock(7236833186013407316),"
     " set_config('idle_in_transaction_session_timeout', '60s', true)"
@@ -73,34 +72,11 @@ _QUEUE = sa.text(
 """Events come out in the order of their numbers: sensors keep the newest number they saw, and would never
 look at one below it that came out later. Whoever has the lock also knows that no batch is half written.
 A process that is frozen while it has the lock loses it after a minute, so it holds up no other for long."""
-_CHECK = ("asset_key", "check_name", "run_id", "partition")
 _INSERT_EVENTS = SqlEventLogStorageTable.insert().returning(
     SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
 )
-_JUDGE = sa.text(
-    """
-    UPDATE asset_check_executions AS planned
-    SET execution_status = judged.execution_status,
-        evaluation_event = judged.evaluation_event,
-        evaluation_event_timestamp = judged.evaluation_event_timestamp,
-        evaluation_event_storage_id = judged.evaluation_event_storage_id,
-        materialization_event_storage_id = judged.materialization_event_storage_id
-    FROM unnest(
-        CAST(:asset_key AS text[]), CAST(:check_name AS text[]), CAST(:run_id AS text[]),
-        CAST(:partition AS text[]), CAST(:execution_status AS text[]), CAST(:evaluation_event AS text[]),
-        CAST(:evaluation_event_timestamp AS timestamp[]), CAST(:evaluation_event_storage_id AS bigint[]),
-        CAST(:materialization_event_storage_id AS bigint[])
-    ) AS judged(
-        asset_key, check_name, run_id, partition, execution_status, evaluation_event,
-        evaluation_event_timestamp, evaluation_event_storage_id, materialization_event_storage_id
-    )
-    WHERE planned.asset_key = judged.asset_key AND planned.check_name = judged.check_name
-      AND planned.run_id = judged.run_id AND planned.partition IS NOT DISTINCT FROM judged.partition
-    RETURNING planned.asset_key, planned.check_name, planned.run_id, planned.partition
-    """
-)
-
-
+_TRIAL = SqlEventLogStorageTable.insert().values(run_id="", event="{}", timestamp=sa.func.now())
+"""A row that nobody sees: where even this one cannot be written, no event is at fault."""
 _TEXT_OF = sa.select(SqlEventLogStorageTable.c.event).where(
     SqlEventLogStorageTable.c.id == sa.bindparam("number")
 )
@@ -200,9 +176,9 @@ class BatchedEventLog(PostgresEventLogStorage):
             try:
                 self._write([])
             except Exception as error:
-                if not _is_away(error):
+                if not (is_away(error) or is_cancelled(error)):
                     raise
-                logging.getLogger("dagster").warning("%d events of a run were lost.", len(self._waiting))
+                _LOG.warning("%d events of a run were lost.", len(self._waiting))
             finally:  # also when an event cannot be stored at all, whose error is raised
                 super().dispose()
 
@@ -220,30 +196,28 @@ class BatchedEventLog(PostgresEventLogStorage):
                 try:
                     self._write([])
                 except Exception as error:  # noqa: BLE001 - whoever stores next meets it, if it is still there
-                    logging.getLogger("dagster").warning("Events could not be written yet: %s", error)
+                    # Not in the error's own words: they repeat what was to be written.
+                    _LOG.warning("Events could not be written yet (%s).", type(error).__name__)
 
     def _write(self, more: Sequence[EventLogEntry]) -> None:
         """Write what waits, and more after it.
 
         Raises:
-            Exception: of the database. What waited waits on while the server is away; an event that cannot be
-                stored at all is lost alone, as with the stock log. ``more`` never waits.
+            Exception: of the database. What waited waits on while the server is away, or cancels whatever is
+                written; an event that cannot be stored at all is lost alone, as with the stock log, and its
+                error raised, but for one that waited and was cancelled. ``more`` never waits.
         """
         if not (self._waiting or more):
             return
         self._is_writing = True
         try:
             more = self._not_kept(more)
-            self._store_together([*self._waiting, *more])
-            self._waiting.clear()
-        except Exception as error:
-            if _is_away(error):
-                raise
-            # Nothing was kept, and one of them is at fault: it is found, and its error raised.
-            self._in_doubt = None
-            self._store_apart([*self._waiting, *more])
+            faults = self._store_part([*self._waiting, *more])
         finally:
             self._is_writing = False
+        for event, fault in faults:
+            if not is_cancelled(fault) or any(event is one for one in more):
+                raise fault
 
     def _not_kept(self, more: Sequence[EventLogEntry]) -> Sequence[EventLogEntry]:
         """Let no event wait that was kept though nobody said so; return those of ``more`` that were not."""
@@ -251,7 +225,7 @@ class BatchedEventLog(PostgresEventLogStorage):
         if batch is None:
             return more
         with self.index_transaction() as conn:
-            conn.execute(_QUEUE)  # until the batch is over, if the server is still at it
+            _take_turn(conn)  # when the batch is over, if the server is still at it
             there = conn.execute(_TEXT_OF, {"number": batch.number}).scalar()
         self._in_doubt = None
         if there != batch.text:
@@ -265,35 +239,72 @@ class BatchedEventLog(PostgresEventLogStorage):
         self._waiting = [event for event in self._waiting if is_new(event)]
         return [event for event in more if is_new(event)]
 
-    def _store_apart(self, events: Sequence[EventLogEntry]) -> None:
-        errors: list[Exception] = []
-        for event in events:
-            try:
-                self._store_one(event)
-            except Exception as error:
-                if _is_away(error):
-                    raise
-                errors.append(error)  # the others can be stored; raised below
-            if self._waiting:
-                self._waiting.pop(0)
-        if errors:
-            raise errors[0]
+    def _store_part(self, events: Sequence[EventLogEntry]) -> list[tuple[EventLogEntry, Exception]]:
+        """Store events in their order: together, or by halves where together they are refused.
 
-    def _store_one(self, event: EventLogEntry) -> None:
+        Returns:
+            Those that cannot be stored by themselves, and why.
+
+        Raises:
+            Exception: of the database, when it is away or cancels whatever is written.
+        """
+        faults: list[tuple[EventLogEntry, Exception]] = []
         try:
-            self._store_together([event])
+            self._store_together(events)
         except Exception as error:
-            if _is_away(error):
+            if is_away(error) or (is_cancelled(error) and not self._can_write()):
                 raise
-            self._in_doubt = None
-            self._store_alone(event)  # the stock log keeps what can be kept of it, and says what cannot
+            self._in_doubt = None  # nothing was kept, and some are at fault, or all together too much
+            if len(events) > 1:
+                half = len(events) // 2
+                return [*self._store_part(events[:half]), *self._store_part(events[half:])]
+            try:
+                self._store_alone(events[0])  # the stock log keeps what can be kept, and says what cannot
+            except Exception as fault:
+                if is_away(fault):
+                    raise
+                self._tell_of(events[0], fault)
+                faults.append((events[0], fault))
+        del self._waiting[: len(events)]  # they are its first ones, but for the last that did not wait
+        return faults
+
+    def _can_write(self) -> bool:
+        """Say whether the server takes any event at all; where it takes none, no event is at fault.
+
+        Raises:
+            Exception: of the database, when the server is away.
+        """
+        try:
+            with self.index_transaction() as conn:
+                _take_turn(conn)
+                trial = conn.begin_nested()
+                conn.execute(_TRIAL)
+                trial.rollback()
+        except Exception as error:
+            if is_away(error):
+                raise
+            return not is_cancelled(error)
+        return True
+
+    def _tell_of(self, event: EventLogEntry, fault: Exception) -> None:
+        """Say which event is lost and how large it is, never what it says."""
+        size = "of unknown size"
+        with suppress(Exception):  # what cannot even be put into words is lost like any other
+            size = f"{len(self._event_to_row(event)['event'])} characters"
+        kind = event.dagster_event_type
+        _LOG.error(
+            "An event was set aside, for it could not be stored: %s of run %r, %s (%s). What came before and "
+            "after it is stored.",
+            *(kind.value if kind else "a message", event.run_id, size),
+            f"cancelled by the server, {CANCELLED}" if is_cancelled(fault) else type(fault).__name__,
+        )
 
     def _store_alone(self, event: EventLogEntry) -> None:
         """Let the stock log store an event, while no batch can come out beside it."""
         was_writing, self._is_writing = self._is_writing, True
         try:
             with self.index_transaction() as conn:
-                conn.execute(_QUEUE)
+                _take_turn(conn)
                 super().store_event(event)
         finally:
             self._is_writing = was_writing
@@ -303,28 +314,28 @@ class BatchedEventLog(PostgresEventLogStorage):
             return
         rows: list[_Row] = [self._event_to_row(event) for event in events]
         with self.index_transaction() as conn:
-            conn.execute(_QUEUE)
+            _take_turn(conn)
             ids = [int(number) for number in conn.execute(_INSERT_EVENTS, rows).scalars()]
             self._in_doubt = _Batch(events, ids[0], rows[0]["event"])
             stored = list(zip(events, rows, ids, strict=True))
-            planned = [
+            planned_rows = [
                 each
                 for event, row, number in stored
                 if event.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
-                for each in _planned(event, row, number)
+                for each in planned(event, row, number)
             ]
-            if planned:
-                conn.execute(AssetCheckExecutionsTable.insert(), planned)
-            judged = {
-                tuple(each[name] for name in _CHECK): each
+            if planned_rows:
+                conn.execute(AssetCheckExecutionsTable.insert(), planned_rows)
+            outcomes = {
+                tuple(each[name] for name in CHECK): each
                 for each in (
-                    _judged(event, row, number)
+                    judged(event, row, number)
                     for event, row, number in stored
                     if event.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION
                 )
             }
-            if judged:
-                _store_judged(conn, judged)
+            if outcomes:
+                store_judged(conn, outcomes)
             of_assets = [one for one in stored if one[0].dagster_event_type in _OF_ASSETS]
             if of_assets:
                 told, numbers = [event for event, _, _ in of_assets], [number for _, _, number in of_assets]
@@ -343,54 +354,15 @@ class BatchedEventLog(PostgresEventLogStorage):
         conn.execute(_UPSERT_ASSETS, [found[asset_key] for asset_key in sorted(found)])
 
 
-def _is_away(error: Exception) -> bool:
-    """Say whether the server could not be asked, or its answer never came; else it has refused."""
-    if isinstance(error, DBAPIError) and (getattr(error.orig, "pgcode", None) or "").startswith(_TOO_LARGE):
-        return False
-    return isinstance(error, _AWAY) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+def _take_turn(conn: Connection) -> None:
+    """Let a transaction be the only one that writes events, until it ends.
 
-
-def _planned(event: EventLogEntry, row: _Row, number: int) -> list[_Row]:
-    said = event.get_dagster_event().asset_check_planned_data
-    days = said.partitions_subset.get_partition_keys() if said.partitions_subset else [None]
-    return [
-        {
-            "asset_key": said.asset_key.to_string(),
-            "check_name": said.check_name,
-            "run_id": event.run_id,
-            "partition": day,
-            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
-            "evaluation_event": row["event"],
-            "evaluation_event_timestamp": row["timestamp"],
-            "evaluation_event_storage_id": number,
-        }
-        for day in days
-    ]
-
-
-def _judged(event: EventLogEntry, row: _Row, number: int) -> _Row:
-    said = event.get_dagster_event().asset_check_evaluation_data
-    status = AssetCheckExecutionRecordStatus
-    target = said.target_materialization_data
-    return {
-        "asset_key": said.asset_key.to_string(),
-        "check_name": said.check_name,
-        "run_id": event.run_id,
-        "partition": said.partition,
-        "execution_status": (status.SUCCEEDED if said.passed else status.FAILED).value,
-        "evaluation_event": row["event"],
-        "evaluation_event_timestamp": row["timestamp"],
-        "evaluation_event_storage_id": number,
-        "materialization_event_storage_id": target.storage_id if target else None,
-    }
-
-
-def _store_judged(conn: Connection, judged: Mapping[tuple[Any, ...], _Row]) -> None:
-    columns = {name: [row[name] for row in judged.values()] for name in next(iter(judged.values()))}
-    updated = Counter(tuple(row) for row in conn.execute(_JUDGE, columns))
-    twice = [key for key, times in updated.items() if times > 1]
-    if twice:
-        raise DagsterInvariantViolationError(f"Checks were planned more than once in their run: {twice}")
-    unplanned = [row for key, row in judged.items() if key not in updated]
-    if unplanned:
-        conn.execute(AssetCheckExecutionsTable.insert(), unplanned)
+    Raises:
+        NotItsTurnError: it waited so long that the server cancelled it: no event is at fault.
+    """
+    try:
+        conn.execute(_QUEUE)
+    except DBAPIError as error:
+        if is_cancelled(error):
+            raise NotItsTurnError("Another process was writing events for too long.") from error
+        raise

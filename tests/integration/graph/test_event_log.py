@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from resources import dagster_event_log
 from resources.dagster_event_log import BatchedEventLog
+from resources.dagster_log_faults import NotItsTurnError
 
 pytestmark = pytest.mark.integration
 DAYS = dg.StaticPartitionsDefinition(["monday", "tuesday"])
@@ -390,6 +391,162 @@ def test_closing_lets_go_though_an_event_cannot_be_stored(log, events, monkeypat
     with pytest.raises(ValueError, match="NUL"):
         log.dispose()
     assert released == [log]
+
+
+def test_a_batch_that_is_always_cancelled_is_written_by_halves(log, another, events):
+    """Together they take the server too long: nothing is lost, nothing waits, and all are in order."""
+    told = [_one(events, "STEP_START")._replace(user_message=str(number)) for number in range(7)]
+    _cancel(
+        log, "AFTER INSERT ON event_logs REFERENCING NEW TABLE AS given FOR EACH STATEMENT", _MORE_THAN_TWO
+    )
+    for event in told:
+        log.store_event(event)
+    log.write_waiting()
+    assert _kept(another, told[0].run_id) == told
+    assert log._waiting == []
+    numbers = [number for number, _ in _numbers(log)]
+    assert numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_an_event_the_server_always_cancels_is_set_aside_alone(log, another, events, caplog, *, place):
+    """Wherever it stands: all before and after it is there, and the log tells kind, run and size only."""
+    _cancel(log, *_ROWS_OF_ONE_RUN)
+    start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
+    told = [start._replace(user_message=f"secret {number}") for number in range(4)]
+    refused = start._replace(run_id="refused", user_message="secret of it")
+    for event in (*told[:place], refused, *told[place:]):
+        log.store_event(event)
+    log.store_event(ended)
+    assert _kept(another, start.run_id) == [*told, ended]
+    assert _kept(another, "refused") == []
+    assert log._waiting == []
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "dagster"]
+    size = len(dg.serialize_value(refused))
+    assert f"STEP_START of run 'refused', {size} characters (cancelled by the server" in said
+    assert "secret" not in caplog.text
+    log.store_event(start)
+    log.store_event(ended)
+    assert _kept(another, start.run_id) == [*told, ended, start, ended]
+
+
+def test_many_events_the_server_always_cancels_keep_no_other_from_the_log(log, another, events):
+    """Also when they are the first, and more than the others."""
+    _cancel(log, *_ROWS_OF_ONE_RUN)
+    start, ended = _one(events, "STEP_START"), _one(events, "STEP_SUCCESS")
+    told = [start._replace(user_message=str(number)) for number in range(9)]
+    for number, event in enumerate(told):
+        log.store_event(event if number % 3 == 2 else event._replace(run_id="refused"))
+    log.store_event(ended)
+    assert _kept(another, start.run_id) == [*told[2::3], ended]
+
+
+def test_who_stores_what_is_cancelled_hears_of_it_and_what_waited_is_stored(log, another, events):
+    """As with the stock log: the end of a run that cannot be told is an error, not a line in a log."""
+    _cancel(log, *_ROWS_OF_ONE_RUN)
+    start, ended = _one(events, "STEP_START"), _one(events, "RUN_SUCCESS")
+    log.store_event(start)
+    with pytest.raises(OperationalError, match="too long"):
+        log.store_event(ended._replace(run_id="refused"))
+    assert _kept(another, start.run_id) == [start]
+    assert log._waiting == []
+
+
+def test_a_server_that_cancels_whatever_is_written_loses_nothing(log, another, events):
+    """Then no event is at fault: all wait, and are stored when it takes events again; none is called lost."""
+    start = _one(events, "STEP_START")
+    told = [start._replace(user_message=str(number)) for number in range(5)]
+    _cancel(log, "BEFORE INSERT ON event_logs FOR EACH ROW", "true")
+    for event in told:
+        log.store_event(event)
+    for _ in range(3):
+        with pytest.raises(OperationalError, match="too long"):
+            log.write_waiting()
+    assert log._waiting == told
+    _let_all_in(log)
+    log.write_waiting()
+    assert _kept(another, start.run_id) == told
+
+
+def test_a_batch_cancelled_while_it_waits_for_its_turn_is_stored_later(log, another, events):
+    """Whoever holds the turn is slow, not the events: none is set aside."""
+    start = _one(events, "STEP_START")
+    log.store_event(start)
+    raised = []
+
+    def write():
+        try:
+            log.write_waiting()
+        except NotItsTurnError as error:
+            raised.append(error)
+
+    with another.index_transaction() as slow:
+        slow.execute(dagster_event_log._QUEUE)
+        writer = threading.Thread(target=write)
+        writer.start()
+        done = set()
+        while writer.is_alive():
+            _cancel_who_waits(another, done)
+        writer.join()
+    assert len(raised) == 1
+    assert log._waiting == [start]
+    log.write_waiting()
+    assert _kept(another, start.run_id) == [start]
+
+
+def test_a_row_that_somebody_holds_for_ever_holds_up_no_other_event(log, another, events):
+    """Its event is kept without its asset, as the stock log would, and all others whole and in order."""
+    made, start = _one(events, "ASSET_MATERIALIZATION"), _one(events, "STEP_START")
+    log.store_event(made)
+    log.write_waiting()
+    log.store_event(made)
+    log.store_event(start)
+    with another.index_transaction() as holder:
+        holder.execute(sa.text("SELECT id FROM asset_keys FOR UPDATE"))
+        writer = threading.Thread(target=log.write_waiting)
+        writer.start()
+        done = set()
+        while writer.is_alive():
+            _cancel_who_waits(another, done)
+        writer.join()
+    assert _kept(another, start.run_id) == [made, made, start]
+    assert log._waiting == []
+
+
+_ROWS_OF_ONE_RUN = "BEFORE INSERT ON event_logs FOR EACH ROW", "NEW.run_id = 'refused'"
+_MORE_THAN_TWO = "(SELECT count(*) FROM given) > 2"
+
+
+def _cancel(log, when, condition):
+    """Let the server cancel what meets a condition, as if it took too long, without any waiting."""
+    with log.index_connection() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION take_too_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                f"IF {condition} THEN RAISE 'it took too long' USING ERRCODE = '57014'; END IF; "
+                "RETURN NEW; END $$"
+            )
+        )
+        connection.execute(sa.text(f"CREATE TRIGGER patience {when} EXECUTE FUNCTION take_too_long()"))
+
+
+def _let_all_in(log):
+    with sa.create_engine(log.postgres_url).begin() as connection:
+        connection.execute(sa.text("DROP TRIGGER patience ON event_logs"))
+
+
+def _cancel_who_waits(log, done):
+    """Cancel each statement that waits for a lock, once, as its time limit would; ``done`` grows by them."""
+    with log.index_connection() as connection:
+        waiting = connection.execute(
+            sa.text(
+                "SELECT pid, query_start FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
+        for statement in set(map(tuple, waiting)) - done:
+            done.add(statement)
+            connection.execute(sa.text("SELECT pg_cancel_backend(:pid)"), {"pid": statement[0]})
 
 
 def _refusing_the_first(really):
