@@ -12,8 +12,8 @@ process that is killed loses what waited, as if it had been killed that much ear
 never answered is looked for before it is written again, so it stands there once.
 
 A batch that the server refuses, or cancels because it took too long, is halved until every event that can be
-written is. One that cannot be written by itself is set aside, and a line of the log says which; where the server
-cancels whatever it is given, no event is at fault, and all wait.
+written is. One that cannot be written by itself is set aside, and a line of the log says which; where the
+server cancels whatever it is given, no event is at fault, and all wait.
 """
 
 import logging
