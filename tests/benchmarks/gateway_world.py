@@ -28,25 +28,55 @@ EVENTS_PER_PROPOSAL = 6
 DAYS = 60
 _PLENTY = 1_000_000_000  # quotas are counted, never exhausted
 
+# A cycle's six events with the fields, and so the size, that the gateway writes: what a verifier and a disk
+# have to do depends on it. %1$s is a hash, %2$s what tells one proposal from another.
 _ENTRIES = """
 INSERT INTO studio.audit_events (studio_id, seq, payload, prev_hash, hash, transaction_id, name, at, actor_id,
     actor_kind, principal_id, subject_kind, subject_id, state)
-WITH RECURSIVE chain AS (
-    SELECT 0::bigint AS seq, ''::text AS payload, ''::bytea AS prev, decode(repeat('00', 32), 'hex') AS hash
+WITH RECURSIVE events (place, action, state, actor_id, actor_kind, details) AS (VALUES
+    (0, 'created', 'draft', 'uid_asker_0', 'staff', '"evidence_hash":"%1$s","input_hash":"%1$s",'
+        || '"intake":"clear","intake_classifier":"{classifier}","is_intake_blocked":false,'
+        || '"owner_id":"uid_owner_5","rationale_hash":"%1$s","version":1'),
+    (1, 'submitted', 'pending_approval', 'uid_asker_0', 'staff', '"input_hash":"%1$s","version":1'),
+    (2, 'approval_given', 'pending_approval', 'uid_approver_0', 'staff', '"approval_id":"apr_%2$s",'
+        || '"expires_at":"2026-10-08T15:00:00.000000Z","input_hash":"%1$s","reason_hash":"%1$s",'
+        || '"role":"approver","version":1'),
+    (3, 'approved', 'approved', 'uid_approver_0', 'staff', '"approvals":1,"input_hash":"%1$s","version":1'),
+    (4, 'executing', 'executing', 'system:executor', 'system', '"approvals_required":1,'
+        || '"execution_id":"exe_%2$s","executor_id":"run-bench","exemption_id":null,"fence":1,'
+        || '"idempotency_key":"prp_%2$s","input_hash":"%1$s","lease_until":"2026-10-01T15:02:00.000000Z",'
+        || '"version":1'),
+    (5, 'executed', 'executed', 'system:executor', 'system', '"execution_id":"exe_%2$s",'
+        || '"executor_id":"run-bench","fence":1,"idempotency_key":"prp_%2$s","input_hash":"%1$s",'
+        || '"pointer_hash":"%1$s","version":1')
+), chain AS (
+    SELECT 0::bigint AS seq, ''::text AS payload, ''::bytea AS prev, decode(repeat('00', 32), 'hex') AS hash,
+        ''::text AS name, now() AS at, ''::text AS actor_id, ''::text AS actor_kind, ''::text AS subject_id,
+        ''::text AS state
     UNION ALL
     SELECT made.seq, made.payload, made.prev, sha256('\\x00'::bytea || convert_to(
-        made.seq || E'\\n' || encode(made.prev, 'hex') || E'\\n' || made.payload, 'UTF8'))
-    FROM chain AS c, LATERAL (SELECT c.seq + 1 AS seq, c.hash AS prev,
-        '{{"actor":{{"id":"uid_asker","kind":"staff","owner":null}},"at":"2026-10-01T15:00:00.000000Z",'
-        || '"details":{{"input_hash":"' || encode(c.hash, 'hex') || '","version":1}},'
-        || '"name":"proposal:{capability}:executed","state":"executed","studio":"{studio}",'
-        || '"subject":{{"id":"prp_' || lpad((c.seq / {per})::text, 26, '0') || '","kind":"proposal"}},"v":1}}'
-        AS payload) AS made
+        made.seq || E'\\n' || encode(made.prev, 'hex') || E'\\n' || made.payload, 'UTF8')),
+        made.name, made.at, made.actor_id, made.actor_kind, made.subject_id, made.state
+    FROM chain AS c
+    JOIN events AS e ON e.place = c.seq % {per}
+    CROSS JOIN LATERAL (
+        SELECT lpad((c.seq / {per})::text, 26, '0') AS told,
+            '2026-10-01T15:00:00Z'::timestamptz + c.seq * interval '1 second' AS at
+    ) AS now
+    CROSS JOIN LATERAL (
+        SELECT c.seq + 1 AS seq, c.hash AS prev, 'proposal:{capability}:' || e.action AS name, now.at,
+            e.actor_id, e.actor_kind, 'prp_' || now.told AS subject_id, e.state,
+            '{{"actor":{{"id":"' || e.actor_id || '","kind":"' || e.actor_kind || '","owner":null}},"at":"'
+            || to_char(now.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            || '","details":{{' || format(e.details, encode(c.hash, 'hex'), now.told)
+            || '}},"name":"proposal:{capability}:' || e.action || '","state":"' || e.state
+            || '","studio":"{studio}","subject":{{"id":"prp_' || now.told || '","kind":"proposal"}},"v":1}}'
+            AS payload
+    ) AS made
     WHERE c.seq < {rows}
 )
-SELECT '{studio}', seq, payload, prev, hash, 1, 'proposal:{capability}:executed', '2026-10-01T15:00:00Z',
-    'uid_asker', 'staff', 'uid_asker', 'proposal', 'prp_' || lpad(((seq - 1) / {per})::text, 26, '0'),
-    'executed'
+SELECT '{studio}', seq, payload, prev, hash, 1, name, at, actor_id, actor_kind, actor_id, 'proposal',
+    subject_id, state
 FROM chain WHERE seq > 0
 """
 _PROPOSALS = """
