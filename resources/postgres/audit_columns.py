@@ -4,7 +4,7 @@ Everything is done for a whole batch at a time: a step per row and column would 
 """
 
 from binascii import hexlify
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -48,7 +48,9 @@ class Values(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Some rows in order of their numbers, each column side by side; integers as PostgreSQL sends them.
+    """Some rows, each column side by side; integers as PostgreSQL sends them.
+
+    They are as the table has them: in order of their numbers but for a row whose place was free before.
 
     Attributes:
         count: How many rows they are.
@@ -76,12 +78,16 @@ class Columns:
 
 
 def batch_of(columns: Columns) -> Batch:
-    """Return the rows as a batch; where nothing can be put together, without entries and all strays."""
+    """Return the rows in order of their numbers; where nothing fits together, without entries, all strays."""
     count = columns.count
     starts = _starts(columns)
     if starts is None:
         return Batch(0, count, [], columns.prev_hashes, columns.hashes, count)
     seqs = np.frombuffer(columns.seqs, ">i8").astype(np.int64)
+    if (seqs[1:] < seqs[:-1]).any():
+        ordered = _in_order(columns, seqs, starts)
+        if ordered is not None:
+            return batch_of(ordered)
     first = int(seqs[0])
     goes_on = bool((seqs == np.arange(first, first + count)).all())
     return Batch(
@@ -103,6 +109,28 @@ def _starts(columns: Columns) -> Ints | None:
     np.cumsum(np.frombuffer(columns.lengths, ">i4"), out=starts[1:])
     is_whole = len(columns.prev_hashes) == len(columns.hashes) == _HASH_BYTES * count
     return starts if is_whole and starts[-1] == len(columns.payloads) else None
+
+
+def _in_order(columns: Columns, seqs: Ints, starts: Ints) -> Columns | None:
+    """Return the rows in order of their numbers, by a step for each; null where they cannot be told apart."""
+    order = np.argsort(seqs, kind="stable")
+    texts = [values.split(SEPARATOR) for values in columns.values]
+    if len(columns.ats) != 8 * columns.count or any(len(each) != columns.count for each in texts):
+        return None
+
+    def moved(field: Part, width: int) -> bytes:
+        return np.frombuffer(field, f"V{width}")[order].tobytes()
+
+    return replace(
+        columns,
+        seqs=moved(columns.seqs, 8),
+        prev_hashes=moved(columns.prev_hashes, _HASH_BYTES),
+        hashes=moved(columns.hashes, _HASH_BYTES),
+        payloads=b"".join([columns.payloads[starts[row] : starts[row + 1]] for row in order]),
+        lengths=moved(columns.lengths, 4),
+        ats=moved(columns.ats, 8),
+        values=Values(*(SEPARATOR.join([each[row] for row in order]) for each in texts)),
+    )
 
 
 def _entries(columns: Columns, seqs: Ints, starts: Ints) -> list[bytes]:
