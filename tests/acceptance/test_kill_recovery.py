@@ -9,10 +9,12 @@ history is consistent and has lost nothing, and no process of a killed instance 
 
 import http.client
 import itertools
+import json
 import os
 import random
 import signal
 import time
+from datetime import date, timedelta
 
 import psutil
 import psycopg2
@@ -80,6 +82,14 @@ def fetch(house, path):
     body = answer.read().decode()
     connection.close()
     return answer, body
+
+
+def days_until(house, last):
+    """Return every day of the house's past and present, newest first: midnight may have come meanwhile."""
+    newest = date.fromisoformat(last)
+    first = date.fromisoformat(json.loads((house.home / "world.json").read_text())["first_day"])
+    assert newest - first in {timedelta(days=DAYS), timedelta(days=DAYS + 1)}
+    return [newest - timedelta(days=back) for back in range((newest - first).days + 1)]
 
 
 def history_of(house):
@@ -199,7 +209,8 @@ def test_up_serves_the_state_and_is_attached_to(life, house):
     assert not psutil.pid_exists(web["pid"])
     code, state = life.studio.ask(None, "snapshot")
     assert code == 0, state
-    assert len(life.studio.do(None, "state", "history")["days"]) == DAYS + 1
+    kept = [day["snapshotDate"] for day in life.studio.do(None, "state", "history")["days"]]
+    assert kept == [str(day) for day in days_until(house, state["snapshotDate"])]
     code, doctor = life.studio.ask(None, "doctor")
     assert code == 0, [check for check in doctor["checks"] if not check["ok"]]
     assert life.studio.do(None, "status")["pid"] == house.supervisor.pid
