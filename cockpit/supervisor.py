@@ -19,7 +19,8 @@ from cockpit.errors import CockpitError
 from cockpit.home import Home, write_json
 from cockpit.lifecycle import Action, Lifecycle, Phase
 from cockpit.parts.part import Part
-from cockpit.processes import Child, Registry, end_relatives
+from cockpit.parts.python_part import words_of
+from cockpit.processes import PROGRESS, Child, Registry, end_relatives
 from policies.redaction import Redactor
 from resources.logs import logger
 
@@ -177,7 +178,7 @@ class Supervisor:
             self._tell(running, now, exit_code)
         if action is Action.START:
             running.part.reset()
-            running.problem = ""
+            running.problem, running.last_lines = "", []
             running.needs_were_started = running.starts_of_needs()
             running.preparing = self._workers.submit(running.part.prepare)
         elif action is Action.KILL and running.child:
@@ -311,7 +312,9 @@ class Supervisor:
 
 
 def _plain(line: str) -> str:
-    """Return the words of a log line: of a JSON one, what it tells of the error or the event."""
+    """Return the words of a line: of a JSON one, what it tells of the error, the event or how far it is."""
+    if line.startswith(PROGRESS):
+        return words_of(line)
     try:
         told = json.loads(line)
     except ValueError:

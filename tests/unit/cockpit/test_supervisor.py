@@ -14,6 +14,7 @@ import pytest
 from cockpit.home import open_home, read_json, write_json
 from cockpit.lifecycle import STEP_ATTEMPTS, Phase
 from cockpit.parts.part import BasePart
+from cockpit.parts.python_part import progress_line
 from cockpit.processes import MARK, Command, Registry, relatives, wait_for_end
 from cockpit.supervisor import Supervisor
 from policies.redaction import Redactor
@@ -254,6 +255,25 @@ def test_the_problem_of_a_failed_step_is_told_without_secrets(home, supervise, m
     supervisor.stop()
     for path in (*home.logs.iterdir(), home.run / "status.json"):
         assert "canary-0001" not in path.read_text()
+
+
+def test_what_an_earlier_process_said_is_not_told_of_the_next(home, supervise, monkeypatch, tmp_path):
+    """The first says how far it is, the second ends without a word: nothing is put into its mouth."""
+    monkeypatch.setattr("cockpit.lifecycle.FIRST_PAUSE_SECONDS", 0.01)
+    mark = tmp_path / "mark"
+    words = progress_line("2026-11-19 could not be rebuilt", done=0, total=2)
+    code = (
+        f"import os, sys\nif os.path.exists({str(mark)!r}): sys.exit(2)\n"
+        f"open({str(mark)!r}, 'w').close(); print({words!r}); sys.exit(1)"
+    )
+    supervisor = supervise(Program("history", code, home, is_service=False))
+    (told,) = supervisor.running
+    problems = set()
+    supervisor.run(within(20, lambda _: problems.add(told.problem) or told.life.phase is Phase.FAILED))
+    assert problems - {""} == {
+        "ended (exit code 1): 2026-11-19 could not be rebuilt (0/2)",
+        "ended (exit code 2)",
+    }
 
 
 def test_a_part_that_cannot_be_prepared_does_not_disturb_the_others(home, supervise):
