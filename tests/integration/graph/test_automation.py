@@ -33,7 +33,7 @@ class Daemon:
             self.studio.instance,
             cursor=self.cursor,
             asset_selection=dg.AssetSelection.groups("studio_state"),
-            evaluation_time=None,
+            evaluation_time=self.studio.clock.now(),
         )
         self.cursor = result.cursor
         return {
@@ -58,9 +58,9 @@ class Daemon:
 
 @pytest.fixture
 def today(studio):
-    """Move the studio's time to the machine's: conditions only look at the newest day there is."""
+    """Move the studio's time to the machine's: conditions only look at the newest day there is then."""
     studio.clock.set(studio.machine_now())
-    studio.today = studio.machine_now().date().isoformat()
+    studio.today = studio.clock.now().date().isoformat()
     return studio
 
 
