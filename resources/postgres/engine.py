@@ -5,7 +5,7 @@ Passwords stay inside the URL and are never logged: engines hide parameters, mes
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
@@ -25,6 +25,10 @@ _TAKE_ROLE = (
     f"SELECT set_config('role', '{APP}', false), set_config('timezone', 'UTC', false), "
     "set_config('studio.studio_id', %s, false)"
 )
+# Not a query: whoever begins may still choose how isolated the transaction is.
+_TAKE_ROLE_AGAIN = (
+    "SET LOCAL ROLE {role}; SET LOCAL TimeZone TO 'UTC'; SET LOCAL studio.studio_id TO '{studio}'"
+)
 _DUPLICATE_DATABASE = ("42P04", "23505")  # the second when two starters create it at the same moment
 
 
@@ -43,9 +47,11 @@ def owner_engine(url: str) -> Engine:
 def app_engine(url: str, studio_id: str) -> Engine:
     """Return a pooled engine that acts as ``studio_app`` and sees one studio only.
 
-    Every connection gives up the URL's own rights as soon as it is made, and is checked before use.
+    Every connection gives up the URL's own rights as soon as it is made, and is checked before use. A pooler
+    in between may undo that after each transaction (``DISCARD ALL``), so every transaction does it once more.
     """
     analyst_role(studio_id)  # refuses an impossible studio id
+    again = _TAKE_ROLE_AGAIN.format(role=APP, studio=studio_id)
     engine = create_engine(
         normalise_url(url),
         pool_pre_ping=True,
@@ -65,6 +71,10 @@ def app_engine(url: str, studio_id: str) -> Engine:
             cursor.execute(_TAKE_ROLE, (studio_id,))
             cursor.close()
             connection.commit()  # a later rollback must not give the rights back
+
+    @event.listens_for(engine, "begin")
+    def _take_role_again(connection: Connection) -> None:
+        connection.exec_driver_sql(again)
 
     return engine
 
