@@ -40,11 +40,13 @@ _IDS: Final[Mapping[str, Sequence[str]]] = {
 two things of one name at most keep more from being said."""
 _BY_CHOICE: Final = frozenset({"stored", "fitting"})
 """Ways of linking that hold because nothing else could be linked."""
-_FOR_WANT_OF: Final[Mapping[str, frozenset[Kind]]] = {
-    "charges": frozenset({Kind.ORDER_WITHOUT_CHARGE}),
-    "refunds": frozenset({Kind.REFUND_MISSING, Kind.PARTIAL_REFUND}),
-}
+_FOR_WANT_OF: Final[Mapping[str, frozenset[Kind]]] = {"charges": frozenset({Kind.ORDER_WITHOUT_CHARGE})}
 """Classes that say there is no row of a contract: not opened while one is aside that may be of anything."""
+_SAID_BY_CHARGES: Final[Mapping[str, Sequence[str]]] = {
+    "refunds": ("amount_refunded_cents", "refunded"),
+    "disputes": ("disputed",),
+}
+"""Columns of charges that tell whether there is a row of a contract about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,8 @@ def doubt_of(
     ids = {document.document_id for _, document in aside}
     for contract, rows in aside.rows.items():
         ids |= _ids_in(contract, rows)
+    for contract in unread & _SAID_BY_CHARGES.keys():
+        ids |= _charges_with(_SAID_BY_CHARGES[contract], countable["charges"])
     told = _identities(known)
     for one in found:
         # That only one was left to be linked may be so because the other is aside.
@@ -181,6 +185,15 @@ def doubt_of(
         frozenset(kind for contract in unread for kind in _FOR_WANT_OF.get(contract, ())),
         not aside.documents.keys().isdisjoint(ORDER_CONTRACTS.values()),
     )
+
+
+def _charges_with(said: Sequence[str], charges: pa.Table) -> set[str]:
+    """Return the ids of charges of which one of some columns is neither empty nor zero nor false."""
+    found: set[str] = set()
+    for column in said:
+        is_said = pc.fill_null(pc.not_equal(charges[column].cast(pa.int64()), 0), False)
+        found |= set(charges["document_id"].filter(is_said).to_pylist())
+    return found
 
 
 def _hanging_together(

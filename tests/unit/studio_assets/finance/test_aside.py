@@ -48,6 +48,22 @@ def bent(tables, contract, ids, cents, column=None):
     return tables | {contract: table.set_column(place, table.schema.field(place), amounts)}
 
 
+def as_stripe_says(tables):
+    """Return tables whose charges tell of their refunds and disputes, as Stripe's do."""
+    charges = tables["charges"]
+    for contract, column in (("refunds", "refunded"), ("disputes", "disputed")):
+        of, by = (tables[contract][name].combine_chunks() for name in ("charge", "payment_intent"))
+        is_of = pc.or_(
+            pc.is_in(charges["document_id"], value_set=of),
+            pc.is_in(charges["payment_intent"], value_set=by, skip_nulls=True),
+        )
+        place = charges.schema.get_field_index(column)
+        charges = charges.set_column(
+            place, charges.schema.field(place), pc.if_else(is_of, True, charges[column])
+        )
+    return tables | {"charges": charges}
+
+
 def without(tables, contract, ids):
     table = tables[contract]
     is_gone = pc.is_in(table["document_id"], value_set=pa.array(ids, pa.string()))
@@ -131,7 +147,7 @@ def test_any_mixture_tells_of_the_sane_rows_what_is_told_without_the_absurd(seed
 @given(st.integers(0, 10**9), st.sampled_from(SOURCES), st.booleans())
 def test_what_is_set_aside_opens_changes_and_resolves_nothing(seed, contract, is_unread):
     """Of any muddle: one document more that cannot be counted, or not even read, and every flag stays."""
-    dice, tables = Random(seed), muddle(seed, 12)
+    dice, tables = Random(seed), as_stripe_says(muddle(seed, 12))
     if not tables[contract].num_rows:
         return
     known = {one.finding_id: one for one in flags_of(tables)}
@@ -180,6 +196,25 @@ def test_a_document_that_could_not_even_be_read_is_no_missing_order():
     assert kinds(flags_of(made.tables())) == [("missing_order", "ch_x"), ("order_without_charge", "y")]
     assert told_next(made.tables(), known, unread) == {one.finding_id: one for one in known}
     assert kinds(told_next(made.tables(), [], unread).values()) == [("order_without_charge", "y")]
+
+
+def test_while_a_refund_could_not_be_read_nothing_is_said_of_what_was_given_back():
+    """Stripe's charge says that it was; of all other charges everything is told."""
+    made = Books()
+    for name in ("x", "y", "z"):
+        made.sell(name)
+    for name in ("x", "y"):
+        made.order(name, status="refunded", payment_status="refunded")
+        made.refund(name, 4344)
+    made.charge("x", amount_refunded_cents=4344, refunded=True)
+    made.drop_money("z")
+    assert kinds(flags_of(made.tables())) == [("order_without_charge", "z")]
+    made.rows["refunds"].clear()
+    unread = {"refunds": [QuarantinedDocument("re_x_0", "amount", "does not fit into 64 bits")]}
+    assert kinds(told_next(made.tables(), [], unread).values()) == [
+        ("order_without_charge", "z"),
+        ("refund_missing", "y"),
+    ]
 
 
 def test_money_that_names_nothing_is_not_called_orderless_while_an_order_is_aside():
