@@ -7,7 +7,7 @@ clear: it waits for a person. ``CLASSIFIER`` names this version.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,7 +71,34 @@ _TERMS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _PATTERNS: Final = {category: re.compile(rf"\b(?:{'|'.join(terms)})\b") for category, terms in _TERMS.items()}
-_EXPLAINED: Final = re.compile(r"\b(?:guns?|bullets?)\b")
+
+
+def _first_word(term: str) -> str:
+    """Return what the first word of a term is like: the part before its first space outside of brackets."""
+    depth = 0
+    for place, sign in enumerate(term):
+        depth += (sign in "([") - (sign in ")]")
+        if sign == " " and depth == 0:
+            return term[:place]
+    return term
+
+
+def _alternatives(terms: Iterable[str]) -> Iterator[str]:
+    """Give the parts of terms between bars outside of brackets."""
+    for term in terms:
+        begun = depth = 0
+        for place, sign in enumerate(f"{term}|"):
+            depth += (sign in "([") - (sign in ")]")
+            if sign == "|" and depth == 0:
+                yield term[begun:place]
+                begun = place + 1
+
+
+_BEGINNING: Final = re.compile(
+    "|".join(_first_word(term) for terms in _TERMS.values() for term in _alternatives(terms))
+)
+"""What every term begins with: a text of whose words none begins so has none of them, which most have not."""
+_EXPLAINED: Final = frozenset({"gun", "guns", "bullet", "bullets"})
 """Words that what stands beside them may make ordinary."""
 _MISSPELT: Final[Mapping[str, tuple[str, ...]]] = {
     ILLEGAL_CONTENT: (
@@ -129,11 +156,11 @@ def category_of(text: str, rationale: str | None = None) -> str:
     language. ``rationale`` is the part of a text that must be readable, so that readable ids beside it do not
     make it so; null for all of it.
     """
-    meant = list(dict.fromkeys(spellings(text)))  # often the same
+    meant = spellings(text)
     category, is_denied_somewhere = _found(meant)
     found = {category}
-    if is_denied_somewhere or any(map(_EXPLAINED.search, meant)):
-        found.add(_found(list(dict.fromkeys(spellings(apart(text)))))[0])
+    if is_denied_somewhere or not _EXPLAINED.isdisjoint(" ".join(meant).split(" ")):
+        found.add(_found(spellings(apart(text)))[0])
     for each in CATEGORIES:
         if each in found:
             return each
@@ -143,8 +170,11 @@ def category_of(text: str, rationale: str | None = None) -> str:
 
 def _found(meant: Sequence[str]) -> tuple[str | None, bool]:
     """Return the gravest category in a text's spellings, if any, and whether one of no less was denied."""
-    slips = {_MEANT[known] for spelling in meant for known in _SLIPS.meant(spelling)}
+    said = " ".join(meant)
+    slips = {_MEANT[known] for known in _SLIPS.meant(said)}
     is_denied_somewhere = False
+    if not slips and not any(map(_BEGINNING.match, set(said.split(" ")))):
+        return None, False
     for category, pattern in _PATTERNS.items():
         found = [(spelling, hit) for spelling in meant for hit in pattern.finditer(spelling)]
         if category in slips or any(not is_denied(spelling[: hit.start()]) for spelling, hit in found):

@@ -26,7 +26,7 @@ _INVISIBLE: Final = frozenset({"Cf", "Mn", "Me", "Cc"})
 _ASCII_VISIBLE: Final = {code: " " if chr(code) in "\n\r\t" else "" for code in (*range(32), 127)}
 _SPELT_APART: Final = re.compile(r"\b(?:[^\W\d_][\W_]+){2,}[^\W\d_]\b")
 _WITHIN_WORDS: Final = re.compile(r"(?<=[^\W_])[^\w\s]{1,3}(?=[^\W_])")
-_REPEATED: Final = re.compile(r"(.)\1{2,}")
+_REPEATED: Final = re.compile(r"(.)\1\1+")
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _LONGEST_FOREIGN_RUN: Final = 1
 """Letters of another script that may stand side by side, as in units; more are words nobody has read."""
@@ -81,18 +81,28 @@ def fold(text: str) -> str:
     return visible.translate(_LOOK_ALIKES)
 
 
-def spellings(text: str) -> Iterator[str]:
-    """Give the ways a text may be meant to be read, each as words with single spaces."""
+def spellings(text: str) -> list[str]:
+    """Return the ways a text may be meant to be read, each as words with single spaces, and each once."""
     folded, stopped = fold(text), fold(apart(text))
-    yield words(folded)
+    found = [words(folded)]
+    seen = set()
     for signs in _STAND_INS if _SIGN.search(folded) else _STAND_INS[:1]:
-        meant = _REPEATED.sub(r"\1", folded.translate(signs))
-        yield words(meant)
-        yield words(_SPELT_APART.sub(lambda found: _joined(found[0]), meant))
+        translated = folded.translate(signs)
+        if translated in seen:  # another reading of signs that are not there
+            continue
+        seen.add(translated)
+        meant = _REPEATED.sub(_first, translated)
+        found.append(words(meant))
+        joined, count = _SPELT_APART.subn(_joined, meant)
+        if count:
+            found.append(words(joined))
         if stopped != folded:  # letters of the sentence before are none of the word
-            begun = _REPEATED.sub(r"\1", stopped.translate(signs))
-            yield words(_SPELT_APART.sub(lambda found: _joined(found[0]), begun))
-        yield words(_WITHIN_WORDS.sub("", meant))
+            begun = _REPEATED.sub(_first, stopped.translate(signs))
+            found.append(words(_SPELT_APART.sub(_joined, begun)))
+        bare, count = _WITHIN_WORDS.subn("", meant)
+        if count:
+            found.append(words(bare))
+    return list(dict.fromkeys(found))
 
 
 def words(text: str) -> str:
@@ -137,7 +147,10 @@ def is_foreign(text: str) -> bool:
     Some words in a row are enough, so that no English words put beside them hide them.
     """
     for sentence in _SENTENCE_END.split(fold(text)):
-        said = [(word in _FOREIGN) - (word in _ENGLISH) for word in _PLAIN_WORD.findall(sentence)]
+        heard = _PLAIN_WORD.findall(sentence)
+        if _FOREIGN.isdisjoint(heard):
+            continue
+        said = [(word in _FOREIGN) - (word in _ENGLISH) for word in heard]
         windows = [said, *(said[at : at + _WINDOW] for at in range(len(said) - _WINDOW + 1))]
         if any(window.count(1) >= _LEAST_FOREIGN and sum(window) > 0 for window in windows):
             return True
@@ -154,6 +167,9 @@ class Misspellings:
     def __init__(self, known: Iterable[str], ordinary: Iterable[str]) -> None:
         known = frozenset(known)
         self._not_slips = known | frozenset(ordinary)
+        # A slip leaves the three letters before it as they were, or the two after it; the first is always.
+        self._starts = frozenset(word[:3] for word in known)
+        self._ends = frozenset(word[0] + word[-2:] for word in known)
         self._by_deletion: dict[str, set[str]] = {}
         for word in known:
             for key in _deletions(word):
@@ -162,7 +178,11 @@ class Misspellings:
     def meant(self, text: str) -> Iterator[str]:
         """Give the known words that words of a text (folded, single spaces) are slips of."""
         for word in set(text.split(" ")):
-            if _SHORTEST_MISSPELT <= len(word) <= _LONGEST_MISSPELT and word not in self._not_slips:
+            if (
+                _SHORTEST_MISSPELT <= len(word) <= _LONGEST_MISSPELT
+                and (word[:3] in self._starts or word[0] + word[-2:] in self._ends)
+                and word not in self._not_slips
+            ):
                 near = {known for key in _deletions(word) for known in self._by_deletion.get(key, ())}
                 yield from (known for known in sorted(near) if _is_one_slip(word, known))
 
@@ -186,7 +206,11 @@ def _is_one_slip(word: str, known: str) -> bool:
     )
 
 
-def _joined(letters: str) -> str:
+def _first(repeated: re.Match[str]) -> str:
+    return repeated[1]
+
+
+def _joined(letters: re.Match[str]) -> str:
     """Return letters spelt apart as a word; also without the first or last, which may be its own word."""
-    word = _BETWEEN_WORDS.sub("", letters)
+    word = _BETWEEN_WORDS.sub("", letters[0])
     return f"{word} {word[1:]} {word[:-1]}"

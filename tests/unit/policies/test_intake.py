@@ -1,5 +1,6 @@
 """Screening by rules: what it finds, what it leaves alone, and that disguise and hostile text do not help."""
 
+import re
 import time
 
 import pytest
@@ -205,6 +206,34 @@ def test_every_word_of_its_own_would_be_taken_for_a_slip():
     grave = {word for words in intake._MISSPELT.values() for word in words}
     slips = Misspellings(grave, ())
     assert [word for word in intake._ORDINARY if word in grave or not list(slips.meant(word))] == []
+
+
+@given(st.data())
+def test_a_slip_is_found_wherever_it_is_made(data):
+    """Words that cannot be a slip are passed over quickly; none that is one is among them."""
+    known = data.draw(st.sampled_from(sorted(intake._MEANT)))
+    at = data.draw(st.integers(1, len(known) - 1))
+    letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz"))
+    slips = {
+        known[:at] + letter + known[at:],
+        known[:at] + letter + known[at + 1 :],
+        known[:at] + known[at + 1 :],
+        known[:at] + known[at : at + 2][::-1] + known[at + 2 :],
+    }
+    found = Misspellings([known], ())
+    for slip in slips - {known}:
+        assert list(found.meant(f"the {slip} glaze")) == ([known] if 6 <= len(slip) <= 18 else [])
+
+
+@pytest.mark.parametrize("term", [term for terms in intake._TERMS.values() for term in terms])
+def test_every_term_has_a_beginning(term):
+    """A text is only passed over when none of its words begins a term, so each term must have its own."""
+    for each in intake._alternatives([term]):
+        beginning = intake._first_word(each)
+        assert each.startswith(beginning)
+        assert beginning in intake._BEGINNING.pattern
+        assert beginning.count("(") == beginning.count(")")
+        assert not re.compile(beginning).match("")
 
 
 @pytest.mark.parametrize("word", ["weapon", "heroin", "fraud", "counterfeit"])
