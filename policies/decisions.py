@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from policies.delegation import DelegationFacts
 from policies.proposals import Approval, Execution, Proposal
@@ -86,6 +87,10 @@ class QuotaUse:
     used: int
     window_started_at: datetime | None
     last_used_at: datetime | None
+
+
+NOT_ASKED: Final = "not-asked"
+"""Stands among the red checks where nobody asked for them: whoever looks all the same carries nothing out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,6 +294,7 @@ class GatewayBase:
             capability_id=request.capability_id,
             proposal_id=request.proposal_id,
             lock=lock,
+            is_for_deed=request.operation is Operation.EXECUTE,
         )
         if request.proposal_id is not None and facts.proposal is None:
             raise UnknownSubjectError(("There is no such proposal in this studio.",))
@@ -394,7 +395,6 @@ def _bound_hash(request: Request, facts: Facts) -> str | None:
 def _agent_behind(request: Request, facts: Facts) -> str | None:
     """Return the agent whose proposal is to be carried out; null if no agent asked for it."""
     proposal = facts.proposal
-    is_agents = proposal is not None and proposal.requester_kind == ActorKind.AGENT
-    return (
-        proposal.requester_id if proposal and is_agents and request.operation is Operation.EXECUTE else None
-    )
+    if proposal is None or request.operation is not Operation.EXECUTE:
+        return None
+    return proposal.requester_id if proposal.requester_kind == ActorKind.AGENT else None

@@ -196,7 +196,7 @@ class ExecutionVerbs(ApprovalVerbs):
         ended = execution
         try:
             with self._transaction(f"{job.steps.verb}_call", is_late=True) as writing:
-                switch = writing.ledger.begin_call(execution)
+                switch = writing.ledger.begin_call(execution, proposal)
                 now = self._clock.now()
                 latest = execution.lease_until - timedelta(seconds=adapter.deadline_seconds)
                 if switch.switch is not Switch.OFF:

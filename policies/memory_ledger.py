@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from policies import audit
-from policies.decisions import Exemption, Facts, QuotaUse, SwitchState
+from policies.decisions import NOT_ASKED, Exemption, Facts, QuotaUse, SwitchState
 from policies.marks import Mark, SwarmControl
 from policies.memory_rules import (
     LIVE_STATES,
@@ -213,6 +213,7 @@ class MemoryTransaction:
         proposal_id: str | None = None,
         lock: bool = False,  # noqa: ARG002 - one transaction runs at a time: everything is locked
         quotas: Sequence[tuple[str, str]] = (),
+        is_for_deed: bool = True,
     ) -> Facts:
         """Return everything a decision rests on."""
         proposal = None if proposal_id is None else self.tables.proposals.get(proposal_id)
@@ -235,8 +236,10 @@ class MemoryTransaction:
                 if capability_id is not None
                 and (use := self.tables.quotas.get((capability_id, scope, subject))) is not None
             ),
-            snapshot_read_at=self._snapshot_read_at,
-            red_checks=tuple(sorted(check.name for check in self.tables.checks.values() if not check.holds)),
+            snapshot_read_at=self._snapshot_read_at if is_for_deed else None,
+            red_checks=tuple(sorted(check.name for check in self.tables.checks.values() if not check.holds))
+            if is_for_deed
+            else (NOT_ASKED,),
         )
 
     def live_duplicate(self, capability_id: str, dedupe_key: str) -> Proposal | None:
@@ -276,7 +279,11 @@ class MemoryTransaction:
         if self.use_quotas(uses, at) is not None:
             raise LedgerRefusedError("A quota is used up.", code="STATE_CHANGED")
 
-    def begin_call(self, execution: Execution) -> SwitchState:
+    def begin_call(
+        self,
+        execution: Execution,
+        proposal: Proposal | None = None,  # noqa: ARG002 - nothing is sent here
+    ) -> SwitchState:
         """Check the fence and return the switch; nothing else runs until the transaction ends."""
         current = self.tables.executions.get(execution.execution_id)
         if current is None or current.state is not ExecutionState.INTENT or current.fence != execution.fence:

@@ -154,6 +154,7 @@ class LedgerTransaction(Protocol):
         proposal_id: str | None = None,
         lock: bool = False,
         quotas: Sequence[tuple[str, str]] = (),
+        is_for_deed: bool = True,
     ) -> Facts:
         """Return everything a decision rests on, in one statement where possible.
 
@@ -163,6 +164,8 @@ class LedgerTransaction(Protocol):
             proposal_id: The proposal; ``facts.proposal`` is null if there is none.
             lock: Keep the proposal from changing until the transaction ends.
             quotas: (scope, subject id) pairs whose use is wanted.
+            is_for_deed: False where nothing is carried out: ``snapshot_read_at`` and ``red_checks`` may then
+                be what allows no execution (null, and ``decisions.NOT_ASKED``).
         """
 
     def live_duplicate(self, capability_id: str, dedupe_key: str) -> Proposal | None:
@@ -181,8 +184,10 @@ class LedgerTransaction(Protocol):
         has never been used: ``use_quotas`` then says which.
         """
 
-    def begin_call(self, execution: Execution) -> SwitchState:
+    def begin_call(self, execution: Execution, proposal: Proposal | None = None) -> SwitchState:
         """Hold the execution and the kill switch still until the transaction ends, and return the switch.
+
+        ``proposal``: what it is of, as the caller last saw or wrote it; less has to be sent then.
 
         Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when the lease was taken over (the fence moved on).
         While the transaction is open nobody can take the lease over, and a halt waits for it (a short

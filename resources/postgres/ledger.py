@@ -18,13 +18,13 @@ from policies.decisions import Exemption, Facts, QuotaUse, Switch, SwitchState
 from policies.marks import Mark
 from policies.ports import AuditDraft, LedgerRefusedError, QuotaReset, Row, SwitchChange
 from policies.proposals import Approval, ApprovalKind, Execution, ExecutionState, Proposal, ProposalState
+from resources.postgres import ledger_record as rows_to
 from resources.postgres import ledger_rows as rows_of
 from resources.postgres import ledger_statements as sql
 from resources.postgres.errors import PostgresError
 from resources.postgres.ledger_engine import require_ledger_engine
 from resources.postgres.ledger_errors import RULE, STATE_CHANGED
 from resources.postgres.ledger_late import Late
-from resources.postgres.ledger_record import mark_statement, record_statement, row_arguments, row_key
 from resources.postgres.ledger_wire import Call, Wire
 
 _Row = TypeVar("_Row")
@@ -41,7 +41,7 @@ class LedgerSession:
     A refusal ends it: whatever is tried afterwards raises the same error, and leaving keeps nothing.
     """
 
-    __slots__ = ("_is_visible_late", "_late", "_locked", "_seen", "_studio_id", "_wire")
+    __slots__ = ("_contents", "_is_visible_late", "_late", "_locked", "_seen", "_studio_id", "_wire")
 
     def __init__(self, wire: Wire, studio_id: str) -> None:
         self._wire = wire
@@ -50,6 +50,8 @@ class LedgerSession:
         self._late = Late()
         # Id of a proposal or attempt -> the event that made it what this transaction last saw or wrote.
         self._seen: dict[str, int] = {}
+        # Id of a proposal -> the proposal as that event made it, where this transaction knows.
+        self._contents: dict[str, Proposal] = {}
         self._locked: set[str] = set()  # of those, the ones whose rows are locked
 
     def facts(
@@ -60,19 +62,21 @@ class LedgerSession:
         proposal_id: str | None = None,
         lock: bool = False,
         quotas: Sequence[tuple[str, str]] = (),
+        is_for_deed: bool = True,
     ) -> Facts:
         """Return everything a decision rests on, read by one statement (after another's wait for the lock).
 
         ``is_write_enabled`` is false and ``delegation`` null: they are not the database's to know.
         """
-        scopes, subjects = [scope for scope, _ in quotas], [subject for _, subject in quotas]
-        call = (sql.FACTS, (self._studio_id, capability_id, proposal_id, scopes, subjects))
+        call = sql.facts_call(self._studio_id, capability_id, proposal_id, quotas, is_for_deed=is_for_deed)
         if lock and proposal_id is not None:
             found = self._ask((sql.LOCK_PROPOSAL, (self._studio_id, proposal_id)), call)
             self._locked.add(proposal_id)
         else:
             found = self._ask(call)
-        return self._facts(now, rows_of.parse(found[0] if found else None))
+        facts = rows_of.facts_from(rows_of.parse(found[0] if found else None), now, self._studio_id)
+        self._see(facts.proposal, *facts.executions)
+        return facts
 
     def live_duplicate(self, capability_id: str, dedupe_key: str) -> Proposal | None:
         """Return the live proposal with this key; null when there is none."""
@@ -80,7 +84,7 @@ class LedgerSession:
         if found is None:
             return None
         proposal = rows_of.proposal_from(rows_of.parse(found[0]))
-        self._seen[proposal.proposal_id] = proposal.audit_seq
+        self._see(proposal)
         return proposal
 
     def use_quotas(self, uses: Sequence[QuotaUse], at: datetime) -> QuotaUse | None:
@@ -105,7 +109,7 @@ class LedgerSession:
             self._wire.wrote = True
             self._late.add((sql.USE_QUOTAS_LATE, rows_of.quota_arguments(self._studio_id, uses, at)))
 
-    def begin_call(self, execution: Execution) -> SwitchState:
+    def begin_call(self, execution: Execution, proposal: Proposal | None = None) -> SwitchState:
         """Hold the attempt and the kill switch still until the transaction ends, and return the switch.
 
         Raises ``LedgerRefusedError`` ``STATE_CHANGED`` when the lease was taken over or a result is there.
@@ -117,8 +121,10 @@ class LedgerSession:
         current = None if found is None else rows_of.execution_from(rows_of.parse(found[0]))
         if current is None or current.state is not ExecutionState.INTENT or current.fence != execution.fence:
             raise self._refuse("Another executor has the lease now, or the attempt has ended", STATE_CHANGED)
-        self._seen[current.execution_id] = current.audit_seq
+        self._see(current)
         self._locked.add(current.execution_id)
+        if proposal is not None:
+            self._contents[proposal.proposal_id] = proposal  # its number says whether it still is so
         return rows_of.switch_from(rows_of.parse(found[1] if found else None))
 
     def take_over(self, execution: Execution, executor_id: str, until: datetime, now: datetime) -> Execution:
@@ -135,7 +141,7 @@ class LedgerSession:
             or current.lease_until > now
         ):
             raise self._refuse("Its executor is still at it, or was quicker", STATE_CHANGED)
-        self._seen[current.execution_id] = current.audit_seq
+        self._see(current)
         self._locked.add(current.execution_id)
         return replace(current, executor_id=executor_id, fence=current.fence + 1, lease_until=until)
 
@@ -181,10 +187,14 @@ class LedgerSession:
             raise self._refuse(str(error).rstrip("."), RULE) from error
         number = self._late.next_number()
         seen = [self._seen_with(row) for row in rows]
-        statement = record_statement([(row, since != 0) for row, since in zip(rows, seen, strict=True)])
+        written = [
+            (rows_to.written_as(row, self._contents.get(str(rows_to.row_key(row)))) if since else row, since)
+            for row, since in zip(rows, seen, strict=True)
+        ]
+        statement = rows_to.record_statement([(row, since != 0) for row, since in written])
         arguments: list[Any] = [self._studio_id, payload]
-        for row, since in zip(rows, seen, strict=True):
-            arguments += row_arguments(row, is_change=since != 0)
+        for row, since in written:
+            arguments += rows_to.row_arguments(row, is_change=since != 0)
             if since:
                 # What this transaction has yet to send is known by how many events ago it is.
                 arguments.append(since if since > 0 else number - since)
@@ -195,10 +205,12 @@ class LedgerSession:
         locks = [lock for row, since in zip(rows, seen, strict=True) if (lock := self._lock_for(row, since))]
         self._late.add_event(locks, (statement, arguments))
         for row in rows:
-            key = row_key(row)
+            key = rows_to.row_key(row)
             if key is not None:
                 self._seen[key] = number
                 self._locked.add(key)
+            if isinstance(row, Proposal):
+                self._contents[row.proposal_id] = row
         return number
 
     @property
@@ -232,7 +244,7 @@ class LedgerSession:
 
     def _seen_with(self, row: Row) -> int:
         """Return the event a row that changes was seen with; 0 for a new row."""
-        key = row_key(row)
+        key = rows_to.row_key(row)
         if key is None or isinstance(row, QuotaReset | SwitchChange):
             return 0
         return self._seen.get(key) or int(getattr(row, "audit_seq", 0))
@@ -244,31 +256,18 @@ class LedgerSession:
         """
         if isinstance(row, QuotaReset):
             return sql.LOCK_QUOTA, (self._studio_id, row.capability_id, row.scope, row.subject_id)
-        key = row_key(row)
+        key = rows_to.row_key(row)
         if key is None or not since or key in self._locked:
             return None
         return sql.LOCK_PROPOSAL if isinstance(row, Proposal) else sql.LOCK_EXECUTION, (self._studio_id, key)
 
-    def _facts(self, now: datetime, found: Any) -> Facts:
-        proposal = None if found["proposal"] is None else rows_of.proposal_from(found["proposal"])
-        executions = tuple(map(rows_of.execution_from, found["executions"] or ()))
-        if proposal is not None:
-            self._seen[proposal.proposal_id] = proposal.audit_seq
-        for execution in executions:
-            self._seen[execution.execution_id] = execution.audit_seq
-        return Facts(
-            now=now,
-            studio_id=self._studio_id,
-            switch=rows_of.switch_from(found["switch"]),
-            is_write_enabled=False,
-            proposal=proposal,
-            approvals=tuple(map(rows_of.approval_from, found["approvals"] or ())),
-            executions=executions,
-            exemptions=tuple(map(rows_of.exemption_from, found["exemptions"] or ())),
-            quotas=tuple(map(rows_of.quota_from, found["quotas"] or ())),
-            snapshot_read_at=rows_of.instant(found["snapshot_read_at"]),
-            red_checks=tuple(found["red_checks"] or ()),
-        )
+    def _see(self, *rows: Proposal | Execution | None) -> None:
+        for row in rows:
+            if isinstance(row, Execution):
+                self._seen[row.execution_id] = row.audit_seq
+            elif row is not None:
+                self._seen[row.proposal_id] = row.audit_seq
+                self._contents[row.proposal_id] = row
 
     def _refuse(self, what: str, code: str) -> LedgerRefusedError:
         again = " Look at it again and decide again." if code == STATE_CHANGED else ""
@@ -367,7 +366,10 @@ class PostgresLedger:
 
     def has_mark(self, row: Mark) -> bool:
         """Say whether just this word of a person, of just this instant, is there."""
-        return self._ask(mark_statement(type(row)), *row_arguments(row, is_change=False)) is not None
+        return (
+            self._ask(rows_to.mark_statement(type(row)), *rows_to.row_arguments(row, is_change=False))
+            is not None
+        )
 
     def quota_uses(self) -> Sequence[QuotaUse]:
         """Return all quota counters that count something."""

@@ -8,14 +8,15 @@ event that made them what the caller saw: if another event came since, no row is
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from policies.decisions import Exemption
 from policies.marks import DraftReview, FindingMark, SwarmControl, TriageDecision
 from policies.ports import CheckResult, ExemptionEnd, IntakeOverride, QuotaReset, Row, SwitchChange
-from policies.proposals import Approval, Execution, Proposal
+from policies.proposals import Approval, Execution, Proposal, ProposalState
 from resources.postgres.ledger_rows import evidence_json
 from resources.postgres.ledger_statements import Statement
 from resources.postgres.values import dump_json, storable_text
@@ -25,6 +26,16 @@ _T: Final = "text"
 _I: Final = "timestamptz"
 _N: Final = "bigint"
 _B: Final = "boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalStep:
+    """What is written of a proposal that takes a step: nothing of what is proposed, which stays."""
+
+    proposal_id: str
+    state: ProposalState
+    updated_at: datetime
+    state_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +199,13 @@ _EXECUTION: Final = _Shape(
 _SHAPES: Final[dict[type, _Shape]] = {
     Proposal: _PROPOSAL,
     Execution: _EXECUTION,
+    ProposalStep: _Shape(
+        "proposals",
+        (("proposal_id", _T), ("state", _T), ("updated_at", _I), ("state_reason", _T)),
+        lambda row: (row.proposal_id, row.state.value, row.updated_at, _text(row.state_reason)),
+        key="proposal_id",
+        update=("state", "updated_at", "state_reason"),
+    ),
     Approval: _Shape(
         "approvals",
         (
@@ -266,6 +284,7 @@ _SHAPES: Final[dict[type, _Shape]] = {
     ),
     TriageDecision: _marks("triage_decisions", "report_id", "category", "severity", "verdict"),
 }
+_content_of: Final = attrgetter(*sorted({*_PROPOSAL.update}.difference(_SHAPES[ProposalStep].update)))
 # Takes the values of a new row to those of a changed one, for rows that may change.
 _CHANGED_VALUES: Final[dict[type, Callable[[tuple[Any, ...]], tuple[Any, ...]]]] = {
     kind: itemgetter(
@@ -276,7 +295,7 @@ _CHANGED_VALUES: Final[dict[type, Callable[[tuple[Any, ...]], tuple[Any, ...]]]]
 }
 # Setting of the session that has the number of its newest event; it only tells the client.
 APPENDED: Final = "studio.appended"
-_CHANGED: Final = "(SELECT '' FROM studio.refuse('row-as-seen', 'It was changed by somebody else.', 'SO001'))"
+_CHANGED: Final = "studio.refuse('row-as-seen', 'It was changed by somebody else.', 'SO001')::text"
 _RESET: Final = (("capability_id", _T), ("scope", _T), ("subject_id", _T))
 
 
@@ -286,7 +305,14 @@ def row_key(row: Row) -> str | None:
     return None if shape is None or shape.key is None else str(getattr(row, shape.key))
 
 
-def record_statement(rows: Sequence[tuple[Row, bool]]) -> Statement:
+def written_as(row: Row, seen: Proposal | None) -> Row | ProposalStep:
+    """Return what is to be written of a row: its step alone, of a proposal ``seen`` with this content."""
+    if seen is None or type(row) is not Proposal or _content_of(row) != _content_of(seen):
+        return row
+    return ProposalStep(row.proposal_id, row.state, row.updated_at, row.state_reason)
+
+
+def record_statement(rows: Sequence[tuple[Row | ProposalStep, bool]]) -> Statement:
     """Return the statement for rows, each with whether it changes one that is there.
 
     Arguments: the studio, the payload, then the values of each row and, where one is changed, the event it
@@ -296,7 +322,7 @@ def record_statement(rows: Sequence[tuple[Row, bool]]) -> Statement:
     return _statement(tuple((type(row), is_change) for row, is_change in rows))
 
 
-def row_arguments(row: Row, *, is_change: bool) -> tuple[Any, ...]:
+def row_arguments(row: Row | ProposalStep, *, is_change: bool) -> tuple[Any, ...]:
     """Return the values of a row in the order of its statement; of a changed row only what may change."""
     if isinstance(row, QuotaReset):
         return (row.capability_id, row.scope, row.subject_id)
@@ -319,29 +345,29 @@ def _statement(kinds: tuple[tuple[type, bool], ...]) -> Statement:
     types = ["text", "text"]
     parts = ["e AS MATERIALIZED (SELECT studio.append_audit_v1($2) AS seq)"]
     words = []
+    written = [
+        # To reset a quota that was never used writes nothing.
+        f"(SELECT count(*) FROM r{place}) >= 0" if kind is QuotaReset else f"EXISTS (SELECT FROM r{place})"
+        for place, (kind, _) in enumerate(kinds)
+    ]
     for place, (kind, is_change) in enumerate(kinds):
         # Each part waits for the one before it, so rules see rows in the order the event names them.
-        source = "e" if place == 0 else f"e, (SELECT count(*) FROM r{place - 1}) AS o{place}"
-        sql, more = _part(kind, is_change=is_change, source=source, first=len(types) + 1)
+        before = "true" if place == 0 else written[place - 1]
+        sql, more = _part(kind, is_change=is_change, before=before, first=len(types) + 1)
         parts.append(f"r{place} AS ({sql} RETURNING 1)")
         types += more
         words.append(f"{kind.__name__.lower()}{'_change' if is_change else ''}")
-    kept = [
-        f"(SELECT count(*) FROM r{place}) = 1"
-        for place, (kind, _) in enumerate(kinds)
-        if kind is not QuotaReset
-    ]
     answer = f"set_config('{APPENDED}', e.seq::text, false)"
-    if kept:
-        answer = f"CASE WHEN {' AND '.join(kept)} THEN {answer} ELSE {_CHANGED} END"
+    if written:
+        answer = f"CASE WHEN {' AND '.join(written)} THEN {answer} ELSE {_CHANGED} END"
     sql = f"WITH {', '.join(parts)} SELECT {answer} FROM e"
     # $1 is used by every part but not by a lone event; naming it here gives it a place.
     return Statement("_".join(["ledger_record", *words]), f"{sql} WHERE $1 <> ''", tuple(types))
 
 
-def _part(kind: type, *, is_change: bool, source: str, first: int) -> tuple[str, list[str]]:
+def _part(kind: type, *, is_change: bool, before: str, first: int) -> tuple[str, list[str]]:
     if kind is QuotaReset:
-        return _reset(source, first)
+        return _reset(before, first)
     shape = _SHAPES[kind]
     changed = {shape.key, *shape.update}
     given = [pair for pair in shape.insert if not is_change or pair[0] in changed]
@@ -352,21 +378,21 @@ def _part(kind: type, *, is_change: bool, source: str, first: int) -> tuple[str,
         values = ", ".join(f"{name} = {marks[name]}" for name in shape.update)
         where = f"t.studio_id = $1 AND t.{shape.key} = {marks[str(shape.key)]} "
         where += f"AND t.audit_seq = CASE WHEN {seen} < 0 THEN e.seq + {seen} ELSE {seen} END"
-        sql = f"UPDATE studio.{shape.table} AS t SET {values}, audit_seq = e.seq FROM {source} WHERE {where}"
-        return sql, [*types, _N]
+        sql = f"UPDATE studio.{shape.table} AS t SET {values}, audit_seq = e.seq FROM e WHERE {where}"
+        return f"{sql} AND {before}", [*types, _N]
     columns, values = ", ".join(marks), ", ".join(marks.values())
     if shape.revision is not None:
         columns += f", {shape.revision}"
         newest = f"SELECT max({shape.revision}) FROM studio.{shape.table} WHERE studio_id = $1"
         values += f", coalesce(({newest}), 0) + 1"
     sql = f"INSERT INTO studio.{shape.table} (studio_id, audit_seq, {columns}) "
-    return f"{sql}SELECT $1, e.seq, {values} FROM {source}", types
+    return f"{sql}SELECT $1, e.seq, {values} FROM e WHERE {before}", types
 
 
-def _reset(source: str, first: int) -> tuple[str, list[str]]:
+def _reset(before: str, first: int) -> tuple[str, list[str]]:
     where = " AND ".join(f"t.{name} = ${first + place}" for place, (name, _) in enumerate(_RESET))
     sql = (
         "UPDATE studio.quota_buckets AS t SET used = 0, window_started_at = NULL, audit_seq = e.seq "
-        f"FROM {source} WHERE t.studio_id = $1 AND {where}"
+        f"FROM e WHERE t.studio_id = $1 AND {where} AND {before}"
     )
     return sql, [type_ for _, type_ in _RESET]

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from policies.decisions import Exemption, QuotaUse, Switch, SwitchState
+from policies.decisions import NOT_ASKED, Exemption, Facts, QuotaUse, Switch, SwitchState
 from policies.proposals import (
     Approval,
     ApprovalKind,
@@ -132,6 +132,28 @@ def quota_from(row: Json) -> QuotaUse:
         used=row["used"],
         window_started_at=instant(row["window_started_at"]),
         last_used_at=instant(row["last_used_at"]),
+    )
+
+
+def facts_from(found: Json, now: datetime, studio_id: str) -> Facts:
+    """Return what a decision rests on, as far as the database knows it.
+
+    What an execution alone rests on and was not asked for allows none: no snapshot, and a check that is red.
+    """
+    proposal = found.get("proposal")
+    is_for_deed = "red_checks" in found
+    return Facts(
+        now=now,
+        studio_id=studio_id,
+        switch=switch_from(found["switch"]),
+        is_write_enabled=False,
+        proposal=None if proposal is None else proposal_from(proposal),
+        approvals=tuple(map(approval_from, found.get("approvals") or ())),
+        executions=tuple(map(execution_from, found.get("executions") or ())),
+        exemptions=tuple(map(exemption_from, found["exemptions"] or ())),
+        quotas=tuple(map(quota_from, found.get("quotas") or ())),
+        snapshot_read_at=instant(found.get("snapshot_read_at")),
+        red_checks=tuple(found["red_checks"] or ()) if is_for_deed else (NOT_ASKED,),
     )
 
 

@@ -6,8 +6,10 @@ everything a decision rests on.
 
 # ruff: noqa: S608 - the SQL is made of this module's constants; every value is an argument
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from resources.postgres.ledger_locks import QUOTA_LOCK, SWITCH_LOCK
 
@@ -63,33 +65,75 @@ _RED_CHECKS: Final = (
     "WHERE newer.studio_id = $1 AND newer.name = g.name AND newer.audit_seq > g.audit_seq))"
 )
 
-# Its own statement before FACTS: what FACTS sees must be from after the wait for the lock.
+# Its own statement before the facts: what they see must be from after the wait for the lock.
 LOCK_PROPOSAL: Final = Statement(
     "ledger_lock_proposal",
     "SELECT FROM studio.proposals WHERE studio_id = $1 AND proposal_id = $2 FOR NO KEY UPDATE",
     ("text", "text"),
 )
-# Studio, capability (null: the proposal's), proposal or null, and the wanted quotas' scopes and subjects.
-FACTS: Final = Statement(
-    "ledger_facts",
-    f"""WITH p AS MATERIALIZED (
-        SELECT * FROM studio.proposals WHERE studio_id = $1 AND proposal_id = $3
-    ), c AS MATERIALIZED (SELECT coalesce($2, (SELECT capability_id FROM p)) AS id)
-    SELECT json_build_object(
-        'switch', {_SWITCH},
-        'proposal', (SELECT row_to_json(p) FROM p),
-        'approvals', {_APPROVALS.format(id="$3")},
-        'executions', {_EXECUTIONS.format(id="$3")},
-        'exemptions', (SELECT json_agg(m ORDER BY m.audit_seq DESC)
-            FROM ({_EXEMPTION} AND m.capability_id = (SELECT id FROM c)) AS m),
-        'quotas', (SELECT json_agg(q ORDER BY w.place)
-            FROM unnest($4, $5) WITH ORDINALITY AS w (scope, subject_id, place)
-            JOIN studio.quota_buckets AS q ON q.studio_id = $1 AND q.capability_id = (SELECT id FROM c)
-                AND q.scope = w.scope AND q.subject_id = w.subject_id AND q.used > 0),
-        'snapshot_read_at', {_SNAPSHOT_READ_AT},
-        'red_checks', {_RED_CHECKS})::text""",
-    ("text", "text", "text", "text[]", "text[]"),
-)
+
+
+def facts_call(
+    studio_id: str,
+    capability_id: str | None,
+    proposal_id: str | None,
+    quotas: Sequence[tuple[str, str]],
+    *,
+    is_for_deed: bool,
+) -> tuple[Statement, list[Any]]:
+    """Return the statement for what a decision rests on, with its arguments."""
+    statement = facts_statement(
+        has_proposal=proposal_id is not None, has_quotas=bool(quotas), is_for_deed=is_for_deed
+    )
+    arguments: list[Any] = [studio_id, capability_id]
+    if proposal_id is not None:
+        arguments.append(proposal_id)
+    if quotas:
+        arguments += [scope for scope, _ in quotas], [subject for _, subject in quotas]
+    return statement, arguments
+
+
+@cache
+def facts_statement(*, has_proposal: bool, has_quotas: bool, is_for_deed: bool) -> Statement:
+    """Return the statement for what a decision rests on: making ready to look costs more than looking.
+
+    Arguments: studio, capability (null: the proposal's), proposal where there is one, and scopes and subjects
+    of the wanted quotas where there are any. What is not asked for is not in the answer.
+    """
+    capability = "coalesce($2, (SELECT capability_id FROM p))" if has_proposal else "$2"
+    types, said = ["text", "text"], {"switch": _SWITCH}
+    said["exemptions"] = (
+        f"(SELECT json_agg(m ORDER BY m.audit_seq DESC) FROM ({_EXEMPTION} "
+        f"AND m.capability_id = {capability}) AS m)"
+    )
+    if has_proposal:
+        types.append("text")
+        said["proposal"] = "(SELECT row_to_json(p) FROM p)"
+        said["approvals"] = _APPROVALS.format(id="$3")
+        said["executions"] = _EXECUTIONS.format(id="$3")
+    if has_quotas:
+        scopes, subjects = f"${len(types) + 1}", f"${len(types) + 2}"
+        types += ["text[]", "text[]"]
+        said["quotas"] = (
+            f"(SELECT json_agg(q ORDER BY w.place) FROM unnest({scopes}, {subjects}) WITH ORDINALITY "
+            "AS w (scope, subject_id, place) JOIN studio.quota_buckets AS q ON q.studio_id = $1 "
+            f"AND q.capability_id = {capability} AND q.scope = w.scope AND q.subject_id = w.subject_id "
+            "AND q.used > 0)"
+        )
+    if is_for_deed:
+        said["snapshot_read_at"], said["red_checks"] = _SNAPSHOT_READ_AT, _RED_CHECKS
+    name = "_".join(
+        ["ledger_facts"]
+        + [f"of_{part}" for part in ("proposal", "quotas", "snapshot_read_at") if part in said]
+    )
+    answer = ", ".join(f"'{part}', {sql}" for part, sql in said.items())
+    proposal = (
+        "WITH p AS MATERIALIZED (SELECT * FROM studio.proposals WHERE studio_id = $1 AND proposal_id = $3) "
+    )
+    sql = f"{proposal if has_proposal else ''}SELECT json_build_object({answer})::text"
+    return Statement(name, sql, tuple(types))
+
+
 LIVE_DUPLICATE: Final = Statement(
     "ledger_live_duplicate",
     "SELECT row_to_json(p)::text FROM studio.proposals AS p "
@@ -155,7 +199,7 @@ USE_QUOTAS_LATE: Final = Statement(
             AND CASE WHEN w.is_over THEN 0 ELSE q.used END < w.limit_count RETURNING 1
     )
     SELECT CASE WHEN (SELECT count(*) FROM counted) = cardinality($2) THEN '' ELSE
-        (SELECT '' FROM studio.refuse('quota-has-room', 'A quota is used up or new.', 'SO001')) END""",
+        studio.refuse('quota-has-room', 'A quota is used up or new.', 'SO001')::text END""",
     ("text", "text[]", "text[]", "text[]", "bigint[]", "bigint[]", "timestamptz"),
 )
 LOCK_NEW_QUOTAS: Final = Statement(

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from policies.decisions import Exemption, QuotaUse, Switch
+from policies.decide import decide
+from policies.decisions import NOT_ASKED, Exemption, Operation, QuotaUse, Switch
 from policies.ports import (
     AuditDraft,
     CheckResult,
@@ -20,6 +21,7 @@ from policies.ports import (
     QuotaReset,
 )
 from policies.proposals import ApprovalKind, ExecutionState, ProposalState
+from policies.registry import default_registry
 from tests.contract.ledger.steps import APPROVER, ASKER, CLOSE, EXECUTOR, NOTE, SECOND, STUDIO, numbered
 
 
@@ -43,6 +45,18 @@ def count(steps, *uses, at=None):
 
 
 # Facts
+
+
+def test_facts_that_are_for_no_deed_allow_none(steps):
+    """What an execution alone rests on need not be read for others: whoever looks at it does nothing."""
+    approved = steps.approved()
+    facts = facts_of(steps, approved.proposal_id, is_for_deed=False)
+    assert (facts.snapshot_read_at, facts.red_checks) == (None, (NOT_ASKED,))
+    whole = facts_of(steps, approved.proposal_id)
+    assert replace(facts, snapshot_read_at=whole.snapshot_read_at, red_checks=()) == whole
+    capability = default_registry()[NOTE]
+    asked = replace(facts, is_write_enabled=True)
+    assert decide(Operation.EXECUTE, EXECUTOR, capability, asked).rule == "checks-green"
 
 
 def test_an_empty_ledger_knows_nothing_and_counts_as_halted(blank):
@@ -261,6 +275,32 @@ def test_begin_call_reads_the_switch_as_it_is_now(steps):
     assert steps.switch("halted", APPROVER, hold=True) == 1
     with steps.ledger.transaction() as transaction:
         assert transaction.begin_call(execution).switch is Switch.ON
+
+
+def test_begin_call_is_told_the_proposal_and_only_its_step_is_written(steps):
+    """What the caller knows of the proposal saves sending it; it is as whole afterwards."""
+    approved = steps.approved()
+    execution = steps.begin(approved)
+    executing = steps.read(approved.proposal_id)
+    executed = replace(executing, state=ProposalState.EXECUTED, updated_at=steps.tick())
+    done = replace(execution, state=ExecutionState.SUCCEEDED, finished_at=steps.now, pointer={})
+    with steps.ledger.transaction() as transaction:
+        transaction.begin_call(execution, executing)
+        seq = transaction.record(steps.event("executed", executed, EXECUTOR), done, executed)
+    assert steps.read(approved.proposal_id) == replace(executed, audit_seq=seq)
+
+
+def test_a_proposal_that_is_not_as_begin_call_was_told_is_not_written(steps):
+    """An older number is told from the newest, whatever the caller believes of the content."""
+    approved = steps.approved()
+    execution = steps.begin(approved)
+    executed = replace(approved, state=ProposalState.EXECUTED, updated_at=steps.tick())
+    done = replace(execution, state=ExecutionState.SUCCEEDED, finished_at=steps.now, pointer={})
+    before = steps.read(approved.proposal_id)
+    with pytest.raises(LedgerRefusedError), steps.ledger.transaction() as transaction:
+        transaction.begin_call(execution, approved)
+        transaction.record(steps.event("executed", executed, EXECUTOR), done, executed)
+    assert steps.read(approved.proposal_id) == before
 
 
 def test_begin_call_refuses_an_older_fence(steps):

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from policies.proposals import ApprovalKind, Execution, ExecutionState
-from resources.postgres.ledger_record import record_statement, row_arguments
+from policies.proposals import ApprovalKind, Execution, ExecutionState, ProposalState, stepped
+from resources.postgres.ledger_record import ProposalStep, record_statement, row_arguments, written_as
 from tests.unit.policies.stage import START, Stage
 
 EXECUTION = Execution(
@@ -13,7 +13,11 @@ EXECUTION = Execution(
 )
 
 
-@pytest.mark.parametrize("row", [Stage().propose(), EXECUTION])
+PROPOSAL = Stage().propose()
+STEP = stepped(PROPOSAL, ProposalState.REJECTED, START, state_reason="Not now.")
+
+
+@pytest.mark.parametrize("row", [PROPOSAL, EXECUTION])
 def test_a_statement_gets_as_many_values_as_it_takes(row):
     """Beside studio and payload; for a row that changes also the event it was seen with."""
     new, change = row_arguments(row, is_change=False), row_arguments(row, is_change=True)
@@ -28,3 +32,39 @@ def test_of_a_changed_row_only_what_may_change_is_sent():
         *("exe_1", "failed", "run-1", 1),
         *(START, None, None, "GONE", "No."),
     )
+
+
+def test_of_a_step_only_the_step_is_sent():
+    """State, reason and instant; the content is not named, so what stands there stays."""
+    step = written_as(STEP, PROPOSAL)
+    assert row_arguments(step, is_change=True) == (PROPOSAL.proposal_id, "rejected", START, "Not now.")
+    assert "input" not in record_statement([(step, True)]).sql
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"rationale": "Another."},
+        {"predicted_effects": ("Another.",)},
+        {"evidence": (None,)},
+        {"input": {"note": "Another."}},
+        {"input_hash": "b" * 64},
+        {"dry_run": {"summary": "Nothing."}},
+        {"expires_at": START},
+        {"intake": "unknown"},
+        {"is_intake_blocked": True},
+        {"intake_classifier": "another/1"},
+    ],
+)
+def test_what_changes_more_than_its_state_is_sent_whole(change):
+    """Whatever of the content differs from what was seen."""
+    changed = replace(STEP, **change)
+    assert written_as(changed, PROPOSAL) is changed
+    assert isinstance(written_as(changed, changed), ProposalStep)
+
+
+def test_what_was_not_seen_is_sent_whole():
+    """Also an attempt, of which little may change anyhow."""
+    assert written_as(STEP, None) is STEP
+    assert written_as(EXECUTION, None) is EXECUTION
