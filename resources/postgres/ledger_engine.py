@@ -46,6 +46,7 @@ _PREPARE_SESSION: Final = (
     "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false), "
     # Statements are planned once, perhaps while tables are small; all of them look things up by index.
     "set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), "
+    "set_config('enable_mergejoin', 'off', false), set_config('enable_hashjoin', 'off', false), "
     f"set_config('idle_in_transaction_session_timeout', '{_IDLE_SECONDS}s', false), "
     "current_setting('server_version_num')::int, current_setting('synchronous_standby_names'), "
     "(SELECT bool_and(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc "
