@@ -1,12 +1,18 @@
 """The tests' own Dagster in memory records what Dagster's does."""
 
 import dagster as dg
-from sqlalchemy import inspect
+import pytest
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log import InMemoryEventLogStorage
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
+from dagster._serdes import deserialize_value
+from sqlalchemy import inspect, select
 
 from tests.dagster_memory import OneConnectionLog, memory_instance
 
 DAYS = dg.DailyPartitionsDefinition("2026-11-01")
 ONE = dg.AssetKey("one")
+EVENTS = SqlEventLogStorageMetadata.tables["event_logs"]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -65,3 +71,98 @@ def test_the_same_runs_leave_the_same_records():
         assert recorded(ours) == expected
         assert {name for name in (*tables, "no_such") if log.has_table(name)} == tables - {"alembic_version"}
         assert {name for name in (*columns, "no_such") if log.has_asset_key_col(name)} == columns
+
+
+@pytest.fixture(scope="module")
+def events():
+    """Return all events of two runs, and of what people reported outside of any."""
+    with dg.DagsterInstance.ephemeral() as theirs:
+        recorded(theirs)
+        theirs.report_runless_asset_event(
+            dg.AssetMaterialization(ONE, partition="2026-11-03", tags={"a": "c"})
+        )
+        theirs.report_runless_asset_event(dg.AssetObservation("seen", metadata={"rows": 4}, tags={"d": "e"}))
+        theirs.report_runless_asset_event(dg.AssetCheckEvaluation(ONE, "holds", passed=True))
+        recorded(theirs)
+        log = theirs.event_log_storage
+        with log.index_connection() as conn:
+            kept = conn.execute(select(EVENTS.c.event).order_by(EVENTS.c.id)).scalars().all()
+        return [deserialize_value(event, EventLogEntry) for event in kept]
+
+
+def tables_of(log):
+    """Return all rows of all tables of a log; of the second at which one was made only that there is one."""
+    with log.index_connection() as conn:
+        return {
+            name: [
+                {
+                    column: said is None if column == "create_timestamp" else said
+                    for column, said in row.items()
+                }
+                for row in conn.execute(select(table).order_by(table.c.id)).mappings()
+            ]
+            for name, table in SqlEventLogStorageMetadata.tables.items()
+        }
+
+
+@pytest.mark.parametrize("together", [1, 2, 7, 50, 10_000])
+def test_the_same_events_leave_the_same_rows(events, together):
+    """Every row of every table, with its ids, however many events waited to be written together."""
+    theirs, ours = InMemoryEventLogStorage(), OneConnectionLog()
+    try:
+        for number, event in enumerate(events, 1):
+            theirs.store_event(event)
+            ours.store_event(event)
+            if number % together == 0:
+                assert tables_of(ours) == tables_of(theirs)
+        expected = tables_of(theirs)
+        assert tables_of(ours) == expected
+        assert len(expected["event_logs"]) == len(events)
+        assert {
+            len(expected[name]) > 1 for name in ("asset_keys", "asset_event_tags", "asset_check_executions")
+        } == {True}
+    finally:
+        theirs.dispose()
+        ours.dispose()
+
+
+def test_numbers_of_deleted_events_are_given_again_as_dagster_does(events):
+    """A run that was deleted takes its events with it, those that wait too; the next have their numbers."""
+    last = events[-1].run_id
+    theirs, ours = InMemoryEventLogStorage(), OneConnectionLog()
+    try:
+        for log in (theirs, ours):
+            for event in events:
+                log.store_event(event)
+            log.delete_events(last)
+            log.wipe_asset(ONE)
+            for event in events[:40]:
+                log.store_event(event)
+        assert [row["id"] for row in tables_of(ours)["event_logs"]] == [
+            row["id"] for row in tables_of(theirs)["event_logs"]
+        ]
+        assert len(tables_of(ours)["event_logs"]) == sum(event.run_id != last for event in events) + 40
+    finally:
+        theirs.dispose()
+        ours.dispose()
+
+
+def test_who_watches_a_run_is_told_at_once(events):
+    """With what came before already kept, and under Dagster's numbers."""
+    run_id = events[0].run_id
+    told = {}
+    for log in (InMemoryEventLogStorage(), OneConnectionLog()):
+        seen = told[type(log)] = []
+
+        def watch(event, cursor, log=log, seen=seen):
+            seen.append((event, cursor, len(log.get_records_for_run(event.run_id).records)))
+
+        for number, event in enumerate(events):
+            if number == 10:
+                log.watch(run_id, "0", watch)
+            log.store_event(event)
+        log.dispose()
+    theirs, ours = told.values()
+    assert ours == theirs
+    assert ours[0][1:] == theirs[0][1:]
+    assert len(ours) == sum(event.run_id == run_id for event in events[10:])
