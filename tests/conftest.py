@@ -122,31 +122,45 @@ def _template(postgres_server) -> str:
     return "studio_template"
 
 
-def _cloned(server, template: str) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def _administrator(postgres_server):
+    """Return the engine that makes and drops databases; its connection stays, and is checked before use."""
+    from sqlalchemy import create_engine
+
+    from resources.postgres.urls import normalise_url
+
+    engine = create_engine(
+        normalise_url(postgres_server.url("postgres")),
+        isolation_level="AUTOCOMMIT",
+        pool_size=1,
+        pool_pre_ping=True,
+        connect_args={"options": "-c file_copy_method=clone"},  # the kernel copies, where it cannot share
+    )
+    yield engine
+    engine.dispose()
+
+
+def _cloned(server, administrator, template: str) -> Iterator[str]:
     from sqlalchemy import text
 
-    from resources.postgres.engine import owner_engine
-
     name = f"test_{next(_NUMBERS)}"
-    engine = owner_engine(server.url("postgres")).execution_options(isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("SET file_copy_method = clone"))  # the kernel copies, where it cannot share
+    with administrator.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
     yield server.url(name)
-    with engine.connect() as connection:
+    with administrator.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
-def empty_database_url(postgres_server):
+def empty_database_url(postgres_server, _administrator):
     """Return the URL of a database of this test's own that holds nothing."""
-    yield from _cloned(postgres_server, "template0")
+    yield from _cloned(postgres_server, _administrator, "template0")
 
 
 @pytest.fixture
-def postgres_url(postgres_server, _template):
+def postgres_url(postgres_server, _administrator, _template):
     """Return the URL of a migrated database of this test's own, with administrator's rights."""
-    yield from _cloned(postgres_server, _template)
+    yield from _cloned(postgres_server, _administrator, _template)
 
 
 @pytest.fixture
