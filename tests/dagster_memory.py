@@ -8,13 +8,16 @@ be asked stays the same.
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 
 import dagster as dg
 import pytest
 import sqlalchemy as db
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from dagster import DagsterEventType
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS
-from dagster._core.storage import event_log
+from dagster._core.storage import event_log, runs
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
@@ -174,10 +177,20 @@ def _judge(conn, event, row, event_id, now):
         conn.execute(_INSERT_CHECKS, whole)
 
 
+_revisions = cache(ScriptDirectory.from_config)
+
+
+def _stamp(config, conn):
+    """Note the newest revision of the tables, without loading all of Dagster's for every instance."""
+    MigrationContext.configure(conn).stamp(_revisions(config), "head")
+
+
 @contextmanager
 def memory_instance():
     """Give a Dagster instance whose records are gone afterwards."""
     with pytest.MonkeyPatch.context() as patch:
+        for storage in (event_log, runs):
+            patch.setattr(storage.in_memory, "stamp_alembic_rev", _stamp)
         patch.setattr(event_log, "InMemoryEventLogStorage", OneConnectionLog)
         instance = dg.DagsterInstance.ephemeral()
     with instance:

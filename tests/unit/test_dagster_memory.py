@@ -6,7 +6,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import InMemoryEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._serdes import deserialize_value
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 from tests.dagster_memory import OneConnectionLog, memory_instance
 
@@ -59,15 +59,23 @@ def recorded(instance):
     }
 
 
+def stamps_of(instance):
+    """Return the revisions that the tables of events and of runs are said to have."""
+    storages = (instance.event_log_storage, instance.run_storage)
+    return [storage._held_conn.execute(text("SELECT * FROM alembic_version")).all() for storage in storages]
+
+
 def test_the_same_runs_leave_the_same_records():
     """Events in order, materializations with data versions, checks and failures of two runs of two days."""
     with dg.DagsterInstance.ephemeral() as theirs:
         expected = recorded(theirs)
         tables = set(inspect(theirs.event_log_storage._engine).get_table_names())
         columns = {it["name"] for it in inspect(theirs.event_log_storage._engine).get_columns("asset_keys")}
+        stamps = stamps_of(theirs)
     with memory_instance() as ours:
         log = ours.event_log_storage
         assert type(log) is OneConnectionLog
+        assert stamps_of(ours) == stamps
         assert recorded(ours) == expected
         assert {name for name in (*tables, "no_such") if log.has_table(name)} == tables - {"alembic_version"}
         assert {name for name in (*columns, "no_such") if log.has_asset_key_col(name)} == columns
