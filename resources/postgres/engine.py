@@ -4,7 +4,9 @@ Passwords stay inside the URL and are never logged: engines hide parameters, mes
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
@@ -74,7 +76,15 @@ def app_engine(url: str, studio_id: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _take_role_again(connection: Connection) -> None:
-        connection.exec_driver_sql(again)
+        driver: Any = connection.connection.driver_connection
+        try:
+            # Part of beginning, as BEGIN is: no statement of its own to whoever counts or cuts statements.
+            with driver.cursor() as cursor:
+                cursor.execute(again)
+        except psycopg2.Error as error:
+            connection.invalidate(error)
+            told = DBAPIError.instance(again, None, error, psycopg2.Error, connection_invalidated=True)
+            raise told from error
 
     return engine
 

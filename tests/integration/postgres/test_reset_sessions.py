@@ -7,6 +7,8 @@ from sqlalchemy import event, text
 
 from resources.postgres.audit_log import AuditLog
 from resources.postgres.engine import app_engine as engine_for
+from resources.postgres.engine import owner_engine
+from resources.postgres.errors import ServerUnreachableError
 from resources.postgres.findings import Findings
 from tests.integration.postgres.samples import NOON, make_finding
 
@@ -45,6 +47,24 @@ def test_every_transaction_has_the_runtimes_role_and_studio(engine):
             connection.commit()
             with connection.begin():
                 assert tuple(connection.execute(_ACTING).one()) == _AS_THE_RUNTIME, way
+
+
+def test_a_connection_cut_as_a_transaction_begins_is_said_to_be(engine, owner_url):
+    """As one that is cut later: in our own words, and the next look has a new connection."""
+    findings = Findings(engine, STUDIO)
+    assert findings.open() == []
+    cut = []
+
+    def end(connection, *_):
+        if not cut:
+            cut.append(connection.info.backend_pid)
+            with owner_engine(owner_url).begin() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": cut[0]})
+
+    event.listen(engine, "checkout", end)
+    with pytest.raises(ServerUnreachableError, match="cannot be used now"):
+        findings.open()
+    assert findings.open() == []
 
 
 def test_what_is_kept_behind_such_a_pooler_is_kept_and_seen(engine):
