@@ -4,12 +4,31 @@ A detector hands over all it finds at once; what is there is kept, what is gone 
 given under a lock held until the commit, so that nobody who reads after a number misses a late commit.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, Text, cast, desc, func, insert, select, true
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    FromClause,
+    Integer,
+    RowMapping,
+    Select,
+    TableValuedAlias,
+    Text,
+    cast,
+    column,
+    desc,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy.types import TypeEngine
 
 from resources.findings import (
     Applied,
@@ -33,6 +52,10 @@ _SAID: Final = (
     *("observed", "unit", "expected_cents", "observed_cents", "currency"),
     *("likely_cause", "next_step", "capability_id"),
 )
+_HASHED: Final = (*_SAID, "severity", "since")
+"""What a finding's hash is made of, besides its state."""
+_MOST_AT_ONCE: Final = 10_000
+"""So many findings are resolved by one statement."""
 _ABOUT: Final = (
     "finding_id",
     "revision",
@@ -99,15 +122,19 @@ class Findings:
                 counts[outcome] += 1
                 rows += [row] if row else []
             gone = _gone(known, {*found, *besides}, scope)
-            for row in self._resolutions(connection, [item for item in gone if item["observed_at"] <= at]):
-                counts["resolved"] += 1
-                rows.append(row)
-            counts["late"] += sum(item["observed_at"] > at for item in gone)
-            if rows:
+            resolved = [item for item in gone if item["observed_at"] <= at]
+            counts["resolved"] = len(resolved)
+            counts["late"] += len(gone) - len(resolved)
+            if rows or resolved:
                 mine = {"studio_id": self.studio_id, "observed_at": at}
                 mine |= {"run_id": run_id, "code_version": code_version}
-                numbered = enumerate(rows, start=self._last_number(connection) + 1)
-                connection.execute(insert(FINDINGS), [mine | {"number": n} | row for n, row in numbered])
+                first = self._last_number(connection) + 1
+                numbered = enumerate(rows, start=first)
+                if rows:
+                    connection.execute(insert(FINDINGS), [mine | {"number": n} | row for n, row in numbered])
+                for start in range(0, len(resolved), _MOST_AT_ONCE):
+                    some = resolved[start : start + _MOST_AT_ONCE]
+                    self._resolve(connection, some, first + len(rows) + start, mine)
             return Applied(**counts)
 
     def open(self, department: str | None = None) -> list[StoredFinding]:
@@ -191,13 +218,53 @@ class Findings:
         )
         return {row["finding_id"]: row for row in connection.execute(query).mappings()}
 
-    def _resolutions(self, connection: Connection, gone: Sequence[RowMapping]) -> Iterator[dict[str, Any]]:
-        if not gone:
-            return
-        ids = [row["finding_id"] for row in gone]
-        for row in connection.execute(self._current().where(FINDINGS.c.finding_id.in_(ids))).mappings():
-            finding, revision = _finding_from(row), row["revision"] + 1
-            yield _row(finding, FindingState.RESOLVED, row["finding_id"], revision, row["since"])
+    def _resolve(
+        self, connection: Connection, gone: Sequence[RowMapping], first: int, mine: Mapping[str, Any]
+    ) -> None:
+        """Append to findings that they are resolved; all else stays as their newest revision says.
+
+        The rows are copied where they are: only what the new hash is made of comes here.
+
+        Args:
+            connection: That holds the lock.
+            gone: Newest revisions, all open.
+            first: Number of the first row appended.
+            mine: Values that all rows have alike.
+        """
+        known = _listed(
+            finding_id=(Text, [row["finding_id"] for row in gone]),
+            revision=(Integer, [row["revision"] for row in gone]),
+        )
+        newest = self._rows_at(known)
+        said = select(known.c.finding_id, *(newest.c[name] for name in _HASHED))
+        hashes = {
+            row["finding_id"]: finding_hash(_finding_from(row), FindingState.RESOLVED, row["since"])
+            for row in connection.execute(said.join_from(known, newest, true())).mappings()
+        }
+        given = _listed(
+            finding_id=(Text, [row["finding_id"] for row in gone]),
+            revision=(Integer, [row["revision"] for row in gone]),
+            number=(BigInteger, list(range(first, first + len(gone)))),
+            content_hash=(Text, [hashes[row["finding_id"]] for row in gone]),
+        )
+        newest = self._rows_at(given)
+        new: dict[str, Any] = {name: literal(value, FINDINGS.c[name].type) for name, value in mine.items()}
+        new |= {"state": literal(FindingState.RESOLVED.value), "revision": given.c.revision + 1}
+        new |= {name: given.c[name] for name in ("finding_id", "number", "content_hash")}
+        new |= {name: newest.c[name] for name in (*_HASHED, "evidence")}
+        rows = select(*new.values()).join_from(given, newest, true())
+        connection.execute(insert(FINDINGS).from_select([*new], rows, include_defaults=False))
+
+    def _rows_at(self, given: TableValuedAlias) -> FromClause:
+        """Return the rows of some revisions, by one look into the index each."""
+        columns = FINDINGS.c
+        return (
+            select(FINDINGS)
+            .where(columns.studio_id == self.studio_id, columns.finding_id == given.c.finding_id)
+            .where(columns.revision == given.c.revision)
+            .limit(1)
+            .lateral("newest")
+        )
 
     def _revisions(self, finding_id: str) -> Select[Any]:
         columns = FINDINGS.c
@@ -259,6 +326,13 @@ def _gone(
     ]
 
 
+def _listed(**columns: tuple[type[TypeEngine[Any]], Sequence[Any]]) -> TableValuedAlias:
+    """Return values of rows, column by column, as a table that the server is handed."""
+    arrays = (cast(values, ARRAY(kind)) for kind, values in columns.values())
+    named = (column(name, kind) for name, (kind, _) in columns.items())
+    return func.unnest(*arrays).table_valued(*named, name="given").render_derived()
+
+
 def _row(
     finding: Finding, state: FindingState, finding_id: str, revision: int, since: datetime
 ) -> dict[str, Any]:
@@ -279,7 +353,7 @@ def _finding_from(row: RowMapping) -> Finding:
     return restored_finding(
         severity=Severity(row["severity"]),
         since=row["since"],
-        evidence=tuple(FindingEvidence(**link) for link in row["evidence"]),
+        evidence=tuple(FindingEvidence(**link) for link in row.get("evidence", ())),
         **{name: row[name] for name in _SAID},
     )
 

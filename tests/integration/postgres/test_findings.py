@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from resources.findings import Applied, FindingEvidence, FindingState, Severity
+from resources.findings import Applied, FindingEvidence, FindingState, Severity, finding_hash
 from resources.postgres.engine import app_engine as engine_for
 from resources.postgres.errors import HistoryRefusedError, ServerUnreachableError
 from resources.postgres.findings import Findings
@@ -134,6 +134,25 @@ def test_what_nothing_could_be_told_of_stays(findings, tell):
     assert _states(findings, kept.finding_id) == [OPEN]
     assert tell(make_finding(subject_id="1", observed=9.0), besides=[kept.finding_id]) == Applied(changed=1)
     assert tell() == Applied(resolved=1)
+
+
+def test_what_is_resolved_keeps_all_that_was_said_of_it(findings, tell, app_engine, monkeypatch):
+    """Copied where it is, some at a time: every word, number and link of it, and the hash that follows."""
+    monkeypatch.setattr("resources.postgres.findings._MOST_AT_ONCE", 2)
+    money = {"expected": None, "observed": "words", "unit": None, "currency": "usd", "observed_cents": 2**62}
+    differing = ({}, {"observed": 9.5}, {"expected": "üblich", "observed": None}, money, {"evidence": ()})
+    said = [make_finding(subject_id=str(number), **more) for number, more in enumerate(differing)]
+    tell(*said)
+    before = {one.finding_id: one for one in findings.open()}
+    assert tell() == Applied(resolved=5)
+    after = [findings.current(one.finding_id) for one in said]
+    for one in after:
+        was = before[one.finding_id]
+        assert (one.finding, one.state, one.revision) == (was.finding, RESOLVED, 2)
+        assert one.content_hash == finding_hash(was.finding, RESOLVED, was.finding.since)
+        assert one.observed_at > was.observed_at
+    assert sorted(one.number for one in after) == [6, 7, 8, 9, 10]
+    assert _last(app_engine) == 10
 
 
 def test_what_is_newer_stays(findings, tell):
