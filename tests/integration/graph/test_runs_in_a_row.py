@@ -5,7 +5,7 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
-from studio_assets import definitions
+from studio_assets import definitions, run
 from studio_assets.contracts import catalog
 from studio_assets.run import _job, run_snapshot
 
@@ -38,6 +38,7 @@ def test_a_run_that_dies_among_its_reads_has_judged_those_it_kept(studio, monkey
     monkeypatch.setattr(
         definitions, "build_defs", lambda settings: resolved.append(settings) or build_defs(settings)
     )
+    monkeypatch.setattr(run, "_job", _job)  # the house's own, not one that all tests share
     _job.cache_clear()
     good = studio.run()
     assert good.success, good.errors
