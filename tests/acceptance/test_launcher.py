@@ -15,6 +15,8 @@ import pytest
 
 pytestmark = pytest.mark.acceptance
 CHECKOUT = Path(__file__).resolve().parents[2]
+# What this environment was made from. It has a pip, as most have; where none is, one is unpacked every time.
+PYTHON = sys._base_executable
 COMMAND = "import sys, tiny; print('ran', tiny.VERSION, *sys.argv[1:])"
 
 
@@ -61,7 +63,7 @@ class Copy:
             )
 
     def environment(self, **more):
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), "STUDIO_PYTHON": sys.executable}
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), "STUDIO_PYTHON": PYTHON}
         return environment | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)} | more
 
     def run(self, *arguments, program=None, cwd="/", **more):
@@ -104,8 +106,11 @@ def test_a_finished_environment_is_taken_as_it_is(installed):
 
 
 def test_it_installs_once_and_runs_from_anywhere(copy, tmp_path):
-    """First from another directory, then through a link, from a directory whose modules would shadow ours."""
-    first = copy.run("up", "--json", "two words")
+    """First from another directory, then through a link, from a directory whose modules would shadow ours.
+
+    The Python is that of an environment, which may have no pip.
+    """
+    first = copy.run("up", "--json", "two words", STUDIO_PYTHON=sys.executable)
     assert (first.returncode, first.stdout) == (0, "ran 1.0 up --json two words\n"), first.stderr
     assert "making" in first.stderr
     shadow = tmp_path / "shadow"
