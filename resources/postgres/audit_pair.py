@@ -82,9 +82,13 @@ def stretches(connection: Connection, studio_id: str, snapshot: str) -> Iterator
     """
     first, last = _ends(connection, studio_id)
     shares = range(first, last + 1, SHARE)
-    with _offered(shares) as claims, _second(connection, studio_id, snapshot, claims) as second:
-        found = _look_at_all(connection, studio_id, claims)
-        found |= _answer_of(second)
+    found: Found = {}
+    # Without room for the pipe there is no second process either, and all shares are left to the end.
+    with _offered(shares) as claims:
+        if claims is not None:
+            with _second(connection, studio_id, snapshot, claims) as second:
+                found = _look_at_all(connection, studio_id, claims)
+                found |= _answer_of(second)
     for share in shares:
         told = found.pop(share, None)
         yield from _look(connection, studio_id, share) if told is None else told
@@ -123,13 +127,19 @@ def _look_at_all(connection: Connection, studio_id: str, claims: int) -> Found:
 
 
 @contextmanager
-def _offered(shares: range) -> Iterator[int]:
-    """Give the end of a pipe out of which shares are taken: each by one process only."""
-    taking, giving = os.pipe()
+def _offered(shares: range) -> Iterator[int | None]:
+    """Give the end of a pipe out of which shares are taken: each by one process only; null without room."""
     try:
-        os.set_blocking(giving, False)  # it may hold a page only: shares without room are left to the end
-        os.write(giving, b"".join(map(_CLAIM.pack, shares)))
-        os.close(giving)
+        taking, giving = os.pipe()
+    except OSError:  # too many files are open
+        yield None
+        return
+    try:
+        try:
+            os.set_blocking(giving, False)  # it may hold a page only: shares without room are left to the end
+            os.write(giving, b"".join(map(_CLAIM.pack, shares)))
+        finally:
+            os.close(giving)
         yield taking
     finally:
         os.close(taking)
@@ -145,7 +155,11 @@ def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) 
     if connection.info.password:
         login["password"] = connection.info.password
     context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
+    try:
+        receiver, sender = context.Pipe(duplex=False)
+    except OSError:  # too many files are open
+        yield None
+        return
     task = _Task(login, role, studio_id, snapshot, claims)
     process = context.Process(target=_be_the_second, args=(task, sender, receiver), name="audit-second")
     try:
@@ -154,6 +168,7 @@ def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) 
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
     except OSError:
+        receiver.close()
         yield None
         return
     finally:
