@@ -22,6 +22,12 @@ def one():
     yield dg.AssetCheckResult(passed=False, check_name="holds", severity=dg.AssetCheckSeverity.WARN)
 
 
+@dg.asset(check_specs=[dg.AssetCheckSpec("holds", asset="plain")])
+def plain():
+    yield dg.MaterializeResult(metadata={"rows": 5})
+    yield dg.AssetCheckResult(passed=True, check_name="holds")
+
+
 @dg.asset(deps=[one], partitions_def=DAYS)
 def other():
     raise dg.Failure("The kilns are cold.")
@@ -83,7 +89,7 @@ def test_the_same_runs_leave_the_same_records():
 
 @pytest.fixture(scope="module")
 def events():
-    """Return all events of two runs, and of what people reported outside of any."""
+    """Return all events of five runs, and of what people reported outside of any."""
     with dg.DagsterInstance.ephemeral() as theirs:
         recorded(theirs)
         theirs.report_runless_asset_event(
@@ -92,6 +98,8 @@ def events():
         theirs.report_runless_asset_event(dg.AssetObservation("seen", metadata={"rows": 4}, tags={"d": "e"}))
         theirs.report_runless_asset_event(dg.AssetCheckEvaluation(ONE, "holds", passed=True))
         recorded(theirs)
+        dg.materialize([plain], instance=theirs, run_config=QUIET)
+        theirs.report_runless_asset_event(dg.AssetObservation(ONE, metadata={"rows": 6}))
         log = theirs.event_log_storage
         with log.index_connection() as conn:
             kept = conn.execute(select(EVENTS.c.event).order_by(EVENTS.c.id)).scalars().all()
