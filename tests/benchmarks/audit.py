@@ -6,8 +6,8 @@ durably; begin, row and commit are a message each. ``batched`` sends them in one
 on the same server, with a million entries present, with 1 and 8 client processes.
 
 Verification recomputes everything (hashes, chain, tree, repeated columns), from the database as the command
-does it (in a process of its own, of a long log in two), from there by one, and from memory. Raw hashes the same
-bytes of every entry once, in a plain loop.
+does it (in a process of its own, of a long log in two), from there by one, and from memory. Raw hashes
+the same bytes of every entry once, in a plain loop.
 """
 
 import os
