@@ -9,6 +9,8 @@ import runpy
 import sys
 from typing import Final
 
+from resources.library_warnings import hide_calendar_warnings
+
 # How many more objects than before make a look at the youngest, and how many of those one at the older ones.
 THRESHOLDS: Final = (50_000, 10, 10)
 
@@ -21,6 +23,7 @@ def module_command(*argv: str) -> list[str]:
 def main() -> None:
     """Become the module that the first argument names; its arguments are the others."""
     gc.set_threshold(*THRESHOLDS)
+    hide_calendar_warnings()
     sys.argv = sys.argv[1:]
     # As with ``-m`` it is known as the main module, too: processes that it starts ask for it.
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

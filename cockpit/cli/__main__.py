@@ -3,6 +3,8 @@
 import sys
 
 from cockpit.cli.main import main
+from resources.library_warnings import hide_calendar_warnings
 
 if __name__ == "__main__":
+    hide_calendar_warnings()
     sys.exit(main())
