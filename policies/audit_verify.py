@@ -5,7 +5,7 @@ something does not agree is the log looked at row by row, to name the first bad 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from policies.audit import GENESIS
@@ -80,8 +80,7 @@ class _Verification:
     def run(self, known_entries: int) -> Report:
         for part in self._log.parts():
             stretch = part if isinstance(part, Stretch) else stretch_of(part)
-            fault = None if self._goes_on(stretch) else self._look(stretch)
-            fault = fault or self._take(stretch)
+            fault = self._take(stretch) if self._goes_on(stretch) else self._look(stretch)
             if fault is not None:
                 return self._report(fault)
         most = max([known_entries, *(anchor.size for anchor in self._waiting)])
@@ -103,14 +102,17 @@ class _Verification:
         return stretch.is_good and stretch.first == self._size + 1 and stretch.prev_hash == self._head()
 
     def _look(self, stretch: Stretch) -> Fault | None:
-        """Look at the next rows one by one; return what is wrong with them, or null when nothing is."""
-        before, size = self._head(), self._size
-        for offset, row in enumerate(self._log.entries(size, stretch.count)):
-            if not is_good(row, size + offset + 1, before):
-                self._take(stretch, offset)
-                return self._fault_here()
+        """Look at the next rows one by one and take the good ones; return what is wrong, or null."""
+        before, size, good, is_bad = self._head(), self._size, bytearray(), False
+        for seq, row in enumerate(self._log.entries(size, stretch.count), size + 1):
+            if not is_good(row, seq, before):
+                is_bad = True
+                break
             before = row.hash
-        return None
+            good += before
+        # As the rows were seen: of a batch that had to be looked at nobody has told the order.
+        fault = self._take(replace(stretch, hashes=bytes(good), blocks=b""))
+        return self._fault_here() if is_bad else fault
 
     def _fault_here(self) -> Fault:
         """Name the fault at the end of the good entries; an earlier difference from what was signed wins."""
@@ -119,11 +121,10 @@ class _Verification:
         earlier = self._difference(min(self._size, fault.seq - 1))
         return earlier or fault
 
-    def _take(self, stretch: Stretch, count: int | None = None) -> Fault | None:
+    def _take(self, stretch: Stretch) -> Fault | None:
         """Add good entries; return a fault when an anchor that they reach disagrees."""
-        hashes = stretch.hashes if count is None else stretch.hashes[: count * HASH_BYTES]
         done, start = 0, self._size
-        self._hashes += hashes
+        self._hashes += stretch.hashes
         for anchor in list(self._waiting):
             if anchor.size > self._size:
                 break

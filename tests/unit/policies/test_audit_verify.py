@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from policies.audit_entries import RowsLog, columns_of, entry_of
+from policies.audit_entries import Batch, RowsLog, columns_of, entry_of
 from policies.audit_faults import FaultKind
 from policies.audit_tree import Frontier, Tree
 from policies.audit_verify import Anchor, verify_log
@@ -292,3 +292,25 @@ def test_any_mixture_is_found_where_it_begins(data):
     assert report.fault is not None
     assert report.fault.seq == first + 1
     assert report.entries == first
+
+
+class UnsortedLog(RowsLog):
+    """A log whose batches have hashes in the order of its pages, because rows could not be told apart."""
+
+    def batches(self):
+        """Yield all rows as one batch that has to be looked at, its first two rows exchanged."""
+        rows = [*self._rows[1::-1], *self._rows[2:]]
+        prev_hashes, hashes = b"".join(row.prev_hash for row in rows), b"".join(row.hash for row in rows)
+        yield Batch(0, len(rows), [], prev_hashes, hashes, len(rows))
+
+
+def test_rows_that_have_to_be_looked_at_count_as_they_were_seen():
+    """What a batch holds in no order that anybody told is neither taken for the chain nor for the tree."""
+    rows = ledger(6)
+    report = verify_log(UnsortedLog(rows), [anchor(rows, 4), anchor(rows, since=0)])
+    assert (report.is_ok, report.entries, report.checkpoints) == (True, 6, 2)
+    assert report.root == Tree(b"".join(row.hash for row in rows)).root()
+    edited = [*rows[:4], replace(rows[4], hash=b"\x05" * 31), rows[5]]
+    for anchors in ([], [anchor(rows, since=0)]):
+        fault = verify_log(UnsortedLog(edited), anchors).fault
+        assert (fault.seq, fault.kind.value) == (5, "edit")
