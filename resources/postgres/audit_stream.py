@@ -34,8 +34,9 @@ _WAIT_SECONDS: Final = 0.1
 _KEPT_BYTES: Final = 16 * 2**20
 # Values are not escaped here: one that needs it does not fit its payload, or shows by its quotation marks or
 # backslashes. Each || costs as much as an aggregate, and a long text more than a short one; what is the same
-# for all rows is put around them later. Nor are rows sorted here: they come as the pages have them, and that
-# is the order of their numbers but for a row that found the place of one that was never committed.
+# for all rows is put around them later. Null is a value, too: else two values in one row could stand for the
+# next one's, where a column was let be null. Nor are rows sorted here: they come as the pages have them, and
+# that is the order of their numbers but for a row that found the place of one that was never committed.
 _BATCH: Final = """
 COPY (
 SELECT found.*
@@ -45,10 +46,10 @@ LATERAL (
         string_agg(int8send(seq), ''), string_agg(prev_hash, ''), string_agg(hash, ''),
         string_agg(payload, ''), string_agg(int4send(octet_length(payload)), ''),
         string_agg(timestamptz_send(at), ''),
-        string_agg(actor_id || '","kind":"' || actor_kind || CASE WHEN principal_id = actor_id
-            THEN '","owner":null' ELSE '","owner":"' || principal_id || '"' END, E'\\x1e'),
-        string_agg(name || coalesce('","state":"' || state || '"', '","state":null'), E'\\x1e'),
-        string_agg(subject_id || '","kind":"' || subject_kind, E'\\x1e')
+        string_agg(coalesce(actor_id || '","kind":"' || actor_kind || CASE WHEN principal_id = actor_id
+            THEN '","owner":null' ELSE '","owner":"' || principal_id || '"' END, ''), E'\\x1e'),
+        string_agg(coalesce(name || coalesce('","state":"' || state || '"', '","state":null'), ''), E'\\x1e'),
+        string_agg(coalesce(subject_id || '","kind":"' || subject_kind, ''), E'\\x1e')
     FROM (
         SELECT * FROM studio.audit_events
         WHERE studio_id = %(studio)s AND seq >= range.start AND seq < range.start + %(rows)s

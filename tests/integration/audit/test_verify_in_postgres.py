@@ -89,6 +89,23 @@ def test_entries_that_lie_in_the_table_in_any_order(log, put):
     assert found(log) is None
 
 
+def test_entries_in_any_order_whose_values_cannot_be_told_apart(log, put, tamper):
+    """A value may hold what stands between values: such entries verify, and a bad one is named."""
+    payloads = [row.payload for row in ledger(40)]
+    payloads[7] = payloads[7].replace("uid-1", "uid\\u001e1")
+    rows = chained(payloads)
+    mixed = list(rows)
+    random.Random(5).shuffle(mixed)
+    put(mixed)
+    assert found(log, [anchor(rows, 20), anchor(rows, since=0)]) is None
+    tamper(
+        "UPDATE studio.audit_events SET seq = seq WHERE seq = 2",  # only moves it in the table
+        "UPDATE studio.audit_events SET hash = substr(hash, 1, 31) WHERE seq = 5",
+    )
+    assert found(log) == (5, "edit")
+    assert found(log, [anchor(rows, since=0)]) == (5, "edit")
+
+
 @pytest.mark.parametrize("what", EDITS)
 def test_edits_in_the_table(log, append, tamper, what):
     """Whatever column is changed, it is an edit of that entry."""
@@ -107,6 +124,19 @@ def test_bytes_moved_from_one_hash_into_the_next(log, put, tamper):
         "UPDATE studio.audit_events SET hash = substr(hash, 1, 31) WHERE seq = 5",
     )
     assert found(log) == (5, "edit")
+
+
+def test_a_value_moved_into_the_row_before(log, put, tamper):
+    """Where a column was let be null, two values in one row and none in the next are an edit."""
+    rows = ledger(9)
+    put(rows)
+    both = f'{rows[3].subject_id}","kind":"{rows[3].subject_kind}\x1e{rows[4].subject_id}'
+    tamper(
+        "ALTER TABLE studio.audit_events ALTER subject_id DROP NOT NULL",
+        f"UPDATE studio.audit_events SET subject_id = '{both}' WHERE seq = 4",  # noqa: S608 - written above
+        "UPDATE studio.audit_events SET subject_id = NULL WHERE seq = 5",
+    )
+    assert found(log) == (4, "edit")
 
 
 def test_value_replaced_by_how_json_writes_it(log, put, tamper):
