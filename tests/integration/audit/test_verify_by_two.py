@@ -19,6 +19,7 @@ from policies.audit_verify import verify_log
 from resources.postgres import audit_pair
 from resources.postgres.engine import owner_engine
 from resources.postgres.errors import ServerUnreachableError
+from tests.integration.audit.conftest import STUDIO
 from tests.integration.audit.test_verify_in_postgres import EDITS
 from tests.unit.policies.ledgers import anchor, chained, ledger, ledgers
 
@@ -317,3 +318,31 @@ def test_when_two_are_worth_it(log, put, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(condition, name, value)
             assert not is_shared()
+
+
+def test_the_second_behind_a_pooler_that_resets_sessions(log, put, second_alone):
+    """It reads with the runtime's role and studio, though both are forgotten between two transactions."""
+    first, connect, look = os.getpid(), psycopg2.connect, audit_pair._look
+
+    class Forgetful(psycopg2.extensions.connection):
+        def commit(self):
+            super().commit()
+            self.autocommit = True
+            self.cursor().execute("DISCARD ALL")
+            self.autocommit = False
+
+    def through_a_pooler(**login):
+        return connect(**login, **({} if os.getpid() == first else {"connection_factory": Forgetful}))
+
+    def as_the_runtime(connection, *asked):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user::text, current_setting('studio.studio_id', true)")
+            assert cursor.fetchall() == [("studio_app", STUDIO)]
+        return look(connection, *asked)
+
+    second_alone.setattr(psycopg2, "connect", through_a_pooler)
+    second_alone.setattr(audit_pair, "_look", as_the_runtime)
+    rows = ledger(20)
+    put(rows)
+    with log.view() as view:
+        assert told(view, [anchor(rows)])[:3] == (None, 20, 1)
