@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from operator import attrgetter, itemgetter
+from operator import attrgetter, is_, itemgetter
 from typing import Any, Final
 
 from policies.decisions import Exemption
@@ -307,7 +307,8 @@ def row_key(row: Row) -> str | None:
 
 def written_as(row: Row, seen: Proposal | None) -> Row | ProposalStep:
     """Return what is to be written of a row: its step alone, of a proposal ``seen`` with this content."""
-    if seen is None or type(row) is not Proposal or _content_of(row) != _content_of(seen):
+    # The very same: what is equal in Python, as 1 and true are, is not so in JSON.
+    if seen is None or type(row) is not Proposal or not all(map(is_, _content_of(row), _content_of(seen))):
         return row
     return ProposalStep(row.proposal_id, row.state, row.updated_at, row.state_reason)
 

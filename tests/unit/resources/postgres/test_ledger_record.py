@@ -68,3 +68,11 @@ def test_what_was_not_seen_is_sent_whole():
     """Also an attempt, of which little may change anyhow."""
     assert written_as(STEP, None) is STEP
     assert written_as(EXECUTION, None) is EXECUTION
+
+
+@pytest.mark.parametrize(("seen", "foreseen"), [(1, True), (0, False), (1, 1.0)])
+def test_what_python_calls_equal_is_sent_whole_where_it_is_not_the_same(seen, foreseen):
+    """The log has the hash of what was foreseen, and JSON tells a number from true."""
+    kept = replace(PROPOSAL, dry_run={"open": seen})
+    changed = replace(kept, dry_run={"open": foreseen}, updated_at=START)
+    assert written_as(changed, kept) is changed
