@@ -20,6 +20,7 @@ from studio_assets.finance.classes import Kind
 from studio_assets.finance.flags import DOMAINS
 from studio_assets.finance.reconcile import Discrepancy
 from studio_assets.finance.tables import ORDER_CONTRACTS, TAKING_NAMES
+from studio_assets.findings.making import safe_id
 
 _BOOKS: Final = frozenset({"payouts", "balance_transactions"})
 """Contracts whose rows are added up for what should have been paid out."""
@@ -113,7 +114,7 @@ class Doubt:
     """What nothing may be said of while rows are set aside.
 
     Attributes:
-        ids: Of documents and objects that hang together with one of them.
+        ids: Of documents and objects that hang together with one of them, and the same as findings name them.
         domains: Of discrepancies that are sums over what may be aside.
         kinds: Classes that are not opened: they tell of a want, and what is wanted may be aside.
         is_money_orderless: Whether money that names no order may be the money of one that is aside.
@@ -139,8 +140,7 @@ class Doubt:
         return [
             one
             for one in found
-            if not self._is_about(one)
-            and ((one.kind, one.domain, one.subject) in told or not self._is_for_want(one))
+            if not self._is_about(one) and (_identity(one) in told or not self._is_for_want(one))
         ]
 
     def _is_about(self, one: Discrepancy) -> bool:
@@ -169,22 +169,33 @@ def doubt_of(
         for contract, found in aside.documents.items()
         if contract not in aside.rows or len(found) > len(pc.unique(aside.rows[contract]["document_id"]))
     }
-    ids = {document.document_id for _, document in aside}
+    ids = set(_named(document.document_id for _, document in aside))
     for contract, rows in aside.rows.items():
         ids |= _ids_in(contract, rows)
     for contract in unread & _SAID_BY_CHARGES.keys():
         ids |= _charges_with(_SAID_BY_CHARGES[contract], countable["charges"])
+    wanting = unread | ({"charges"} if _names_none(aside.rows.get("charges")) else set())
     told = _identities(known)
     for one in found:
         # That only one was left to be linked may be so because the other is aside.
-        if one.how in _BY_CHOICE and (one.kind, one.domain, one.subject) not in told:
+        if one.how in _BY_CHOICE and _identity(one) not in told:
             ids |= _ids_about(one)
     return Doubt(
         frozenset(_hanging_together(ids, countable, [_ids_of(finding) for finding in known])),
         _SUMS if not _BOOKS.isdisjoint(aside.documents) else frozenset(),
-        frozenset(kind for contract in unread for kind in _FOR_WANT_OF.get(contract, ())),
+        frozenset(kind for contract in wanting for kind in _FOR_WANT_OF.get(contract, ())),
         not aside.documents.keys().isdisjoint(ORDER_CONTRACTS.values()),
     )
+
+
+def _names_none(charges: pa.Table | None) -> bool:
+    """Say whether one of some charges may be of any sale: it names none, and is not the portal's own."""
+    if charges is None:
+        return False
+    has_place = pc.equal(pc.fill_null(charges["metadata_source"], ""), "portal")
+    for name in TAKING_NAMES:
+        has_place = pc.or_(has_place, pc.is_valid(charges[name]))
+    return not pc.all(has_place).as_py()
 
 
 def _charges_with(said: Sequence[str], charges: pa.Table) -> set[str]:
@@ -222,18 +233,27 @@ def _columns(contract: str) -> Sequence[str]:
 
 
 def _ids_in(contract: str, rows: pa.Table) -> set[str]:
-    """Return the ids in some rows; what is blank is none."""
-    values = (value for column in _columns(contract) for value in pc.unique(rows[column]).to_pylist())
-    return {value for value in values if value is not None and value.strip()}
+    """Return the ids in some rows, and as findings name them; what is blank is none."""
+    return _named(value for column in _columns(contract) for value in pc.unique(rows[column]).to_pylist())
+
+
+def _named(ids: Iterable[str | None]) -> set[str]:
+    """Return ids that are not blank, each as it is and as findings name it."""
+    return {name for each in ids if each is not None and each.strip() for name in (each, safe_id(each))}
 
 
 def _identities(known: Iterable[Finding]) -> set[tuple[str, str | None, str]]:
     return {(finding.kind, DOMAINS.get(finding.subject_kind), finding.subject_id) for finding in known}
 
 
+def _identity(one: Discrepancy) -> tuple[str, str | None, str]:
+    return one.kind, one.domain, safe_id(one.subject)
+
+
 def _ids_about(one: Discrepancy) -> set[str]:
-    ids = {one.subject, *one.charge_ids, *one.refund_ids, *one.dispute_ids, *one.other_ids, one.intent_id}
-    return {each for each in ids if each is not None and (each != one.subject or one.domain != "w")}
+    subject = () if one.domain == "w" else (one.subject,)  # a currency is no id
+    ids = (*one.charge_ids, *one.refund_ids, *one.dispute_ids, *one.other_ids, one.intent_id)
+    return _named((*subject, *ids))
 
 
 def _ids_of(finding: Finding) -> frozenset[str]:

@@ -1,19 +1,23 @@
 """Discrepancies as findings: who is concerned, how bad, what to do, and the rows that show it.
 
 A finding names documents and Stripe objects by id, and the hash of the read each was seen in. Nothing of a
-customer but the order is named.
+customer but the order is named. What stands where an id or a currency should be may be anything: an id that
+is not plain is told as a hash of it, a sum of what is no currency not at all.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from resources.findings import MOST_EVIDENCE, Finding, FindingEvidence
 from studio_assets.finance.classes import ADJUST, CLASSES, Kind
 from studio_assets.finance.reconcile import Discrepancy
+from studio_assets.findings.making import is_plain_id, safe_id
 
 DEPARTMENT: Final = "finance"
 DETECTOR: Final = "reconciliation"
 ADJUSTABLE_CURRENCY: Final = "usd"
+_CURRENCY: Final = re.compile(r"[a-z]{3}")
 
 # Domain of a discrepancy -> what its subject is, and the contract whose row it is; null for no row.
 _SUBJECTS: Final[Mapping[str, tuple[str, str | None]]] = {
@@ -54,14 +58,15 @@ def flags(discrepancies: Sequence[Discrepancy], hashes: Mapping[str, str]) -> li
 def _flag(one: Discrepancy, hashes: Mapping[str, str]) -> Finding:
     told = CLASSES[one.kind]
     is_nameless = one.kind is Kind.MISSING_ORDER and one.how == "nameless"
-    has_money = one.currency is not None and one.expected_cents is not None
+    has_money = one.expected_cents is not None and _CURRENCY.fullmatch(one.currency or "") is not None
     is_adjustable = told.is_adjustable and has_money and one.currency == ADJUSTABLE_CURRENCY
+    is_adjustable = is_adjustable and is_plain_id(one.subject)  # whoever decides must see which order it is
     return Finding(
         department=DEPARTMENT,
         detector=DETECTOR,
         kind=one.kind.value,
         subject_kind=_SUBJECTS[one.domain][0],
-        subject_id=one.subject,
+        subject_id=safe_id(one.subject),
         severity=told.severity,
         confidence=round(told.confidence * _LINK_CONFIDENCE.get(one.how or "", 1.0), 4),
         since=one.since,
@@ -84,9 +89,9 @@ def _evidence(one: Discrepancy, hashes: Mapping[str, str]) -> Iterator[FindingEv
         links += [("charges", row) for row in one.charge_ids]
     links += [("refunds", row) for row in one.refund_ids]
     links += [("disputes", row) for row in one.dispute_ids]
-    links += [("payment_intents", one.intent_id)] if one.intent_id is not None else []
+    links += [("payment_intents", one.intent_id)] if one.intent_id and one.intent_id.strip() else []
     if not links:
         ledger = "balance_transactions"
         yield FindingEvidence(f"cloud_truth/{ledger}", hashes.get(ledger, "unread"))
     for name, row in dict.fromkeys(links):
-        yield FindingEvidence(f"cloud_truth/{name}", hashes.get(name, "unread"), row)
+        yield FindingEvidence(f"cloud_truth/{name}", hashes.get(name, "unread"), safe_id(row))

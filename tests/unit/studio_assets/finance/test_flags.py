@@ -5,6 +5,7 @@ import pytest
 from resources.findings import Finding
 from studio_assets.finance.classes import ADJUST, CLASSES, Kind, correction_cents
 from studio_assets.finance.flags import flags
+from studio_assets.findings.making import is_plain_id, safe_id
 from tests.unit.studio_assets.finance.ledgers import AS_OF, DAY, Books, with_tax
 from tests.unit.studio_assets.finance.test_reconcile import BENT, bent, books
 
@@ -82,3 +83,40 @@ def counted_and_held(made: Books, name: str) -> tuple[int, int]:
     back = sum(row["amount_cents"] for row in made.rows["refunds"].values())
     held = charge["amount_captured_cents"] - back if charge is not None else 0
     return with_tax(order["total_cents"]) if order["payment_status"] == "paid" else 0, held
+
+
+@pytest.mark.parametrize("stored", ["", "  ", "pi 1", "someone@example.com", "x" * 300, "pi\u202e1", "\0"])
+def test_whatever_an_order_stores_as_its_intent_is_told_of_without_repeating_it(stored):
+    """One odd word in one order kept every other order from being reconciled."""
+    made = books()
+    made.drop_money("x")
+    made.order("x", stripe_payment_intent_id=stored)
+    (finding,) = flagged(made)
+    assert (finding.kind, finding.subject_id) == ("order_without_charge", "x")
+    rows = [link.row for link in finding.evidence if link.asset == "cloud_truth/payment_intents"]
+    assert rows == ([safe_id(stored)] if stored.strip() else [])
+    assert all(is_plain_id(row) for row in rows)
+
+
+@pytest.mark.parametrize("currency", ["", "$", "euro", "us d", "\u00fc$$"])
+def test_a_sum_of_what_is_no_currency_is_told_without_the_sum_and_offers_no_correction(currency):
+    """What stands there is free text at its source, and no correction could be in it."""
+    made = books()
+    made.drop_money("x")
+    made.order("x", currency=currency)
+    (finding,) = flagged(made)
+    assert finding.kind == "order_without_charge"
+    assert (finding.expected_cents, finding.observed_cents, finding.currency) == (None, None, None)
+    assert finding.capability_id is None
+
+
+@pytest.mark.parametrize("name", ["a b", "someone@example.com", "x" * 300])
+def test_an_order_whose_id_is_not_plain_is_named_by_a_hash_and_offers_no_correction(name):
+    """Nobody could see which order they decide about."""
+    made = books()
+    made.sell(name)
+    made.drop_money(name)
+    made.order(name, stripe_payment_intent_id=None)
+    (finding,) = flagged(made)
+    assert (finding.subject_id, finding.capability_id) == (safe_id(name), None)
+    assert [link.row for link in finding.evidence] == [safe_id(name)]
