@@ -9,7 +9,7 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 
-from resources.findings import Finding, FindingEvidence, Severity
+from resources.findings import Finding, FindingEvidence, Severity, finding_id
 from studio_assets.checks.expectations import judge_rows
 from studio_assets.checks.findings import column_rule
 from studio_assets.contracts import catalog
@@ -58,6 +58,14 @@ def aside_findings(aside: Aside, hashes: Mapping[str, str]) -> list[Finding]:
         )
         for contract, one in list(aside)[:MOST_TOLD]
     ]
+
+
+def aside_ids(aside: Aside) -> set[str]:
+    """Return the ids of the findings of all documents set aside: one told before stays, first or not."""
+    return {
+        finding_id(DEPARTMENT, ASIDE_DETECTOR, ASIDE_KIND, SUBJECT_OF[contract], safe_id(one.document_id))
+        for contract, one in aside
+    }
 
 
 def is_every_row_counted(aside: Aside) -> bool:

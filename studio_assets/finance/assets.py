@@ -30,6 +30,7 @@ from studio_assets.finance.aside_told import (
     EVERY_ROW_IS_COUNTED,
     EVERY_ROW_SENTENCE,
     aside_findings,
+    aside_ids,
     every_row_check,
 )
 from studio_assets.finance.conserve import Conservation
@@ -152,7 +153,11 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
             applied = findings.apply(
                 DEPARTMENT, DETECTOR, flags(may_be_said, evidence), besides=stays, **about
             )
-            findings.apply(DEPARTMENT, ASIDE_DETECTOR, aside_findings(aside, evidence), **about)
+            findings.apply(
+                *(DEPARTMENT, ASIDE_DETECTOR, aside_findings(aside, evidence)),
+                besides=aside_ids(aside),
+                **about,
+            )
             weeks = summarise(tables, may_be_said, as_of=as_of, timezone=settings.timezone)
         kept = _open(findings, DETECTOR)
         error = found.conservation.error_cents

@@ -15,7 +15,7 @@ from studio_assets.contracts.model import Kind as ColumnKind
 from studio_assets.finance import aside_told
 from studio_assets.finance.amounts import MOST_CENTS, TooMuchToCountError
 from studio_assets.finance.aside import doubt_of, set_aside
-from studio_assets.finance.aside_told import aside_findings, every_row_check
+from studio_assets.finance.aside_told import aside_findings, aside_ids, every_row_check
 from studio_assets.finance.flags import flags
 from studio_assets.finance.reconcile import reconcile
 from studio_assets.finance.tables import SOURCES
@@ -229,6 +229,47 @@ def test_money_that_names_nothing_is_not_called_orderless_while_an_order_is_asid
     assert stray[0].finding_id in told_next(made.tables(), stray)
 
 
+def test_no_order_is_called_unpaid_while_money_that_names_none_is_aside():
+    """It may be what paid, as only its sum could tell. What was told before is still told; a name ends it."""
+    made = Books()
+    made.sell("x")
+    made.sell("y", cents=5555)
+    made.drop_money("y")
+    made.order("x", stripe_payment_intent_id=None)
+    nameless = {name: None for name in made.rows["charges"]["ch_x"] if name.startswith("metadata_")}
+    named = made.rows["charges"]["ch_x"] | {"amount_refunded_cents": 10**16}
+    made.rows["payment_intents"]["pi_x"] |= nameless
+    made.charge("x", **nameless)
+    known = [one for one in flags_of(made.tables()) if one.subject_id == "y"]
+    assert kinds(known) == [("order_without_charge", "y")]
+    made.charge("x", amount_refunded_cents=10**16)
+    assert told_next(made.tables(), []) == {}
+    assert kinds(told_next(made.tables(), known).values()) == [("order_without_charge", "y")]
+    made.rows["charges"]["ch_x"] = named
+    assert kinds(told_next(made.tables(), []).values()) == [("order_without_charge", "y")]
+
+
+@pytest.mark.parametrize("name", ["a b", "someone@example.com", "ü", "x" * 300])
+@pytest.mark.parametrize("is_unread", [True, False])
+def test_what_a_flag_names_by_a_hash_is_known_again_while_it_is_aside(name, is_unread):
+    """The flag of such an order stays, and none is opened about it, whether it or its money is aside."""
+    made = two_sales()
+    made.sell(name)
+    made.order(name, **WAITS)
+    known = flags_of(made.tables())
+    (flag,) = (one for one in known if one.subject_id not in {"x", "y"})
+    assert flag.subject_id.startswith("hash-")
+    for contract, document_id in (("materials_orders", name), ("charges", f"ch_{name}")):
+        tables, unread = made.tables(), None
+        if is_unread:
+            tables = without(tables, contract, [document_id])
+            unread = {contract: [QuarantinedDocument(document_id, "status", "is missing")]}
+        else:
+            tables = bent(tables, contract, [document_id], 10**16)
+        assert told_next(tables, known, unread) == {one.finding_id: one for one in known}
+        assert flag.finding_id not in told_next(tables, [], unread)
+
+
 def test_while_a_payout_is_aside_no_sum_of_payouts_is_told():
     """What waits at Stripe is a sum over all payouts: without one of them it is no sum."""
     made = Books()
@@ -290,3 +331,17 @@ def test_the_check_passes_only_where_nothing_was_set_aside(monkeypatch):
     assert "3 discrepancies" in result.description
     assert [record.data["document"] for record in result.metadata["documents"].records] == ["m0", "m1"]
     assert len(aside_findings(aside, {})) == 2
+
+
+def test_a_document_that_was_told_is_told_until_it_is_counted_again(monkeypatch):
+    """Though others come that stand before it: only the first are told, and of the rest none is resolved."""
+    monkeypatch.setattr(aside_told, "MOST_TOLD", 2)
+    rows = [{"document_id": f"m{place}", "total_cents": 10**16} for place in range(5)]
+    before, after = (
+        set_aside({"materials_orders": table_of("materials_orders", some)})[1] for some in (rows[2:4], rows)
+    )
+    told = {one.finding_id for one in aside_findings(before, {})}
+    assert told.isdisjoint(one.finding_id for one in aside_findings(after, {}))
+    assert told < aside_ids(after)
+    assert len(aside_ids(after)) == 5
+    assert aside_ids(before) == told
