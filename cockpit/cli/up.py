@@ -103,12 +103,15 @@ def _run(house: House, *, is_once: bool, is_json: bool) -> int:
         supervisor.run(_once_is_over if is_once else _cannot_go_on)
         # Judged before the parts are stopped: a signal in the midst of that has asked for nothing new.
         problems, ended_itself = _problems(supervisor), _has_ended_itself(supervisor)
+        was_interrupted = supervisor.stop_signal is not None and not _has_all(supervisor.running)
     finally:
         supervisor.stop()
         board.close(supervisor.running)
         withdraw(house.home)
         log.close()
     if is_once:
+        if was_interrupted:
+            return _interrupted(is_json=is_json)
         return _report(house, supervisor, problems, is_json=is_json)
     if ended_itself:
         raise CockpitError(
@@ -150,7 +153,11 @@ def _once_is_over(parts: Sequence[Running]) -> bool:
     has_failed = any(
         running.life.phase is Phase.FAILED or running.life.failures >= GIVE_UP_AFTER for running in parts
     )
-    return has_failed or all(running.has_come_up for running in parts)
+    return has_failed or _has_all(parts)
+
+
+def _has_all(parts: Sequence[Running]) -> bool:
+    return all(running.has_come_up for running in parts)
 
 
 def _has_ended_itself(supervisor: Supervisor) -> bool:
@@ -185,12 +192,14 @@ def _farewell(house: House, problems: Sequence[str], *, is_json: bool) -> int:
     return 0
 
 
+def _interrupted(*, is_json: bool) -> int:
+    if is_json:
+        print_json({"ok": False, "error": "Interrupted; what was finished is kept."})
+    return INTERRUPTED
+
+
 def _report(house: House, supervisor: Supervisor, problems: Sequence[str], *, is_json: bool) -> int:
     home, timezone = house.home, house.settings.timezone
-    if supervisor.stop_signal is not None:
-        if is_json:
-            print_json({"ok": False, "error": "Interrupted; what was finished is kept."})
-        return INTERRUPTED
     summary = read_json(home.run / "snapshot.json") or {}
     came_up = {f"{running.name}_ready": running.ready_after for running in supervisor.running}
     summary["phases"] = {**summary.get("phases", {}), **came_up}

@@ -162,3 +162,24 @@ def test_a_house_that_is_to_end_by_itself_was_interrupted_when_it_is_asked_to_st
     tick = Program("tick", "import time; time.sleep(60)", crew.home, is_service=False)
     assert crew.run(Program("web", SLEEPER, crew.home), tick, is_once=True, is_json=True) == up.INTERRUPTED
     assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+@pytest.mark.parametrize("web", [Phase.READY, Phase.STOPPED])
+def test_a_signal_after_all_was_there_takes_nothing_from_what_once_shows(crew, capsys, web):
+    """In the very round in which the last part was done, or while all is stopped."""
+    path = crew.home.run / "snapshot.json"
+    told = json.dumps({"ok": True, "checks": {"passed": 1, "failed": 0}})
+    tick = Program("tick", f"open({str(path)!r}, 'w').write({told!r})", crew.home, is_service=False)
+    crew.asks_when = lambda parts: (parts[0].life.phase, parts[1].life.phase) == (web, Phase.DONE)
+    assert crew.run(Program("web", SLEEPER, crew.home), tick, is_once=True, is_json=True) == 0
+    assert crew.has_asked
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_once_that_had_failed_before_it_was_asked_to_stop_tells_its_failure(crew, capsys):
+    """While all is stopped: what was asked for was not interrupted, it does not hold."""
+    crew.asks_when = lambda parts: (parts[0].life.phase, parts[1].life.phase) == (Phase.STOPPED, Phase.FAILED)
+    step = Program("tick", FAILING, crew.home, is_service=False)
+    assert crew.run(Program("web", SLEEPER, crew.home), step, is_once=True, is_json=True) == 1
+    assert crew.has_asked
+    assert "the glaze is not dry" in json.loads(capsys.readouterr().out)["problems"][0]
