@@ -72,11 +72,18 @@ class OneConnectionLog(event_log.InMemoryEventLogStorage):
 
     @contextmanager
     def _connect(self):
-        """Give the connection, on which all that was stored can be seen; everything that asks comes by."""
-        with self._db_lock, self._only.begin():
+        """Give the connection, on which all that was stored can be seen; everything that asks comes by.
+
+        What waits is written by itself first: it stays when whoever asks fails. What cannot be written waits
+        on, so that whoever looks again hears of it again, and nobody sees a log without it.
+        """
+        with self._db_lock:
             if self._waiting:
-                self._write(self._only)
-            yield self._only
+                with self._only.begin():
+                    self._write(self._only, self._waiting)
+                self._waiting = []
+            with self._only.begin():
+                yield self._only
 
     def store_event(self, event):
         """Keep an event, at the latest when somebody asks; what cannot be kept is refused here."""
@@ -89,9 +96,8 @@ class OneConnectionLog(event_log.InMemoryEventLogStorage):
             self._waiting.append((event, row, now))
         self._storage_id += 1
 
-    def _write(self, conn):
+    def _write(self, conn, waiting):
         """Write what waits as Dagster's own log would have, event by event: ids, order and tables."""
-        waiting, self._waiting = self._waiting, []
         first = conn.execute(_LAST_ID).scalar_one() + 1
         kept = [(event, row, first + number, now) for number, (event, row, now) in enumerate(waiting)]
         conn.execute(_INSERT, [{"id": event_id, **row} for _, row, event_id, _ in kept])

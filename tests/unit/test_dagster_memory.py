@@ -7,6 +7,7 @@ from dagster._core.storage.event_log import InMemoryEventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._serdes import deserialize_value
 from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
 from tests.dagster_memory import OneConnectionLog, memory_instance
 
@@ -182,3 +183,34 @@ def test_who_watches_a_run_is_told_at_once(events):
     assert ours == theirs
     assert ours[0][1:] == theirs[0][1:]
     assert len(ours) == sum(event.run_id == run_id for event in events[10:])
+
+
+def test_who_asks_and_fails_takes_no_event_along(events):
+    """What waited is written by then, as with Dagster's own."""
+    log = OneConnectionLog()
+    try:
+        for event in events:
+            log.store_event(event)
+        with pytest.raises(DBAPIError, match="no_such"), log.index_connection() as conn:
+            conn.execute(text("SELECT * FROM no_such"))
+        assert len(tables_of(log)["event_logs"]) == len(events)
+    finally:
+        log.dispose()
+
+
+def test_an_event_that_cannot_be_written_is_heard_of_at_every_look(events):
+    """Nobody takes the log for whole, or for empty, because somebody else has heard of it already."""
+    log = OneConnectionLog()
+    try:
+        log.store_event(events[0])
+        with log.index_connection() as conn:
+            conn.execute(text("ALTER TABLE event_logs RENAME TO elsewhere"))
+        log.store_event(events[1])
+        for _ in range(2):
+            with pytest.raises(DBAPIError, match="no such table: event_logs"):
+                log.get_records_for_run(events[0].run_id)
+        with log._only.begin():
+            log._only.execute(text("ALTER TABLE elsewhere RENAME TO event_logs"))
+        assert len(tables_of(log)["event_logs"]) == 2
+    finally:
+        log.dispose()
