@@ -137,10 +137,15 @@ class OneConnectionLog(event_log.InMemoryEventLogStorage):
         return column_name in SqlEventLogStorageMetadata.tables["asset_keys"].columns
 
     def dispose(self):
-        """Let go of both connections."""
-        self._only.close()
-        self._only.engine.dispose()
-        super().dispose()
+        """Let go of both connections; what waits is written first, for it may be what cannot be."""
+        try:
+            if self._waiting:
+                with self._connect():
+                    pass
+        finally:
+            self._only.close()
+            self._only.engine.dispose()
+            super().dispose()
 
 
 def _planned(event, row, event_id, now):

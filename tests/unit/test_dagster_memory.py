@@ -214,3 +214,15 @@ def test_an_event_that_cannot_be_written_is_heard_of_at_every_look(events):
         assert len(tables_of(log)["event_logs"]) == 2
     finally:
         log.dispose()
+
+
+def test_an_event_nobody_looked_for_is_written_at_the_end_or_heard_of(events):
+    """And all is let go of, for good."""
+    log = OneConnectionLog()
+    with log.index_connection() as conn:
+        conn.execute(text("DROP TABLE event_logs"))
+    log.store_event(events[0])
+    with pytest.raises(DBAPIError, match="no such table: event_logs"):
+        log.dispose()
+    assert log._only.closed
+    assert log._held_conn.closed
