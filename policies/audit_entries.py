@@ -92,7 +92,7 @@ class Stretch:
         first: Number of the first row.
         count: How many rows they are.
         prev_hash: What the first names as the hash before it.
-        hashes: All stored hashes, one after the other.
+        hashes: All stored hashes, one after the other; means nothing where the rows are not good.
         blocks: Roots of the complete subtrees of ``audit_stretch.BLOCK`` leaves that these rows are, one
             after the other; empty when nobody computed them.
     """
@@ -101,7 +101,7 @@ class Stretch:
     first: int
     count: int
     prev_hash: bytes
-    hashes: bytes
+    hashes: bytes | memoryview
     blocks: bytes = b""
 
 

@@ -3,6 +3,7 @@
 What is found is small enough to be handed from one process to another: entries are left behind.
 """
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -26,10 +27,10 @@ def summed(stretch: Stretch) -> Stretch:
     whole = stretch.count // BLOCK
     if not stretch.is_good or (stretch.first - 1) % BLOCK or not whole:
         return stretch
-    blocks = stretch.hashes[: whole * BLOCK * HASH_BYTES]
+    blocks = bytes(stretch.hashes[: whole * BLOCK * HASH_BYTES])
     for _ in range(BLOCK_LEVEL):
         blocks = level_above(blocks)
-    return Stretch(True, stretch.first, stretch.count, stretch.prev_hash, stretch.hashes, blocks)
+    return replace(stretch, blocks=blocks)
 
 
 def _is_good(batch: Batch) -> bool:

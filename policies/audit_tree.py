@@ -63,7 +63,7 @@ class Frontier:
         """The roots of the complete subtrees, largest first."""
         return tuple(node for node in reversed(self._edge) if node)
 
-    def extend(self, nodes: bytes, level: int = 0) -> None:
+    def extend(self, nodes: bytes | memoryview, level: int = 0) -> None:
         """Add leaf hashes, side by side. Costs about one hash a leaf, without a step per leaf and level.
 
         Args:

@@ -74,7 +74,11 @@ class _Verification:
         self._waiting = sorted(anchors, key=lambda anchor: anchor.size)
         self._tree = Frontier()
         self._signed_tree = Frontier()
-        self._hashes = bytearray()
+        self._hashes: list[
+            bytes | memoryview
+        ] = []  # of what was taken, side by side; joined for a fault only
+        self._size = 0
+        self._head = _GENESIS
         self._agreed = 0
 
     def run(self, known_entries: int) -> Report:
@@ -89,21 +93,17 @@ class _Verification:
             return self._report(fault)
         return self._report(self._reach(self._size))
 
-    @property
-    def _size(self) -> int:
-        return len(self._hashes) // HASH_BYTES
-
     def _report(self, fault: Fault | None) -> Report:
         good = self._size if fault is None else min(self._size, fault.seq - 1)
         return Report(good, self._agreed, fault, self._tree.root(), self._tree)
 
     def _goes_on(self, stretch: Stretch) -> bool:
         """Say whether a stretch is good and goes on from what was taken."""
-        return stretch.is_good and stretch.first == self._size + 1 and stretch.prev_hash == self._head()
+        return stretch.is_good and stretch.first == self._size + 1 and stretch.prev_hash == self._head
 
     def _look(self, stretch: Stretch) -> Fault | None:
         """Look at the next rows one by one and take the good ones; return what is wrong, or null."""
-        before, size, good, is_bad = self._head(), self._size, bytearray(), False
+        before, size, good, is_bad = self._head, self._size, bytearray(), False
         for seq, row in enumerate(self._log.entries(size, stretch.count), size + 1):
             if not is_good(row, seq, before):
                 is_bad = True
@@ -116,7 +116,7 @@ class _Verification:
 
     def _fault_here(self) -> Fault:
         """Name the fault at the end of the good entries; an earlier difference from what was signed wins."""
-        found = Break(self._log, bytes(self._hashes), _GENESIS, self._signed_tree.size)
+        found = Break(self._log, self._known(), _GENESIS, self._signed_tree.size)
         fault = name_fault(found)
         earlier = self._difference(min(self._size, fault.seq - 1))
         return earlier or fault
@@ -124,7 +124,10 @@ class _Verification:
     def _take(self, stretch: Stretch) -> Fault | None:
         """Add good entries; return a fault when an anchor that they reach disagrees."""
         done, start = 0, self._size
-        self._hashes += stretch.hashes
+        if stretch.hashes:
+            self._hashes.append(stretch.hashes)
+            self._size += len(stretch.hashes) // HASH_BYTES
+            self._head = bytes(stretch.hashes[-HASH_BYTES:])
         for anchor in list(self._waiting):
             if anchor.size > self._size:
                 break
@@ -161,7 +164,7 @@ class _Verification:
             min(self._signed_tree.size + 1, max(anchor.size, 1)), FaultKind.FORK
         )
         rows = self._log.entries(fault.seq, 1)
-        here = bytes(self._hashes[: fault.seq * HASH_BYTES])
+        here = self._known()[: fault.seq * HASH_BYTES]
         if rows and rows[0].prev_hash != here[-HASH_BYTES:]:
             # The entry behind it does not know it either: not a new history, but one altered entry.
             named = name_fault(Break(self._log, here, _GENESIS, self._signed_tree.size))
@@ -180,12 +183,14 @@ class _Verification:
             tree.extend(anchor.leaves)
             if tree.root() != anchor.root:
                 continue
+            found = self._known()
             for seq in range(start + 1, min(upto, anchor.size) + 1):
                 at = (seq - 1) * HASH_BYTES
                 kept = (seq - start - 1) * HASH_BYTES
-                if self._hashes[at : at + HASH_BYTES] != anchor.leaves[kept : kept + HASH_BYTES]:
+                if found[at : at + HASH_BYTES] != anchor.leaves[kept : kept + HASH_BYTES]:
                     return Fault(seq, FaultKind.FORK)
         return None
 
-    def _head(self) -> bytes:
-        return bytes(self._hashes[-HASH_BYTES:]) or _GENESIS
+    def _known(self) -> bytes:
+        """Return the hashes of all good entries, one after the other."""
+        return b"".join(self._hashes)

@@ -9,6 +9,7 @@ of what a million entries take. A process with threads is never forked; it does 
 """
 
 import gc
+import mmap
 import multiprocessing
 import os
 import struct
@@ -17,7 +18,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Channel
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
@@ -27,19 +28,42 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg
 
 from policies.audit_entries import Stretch
 from policies.audit_stretch import stretch_of, summed
+from policies.audit_tree import HASH_BYTES
 from resources.postgres.audit_columns import Columns, batch_of
 from resources.postgres.audit_stream import ROWS, copy_columns, see
 
 LEAST: Final = 100_000
 """Fewer entries are verified by one process before two have come to terms."""
-SHARE: Final = 16 * ROWS
-"""Numbers in one share: a small part of a second's work, so that neither process waits long for the other."""
+SHARE: Final = 8 * ROWS
+"""Numbers in one share, at most: a small part of a second's work. The last ones are smaller."""
 _MOST_SHARES: Final = 4096  # as many as a pipe holds, mostly
 _PATIENCE_SECONDS: Final = 60  # for the share the second process is at when the first has no more to do
 _CLAIM: Final = struct.Struct("!q")
 
+_LAST_SHARES: Final = 4  # a share is at most this part of what is left: neither process waits for the other
+
 Found = dict[int, list[Stretch]]
-"""What shares told, by their first numbers."""
+"""What shares told, by their places among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What there is to look at, and where both processes leave the hashes that they found good.
+
+    Attributes:
+        studio_id: Whose log it is.
+        shares: First numbers of the batches of each share.
+        hashes: A place for the hash of each number, from the first one on; memory of both processes.
+    """
+
+    studio_id: str
+    shares: list[range]
+    hashes: mmap.mmap
+
+    def places(self, stretch: Stretch) -> slice:
+        """Return where the hashes of a stretch are."""
+        start = stretch.first - self.shares[0].start
+        return slice(start * HASH_BYTES, (start + stretch.count) * HASH_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +72,8 @@ class _Task:
 
     login: dict[str, Any] = field(repr=False)  # with the password
     role: str
-    studio_id: str
     snapshot: str
+    work: _Work
     claims: int
 
 
@@ -81,17 +105,32 @@ def stretches(connection: Connection, studio_id: str, snapshot: str) -> Iterator
         psycopg2.Error: The server does not answer or refuses.
     """
     first, last = _ends(connection, studio_id)
-    shares = range(first, last + 1, SHARE)
+    if last < first:
+        return
+    work = _Work(studio_id, _shares(first, last), mmap.mmap(-1, (last - first + 1) * HASH_BYTES))
     found: Found = {}
     # Without room for the pipe there is no second process either, and all shares are left to the end.
-    with _offered(shares) as claims:
+    with _offered(len(work.shares)) as claims:
         if claims is not None:
-            with _second(connection, studio_id, snapshot, claims) as second:
-                found = _look_at_all(connection, studio_id, claims)
+            with _second(connection, snapshot, work, claims) as second:
+                found = _look_at_all(connection, work, claims)
                 found |= _answer_of(second)
-    for share in shares:
-        told = found.pop(share, None)
-        yield from _look(connection, studio_id, share) if told is None else told
+    hashes = memoryview(work.hashes)
+    for place in range(len(work.shares)):
+        told = found.pop(place, None)
+        for stretch in _look(connection, work, place) if told is None else told:
+            yield replace(stretch, hashes=hashes[work.places(stretch)]) if stretch.is_good else stretch
+
+
+def _shares(first: int, last: int) -> list[range]:
+    """Return the first numbers of the batches of each share."""
+    shares, start = [], first
+    while start <= last:
+        part = (last - start + 1) // _LAST_SHARES // ROWS * ROWS
+        share = range(start, start + min(max(part, ROWS), SHARE), ROWS)
+        shares.append(share)
+        start = share.stop
+    return shares
 
 
 def _ends(connection: Connection, studio_id: str) -> tuple[int, int]:
@@ -106,28 +145,31 @@ def _ends(connection: Connection, studio_id: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _look(connection: Connection, studio_id: str, share: int) -> list[Stretch]:
-    """Return what the rows of a share tell, in order."""
+def _look(connection: Connection, work: _Work, place: int) -> list[Stretch]:
+    """Return what the rows of a share tell, in order; their hashes are in the memory of both."""
     found: list[Stretch] = []
 
     def take(columns: Columns) -> None:
-        found.append(summed(stretch_of(batch_of(columns))))
+        stretch = summed(stretch_of(batch_of(columns)))
+        if stretch.is_good:
+            work.hashes[work.places(stretch)] = bytes(stretch.hashes)
+        found.append(replace(stretch, hashes=b""))
 
-    copy_columns(connection, studio_id, range(share, share + SHARE, ROWS), take)
+    copy_columns(connection, work.studio_id, work.shares[place], take)
     return found
 
 
-def _look_at_all(connection: Connection, studio_id: str, claims: int) -> Found:
+def _look_at_all(connection: Connection, work: _Work, claims: int) -> Found:
     """Take shares until there are no more; return what they told."""
     found, parent = {}, os.getppid()
     while len(claim := os.read(claims, _CLAIM.size)) == _CLAIM.size and os.getppid() == parent:
-        (share,) = _CLAIM.unpack(claim)
-        found[share] = _look(connection, studio_id, share)
+        (place,) = _CLAIM.unpack(claim)
+        found[place] = _look(connection, work, place)
     return found
 
 
 @contextmanager
-def _offered(shares: range) -> Iterator[int | None]:
+def _offered(shares: int) -> Iterator[int | None]:
     """Give the end of a pipe out of which shares are taken: each by one process only; null without room."""
     try:
         taking, giving = os.pipe()
@@ -137,7 +179,7 @@ def _offered(shares: range) -> Iterator[int | None]:
     try:
         try:
             os.set_blocking(giving, False)  # it may hold a page only: shares without room are left to the end
-            os.write(giving, b"".join(map(_CLAIM.pack, shares)))
+            os.write(giving, b"".join(map(_CLAIM.pack, range(shares))))
         finally:
             os.close(giving)
         yield taking
@@ -146,7 +188,7 @@ def _offered(shares: range) -> Iterator[int | None]:
 
 
 @contextmanager
-def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) -> Iterator[_Second | None]:
+def _second(connection: Connection, snapshot: str, work: _Work, claims: int) -> Iterator[_Second | None]:
     """Start the second process and give it with the end at which it is heard; null where none can start."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('role')")
@@ -160,7 +202,7 @@ def _second(connection: Connection, studio_id: str, snapshot: str, claims: int) 
     except OSError:  # too many files are open
         yield None
         return
-    task = _Task(login, role, studio_id, snapshot, claims)
+    task = _Task(login, role, snapshot, work, claims)
     process = context.Process(target=_be_the_second, args=(task, sender, receiver), name="audit-second")
     try:
         with warnings.catch_warnings():
@@ -191,9 +233,9 @@ def _be_the_second(task: _Task, answer: Channel, hearing: Channel) -> None:
         with connection.cursor() as cursor:
             # Of the one transaction that reads: a pooler in between may forget what was said in another.
             rights = "SET LOCAL ROLE %s; SET LOCAL studio.studio_id TO %s"
-            cursor.execute(rights, (task.role, task.studio_id))
+            cursor.execute(rights, (task.role, task.work.studio_id))
         see(connection, task.snapshot)
-        answer.send(_look_at_all(connection, task.studio_id, task.claims))
+        answer.send(_look_at_all(connection, task.work, task.claims))
 
 
 def _answer_of(second: _Second | None) -> Found:
