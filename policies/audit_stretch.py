@@ -35,6 +35,8 @@ def summed(stretch: Stretch) -> Stretch:
 
 def _is_good(batch: Batch) -> bool:
     size = batch.count * HASH_BYTES
+    if batch.first < 1:  # rows may go on from each other by their hashes, and not by their numbers
+        return False
     if batch.strays or len(batch.entries) != batch.count or len(batch.hashes) != size:
         return False
     if len(batch.prev_hashes) != size or batch.prev_hashes[HASH_BYTES:] != batch.hashes[:-HASH_BYTES]:

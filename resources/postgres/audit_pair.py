@@ -26,11 +26,11 @@ from typing import Any, Final
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 names its classes so
 
-from policies.audit_entries import Stretch
+from policies.audit_entries import Batch, Stretch
 from policies.audit_stretch import stretch_of, summed
 from policies.audit_tree import HASH_BYTES
 from resources.postgres.audit_columns import Columns, batch_of
-from resources.postgres.audit_stream import ROWS, copy_columns, see
+from resources.postgres.audit_stream import ROWS, batches, copy_columns, see
 
 LEAST: Final = 100_000
 """Fewer entries are verified by one process before two have come to terms."""
@@ -93,8 +93,8 @@ def is_worth_two(connection: Connection, studio_id: str) -> bool:
     return LEAST <= last - first + 1 <= _MOST_SHARES * SHARE
 
 
-def stretches(connection: Connection, studio_id: str, snapshot: str) -> Iterator[Stretch]:
-    """Yield what all entries of a studio tell, in order of their numbers.
+def stretches(connection: Connection, studio_id: str, snapshot: str) -> Iterator[Batch | Stretch]:
+    """Yield what all entries of a studio tell, in order of their numbers; batches where memory is short.
 
     Args:
         connection: One that sees the snapshot already; nobody else may use it meanwhile.
@@ -107,7 +107,12 @@ def stretches(connection: Connection, studio_id: str, snapshot: str) -> Iterator
     first, last = _ends(connection, studio_id)
     if last < first:
         return
-    work = _Work(studio_id, _shares(first, last), mmap.mmap(-1, (last - first + 1) * HASH_BYTES))
+    try:
+        places = mmap.mmap(-1, (last - first + 1) * HASH_BYTES)
+    except OSError:  # there may be few rows among many numbers: one process needs memory for rows only
+        yield from batches(connection, studio_id)
+        return
+    work = _Work(studio_id, _shares(first, last), places)
     found: Found = {}
     # Without room for the pipe there is no second process either, and all shares are left to the end.
     with _offered(len(work.shares)) as claims:

@@ -28,6 +28,7 @@ _HEADER_BYTES: Final = 19
 _COUNT: Final = struct.Struct("!h")
 _LENGTH: Final = struct.Struct("!i")
 _WAIT_SECONDS: Final = 0.1
+_MOST: Final = 2**63 - 1  # the largest number there may be; beyond it the server counts no further
 # The C library may give large pieces of memory back to the system as soon as they are free, and every batch
 # would need new ones, page by page: up to a third of all time. Once a piece of this size was freed, it keeps
 # them.
@@ -40,7 +41,7 @@ _KEPT_BYTES: Final = 16 * 2**20
 _BATCH: Final = """
 COPY (
 SELECT found.*
-FROM generate_series(%(first)s::bigint, %(last)s::bigint, %(rows)s) AS range (start),
+FROM generate_series('%(first)s'::bigint, '%(last)s', %(rows)s) AS range (start),
 LATERAL (
     SELECT count(*), count(*) FILTER (WHERE octet_length(prev_hash) <> 32 OR octet_length(hash) <> 32),
         string_agg(int8send(seq), ''), string_agg(prev_hash, ''), string_agg(hash, ''),
@@ -52,7 +53,8 @@ LATERAL (
         string_agg(coalesce(subject_id || '","kind":"' || subject_kind, ''), E'\\x1e')
     FROM (
         SELECT * FROM studio.audit_events
-        WHERE studio_id = %(studio)s AND seq >= range.start AND seq < range.start + %(rows)s
+        WHERE studio_id = %(studio)s
+            AND seq >= range.start AND seq <= least(range.start, %(brim)s) + (%(rows)s - 1)
     ) AS entries
 ) AS found
 ) TO STDOUT (FORMAT binary)
@@ -101,13 +103,15 @@ def copy_columns(
     """
     _keep_memory()
     pieces = 1 if firsts.step % _PIECES else _PIECES
+    rows = firsts.step // pieces
     quoted = QuotedString(studio_id)
     quoted.prepare(connection)
     values = {
         "studio": quoted.getquoted().decode(),
         "first": firsts.start,
-        "last": firsts.stop - 1,
-        "rows": firsts.step // pieces,
+        "last": min(firsts.stop - 1, _MOST),
+        "rows": rows,
+        "brim": _MOST - (rows - 1),
     }
     copy = _Copy(studio_id, pieces, take)
     with connection.cursor() as cursor:

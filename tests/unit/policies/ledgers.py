@@ -52,6 +52,19 @@ def chained(payloads, first=1, prev=GENESIS_BYTES):
     return rows
 
 
+def numbered(rows, first, at=None, jump=0):
+    """Return the rows written anew from a number on, one after the other but for a jump behind a place.
+
+    Their hashes go on from each other where their numbers do not.
+    """
+    found, prev = [], GENESIS_BYTES
+    for place, row in enumerate(rows):
+        seq = first + place + (jump if at is not None and place > at else 0)
+        found.append(entry_of(seq, prev, row.payload))
+        prev = found[-1].hash
+    return found
+
+
 def ledger(count, salt=""):
     """Return a true ledger of plain events; quick for large ones."""
     actor = Actor(ActorKind.STAFF, "uid-1", STUDIO)

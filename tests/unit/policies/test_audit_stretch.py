@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.audit_entries import RowsLog
+from policies.audit_entries import RowsLog, entry_of
 from policies.audit_stretch import BLOCK, stretch_of, summed
 from policies.audit_tree import Tree
 from policies.audit_verify import Anchor, verify_log
@@ -73,3 +73,11 @@ def test_what_is_handed_over():
     (bad,) = RowsLog(LONG[:BLOCK], BLOCK).batches()
     assert summed(stretch_of(replace(bad, strays=1))).blocks == b""
     assert not stretch_of(replace(bad, strays=1)).is_good
+
+
+def test_a_jump_in_the_numbers_is_not_good():
+    """Also where the hashes of the rows go on from each other: nobody may count on from the first number."""
+    before, row = LONG[0], LONG[1]
+    (batch,) = RowsLog([before, entry_of(3, before.hash, row.payload)]).batches()
+    assert not stretch_of(batch).is_good
+    assert verify_log(Looked([before, entry_of(3, before.hash, row.payload)])).fault.seq == 2
