@@ -18,6 +18,7 @@ from studio_assets.cloud_truth.cell_rules import TOO_HIGH, TOO_LOW
 from studio_assets.finance.amounts import beyond_counting
 from studio_assets.finance.classes import Kind
 from studio_assets.finance.flags import DOMAINS
+from studio_assets.finance.links import hanging_together, ids_in, named
 from studio_assets.finance.reconcile import Discrepancy
 from studio_assets.finance.tables import ORDER_CONTRACTS, TAKING_NAMES
 from studio_assets.findings.making import safe_id
@@ -26,19 +27,6 @@ _BOOKS: Final = frozenset({"payouts", "balance_transactions"})
 """Contracts whose rows are added up for what should have been paid out."""
 _SUMS: Final = frozenset({"p", "w"})
 """Domains of what such sums tell."""
-_IDS: Final[Mapping[str, Sequence[str]]] = {
-    "materials_orders": ("stripe_payment_intent_id", "stripe_checkout_session_id"),
-    "event_charges": ("stripe_payment_intent_id", "stripe_checkout_session_id", "signup_id"),
-    "agent_orders": ("stripe_payment_intent_id",),
-    "payment_intents": ("latest_charge", *TAKING_NAMES),
-    "charges": ("payment_intent", "balance_transaction", *TAKING_NAMES),
-    "refunds": ("charge", "payment_intent"),
-    "disputes": ("charge", "payment_intent"),
-    "payouts": ("balance_transaction",),
-    "balance_transactions": ("source",),
-}
-"""Columns besides ``document_id`` whose ids hang rows together. Ids are not told apart by what they are of:
-two things of one name at most keep more from being said."""
 _BY_CHOICE: Final = frozenset({"stored", "fitting"})
 """Ways of linking that hold because nothing else could be linked."""
 _FOR_WANT_OF: Final[Mapping[str, frozenset[Kind]]] = {"charges": frozenset({Kind.ORDER_WITHOUT_CHARGE})}
@@ -169,9 +157,9 @@ def doubt_of(
         for contract, found in aside.documents.items()
         if contract not in aside.rows or len(found) > len(pc.unique(aside.rows[contract]["document_id"]))
     }
-    ids = set(_named(document.document_id for _, document in aside))
+    ids = set(named(document.document_id for _, document in aside))
     for contract, rows in aside.rows.items():
-        ids |= _ids_in(contract, rows)
+        ids |= ids_in(contract, rows)
     for contract in unread & _SAID_BY_CHARGES.keys():
         ids |= _charges_with(_SAID_BY_CHARGES[contract], countable["charges"])
     wanting = unread | ({"charges"} if _names_none(aside.rows.get("charges")) else set())
@@ -181,7 +169,7 @@ def doubt_of(
         if one.how in _BY_CHOICE and _identity(one) not in told:
             ids |= _ids_about(one)
     return Doubt(
-        frozenset(_hanging_together(ids, countable, [_ids_of(finding) for finding in known])),
+        frozenset(hanging_together(ids, countable, [_ids_of(finding) for finding in known])),
         _SUMS if not _BOOKS.isdisjoint(aside.documents) else frozenset(),
         frozenset(kind for contract in wanting for kind in _FOR_WANT_OF.get(contract, ())),
         not aside.documents.keys().isdisjoint(ORDER_CONTRACTS.values()),
@@ -207,41 +195,6 @@ def _charges_with(said: Sequence[str], charges: pa.Table) -> set[str]:
     return found
 
 
-def _hanging_together(
-    ids: set[str], tables: Mapping[str, pa.Table], known: Sequence[frozenset[str]]
-) -> set[str]:
-    """Return ids, and all that rows or findings name together with one of them, and so on."""
-    found, new = set(ids), set(ids)
-    while new:
-        wanted, near = pa.array(new, pa.string()), set[str]()
-        for contract, table in tables.items():
-            columns = [column for column in _columns(contract) if table[column].null_count < table.num_rows]
-            is_near = [pc.is_in(table[column], value_set=wanted) for column in columns]
-            for which in is_near:
-                if pc.any(which).as_py():
-                    near |= _ids_in(contract, table.filter(which))
-        for together in known:
-            if not together.isdisjoint(new):
-                near |= together
-        new = near - found
-        found |= new
-    return found
-
-
-def _columns(contract: str) -> Sequence[str]:
-    return ("document_id", *_IDS.get(contract, ()))
-
-
-def _ids_in(contract: str, rows: pa.Table) -> set[str]:
-    """Return the ids in some rows, and as findings name them; what is blank is none."""
-    return _named(value for column in _columns(contract) for value in pc.unique(rows[column]).to_pylist())
-
-
-def _named(ids: Iterable[str | None]) -> set[str]:
-    """Return ids that are not blank, each as it is and as findings name it."""
-    return {name for each in ids if each is not None and each.strip() for name in (each, safe_id(each))}
-
-
 def _identities(known: Iterable[Finding]) -> set[tuple[str, str | None, str]]:
     return {(finding.kind, DOMAINS.get(finding.subject_kind), finding.subject_id) for finding in known}
 
@@ -253,7 +206,7 @@ def _identity(one: Discrepancy) -> tuple[str, str | None, str]:
 def _ids_about(one: Discrepancy) -> set[str]:
     subject = () if one.domain == "w" else (one.subject,)  # a currency is no id
     ids = (*one.charge_ids, *one.refund_ids, *one.dispute_ids, *one.other_ids, one.intent_id)
-    return _named((*subject, *ids))
+    return named((*subject, *ids))
 
 
 def _ids_of(finding: Finding) -> frozenset[str]:
