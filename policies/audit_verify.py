@@ -74,9 +74,8 @@ class _Verification:
         self._waiting = sorted(anchors, key=lambda anchor: anchor.size)
         self._tree = Frontier()
         self._signed_tree = Frontier()
-        self._hashes: list[
-            bytes | memoryview
-        ] = []  # of what was taken, side by side; joined for a fault only
+        # Of what was taken, side by side; joined for a fault only.
+        self._hashes: list[bytes | memoryview] = []
         self._size = 0
         self._head = _GENESIS
         self._agreed = 0
@@ -112,7 +111,11 @@ class _Verification:
             good += before
         # As the rows were seen: of a batch that had to be looked at nobody has told the order.
         fault = self._take(replace(stretch, hashes=bytes(good), blocks=b""))
-        return self._fault_here() if is_bad else fault
+        if not is_bad:
+            return fault
+        here = self._fault_here()
+        # What was signed may differ before the row that is bad, however many rows a batch has.
+        return here if fault is None or here.seq <= self._waiting[0].size else fault
 
     def _fault_here(self) -> Fault:
         """Name the fault at the end of the good entries; an earlier difference from what was signed wins."""

@@ -23,6 +23,7 @@ _HASH_BYTES: Final = 32
 _DATE_CHARACTERS: Final = len("2026-11-21")
 _TEXT_CHARACTERS: Final = len("2026-11-21 15:00:00.000000")
 _INSTANT_CHARACTERS: Final = _TEXT_CHARACTERS + 1  # with Z
+_MOST_BYTES: Final = 2**30  # of a batch's payloads: places in texts have 31 bits
 _EPOCH: Final = 946_684_800_000_000  # PostgreSQL's, in microseconds of Unix
 # Years of four digits, in microseconds of Unix.
 _EARLIEST: Final = -30_610_224_000_000_000
@@ -108,7 +109,7 @@ def _starts(columns: Columns) -> Ints | None:
         return None
     np.cumsum(np.frombuffer(columns.lengths, ">i4"), out=starts[1:])
     is_whole = len(columns.prev_hashes) == len(columns.hashes) == _HASH_BYTES * count
-    return starts if is_whole and starts[-1] == len(columns.payloads) else None
+    return starts if is_whole and starts[-1] == len(columns.payloads) <= _MOST_BYTES else None
 
 
 def _in_order(columns: Columns, seqs: Ints, starts: Ints) -> Columns | None:

@@ -193,6 +193,19 @@ def test_forged_history_before_a_break(data):
     assert found(tampered, [anchor(rows, since=0)], data.draw(SIZES)) == (at + 1, "fork")
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 5, 20])
+def test_another_history_before_an_edit(batch_size):
+    """What was signed comes first: the history that differs is named, however many rows a batch has."""
+    rows, other = ledger(9), ledger(9, "other")
+    other[7] = replace(other[7], name="edited")
+    report = verify_log(RowsLog(other, batch_size), [anchor(rows, 4)])
+    assert (report.fault.seq, report.fault.kind, report.entries) == (1, FaultKind.FORK, 0)
+    anew = chained([row.payload for row in other[4:]], 5, rows[3].hash)
+    anew[3] = replace(anew[3], name="edited")
+    report = verify_log(RowsLog([*rows[:4], *anew], batch_size), [anchor(rows, 4), anchor(rows, 6)])
+    assert (report.fault.seq, report.fault.kind, report.entries) == (5, FaultKind.FORK, 4)
+
+
 def test_two_checkpoints_that_differ():
     """Two signed roots of one size cannot both be true: a fork."""
     rows = ledger(5)

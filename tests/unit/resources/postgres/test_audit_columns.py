@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.audit_entries import RowsLog
+from resources.postgres import audit_columns
 from resources.postgres.audit_columns import Columns, Values, batch_of
 from tests.unit.policies.ledgers import STUDIO, ledger, ledgers
 
@@ -102,6 +103,17 @@ def test_values_that_need_escaping_are_looked_at(actor_id):
     escaped = rows[1].payload.replace("uid-1", actor_id)
     changed = replace(rows[1], payload=escaped, actor_id=actor_id, principal_id=actor_id)
     assert batch_of(columns_of([rows[0], changed, rows[2]])).strays == 3
+
+
+def test_more_text_than_places_can_tell(monkeypatch):
+    """Where texts are too long to be told apart side by side, rows are looked at one by one."""
+    rows = ledger(9)
+    size = sum(len(row.payload) for row in rows)
+    monkeypatch.setattr(audit_columns, "_MOST_BYTES", size)
+    assert batch_of(columns_of(rows)).strays == 0
+    monkeypatch.setattr(audit_columns, "_MOST_BYTES", size - 1)
+    batch = batch_of(columns_of(rows))
+    assert (batch.count, batch.strays, batch.entries) == (9, 9, [])
 
 
 def test_numbers_that_do_not_go_on():
