@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from cockpit.loading import THRESHOLDS
+
 STUDIO = "monsoonfire"
 # How long an example takes says something of the machine. For more examples: --hypothesis-profile thorough.
 settings.register_profile("house", max_examples=50, deadline=None)
@@ -27,6 +29,17 @@ _NUMBERS = itertools.count(1)
 SHARING = "acceptance/shared_house"
 IN_MEMORY = "/dev/shm"  # noqa: S108 - the folder made in it has a name nobody can foresee
 ROOM_BYTES = 4 * 1024**3
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for garbage more rarely while tests are collected: that makes objects and hardly any of it."""
+    before = gc.get_threshold()
+    gc.set_threshold(*THRESHOLDS)
+    try:
+        return (yield)
+    finally:
+        gc.set_threshold(*before)
 
 
 def pytest_collection_finish():
