@@ -20,6 +20,7 @@ from sensors.execution import (
     next_attempt,
 )
 from studio_assets.execution.job import ACTION_TAG, ATTEMPT_TAG, EXECUTION_JOB, PROPOSAL_TAG
+from tests.dagster_memory import memory_instance
 
 WRITES = "firestore.ops_note.append"
 
@@ -63,7 +64,7 @@ class Gateway:
 
 @pytest.fixture
 def instance():
-    with dg.DagsterInstance.ephemeral() as ephemeral:
+    with memory_instance() as ephemeral:
         yield ephemeral
 
 

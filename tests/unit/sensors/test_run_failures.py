@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 
 from sensors.run_failures import RUN_FAILED, build_run_failure_sensor, first_line
+from tests.dagster_memory import memory_instance
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -37,7 +38,7 @@ def test_a_failed_run_becomes_one_event(history, clock):
     def fire():
         break_down()
 
-    with dg.DagsterInstance.ephemeral() as instance:
+    with memory_instance() as instance:
         result = fire.execute_in_process(
             instance=instance,
             raise_on_error=False,

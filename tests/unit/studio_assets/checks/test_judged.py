@@ -6,6 +6,7 @@ from datetime import date
 import dagster as dg
 
 from studio_assets.checks.judged import judged_result, targets_of
+from tests.dagster_memory import memory_instance
 
 DAYS = dg.DailyPartitionsDefinition("2026-11-01")
 KEY = dg.AssetKey("thing")
@@ -47,7 +48,7 @@ def test_the_materialization_that_was_judged_is_named_as_dagster_would_name_it()
 
 def test_what_a_run_made_itself_is_asked_for_once(monkeypatch):
     """What another run made is asked for every time: it may make it again."""
-    with dg.DagsterInstance.ephemeral() as instance:
+    with memory_instance() as instance:
         run = dg.materialize([thing, checks], partition_key="2026-11-01", instance=instance, run_config=QUIET)
         asked, really = [], instance.get_asset_records
         monkeypatch.setattr(instance, "get_asset_records", lambda keys: asked.append(keys) or really(keys))

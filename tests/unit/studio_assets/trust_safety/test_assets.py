@@ -14,6 +14,7 @@ from resources.settings import load_settings
 from studio_assets.studio_state.predicates import Moment
 from studio_assets.trust_safety import assets
 from studio_assets.trust_safety.rules import DETECTORS, Reports
+from tests.dagster_memory import memory_instance
 from tests.unit.studio_assets.trust_safety.report_rows import NOON, reports_table
 
 TODAY, YESTERDAY = "2026-03-02", "2026-03-01"
@@ -70,7 +71,7 @@ def _run(monkeypatch, day, *, cloud=None):
     table = reports_table({"document_id": "r1"}, {"document_id": "r2"})
     today = Reports(table, Moment(NOON, settings.timezone), "2026-03-02.1")
     monkeypatch.setattr(assets, "todays_reports", lambda *_: today)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with memory_instance() as instance:
         result = dg.materialize(
             [assets.build_trust_safety(settings)],
             partition_key=day,
