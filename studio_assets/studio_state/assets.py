@@ -30,6 +30,7 @@ from studio_assets.studio_state.counters import COUNTERS, count_state
 from studio_assets.studio_state.diff import compare
 from studio_assets.studio_state.drift import DriftReport, ask_source, drift_event, measure
 from studio_assets.studio_state.inputs import newest_reads, read_tables, spread_warning, usable_reads
+from studio_assets.studio_state.model import TooMuchToKeepError
 from studio_assets.studio_state.snapshot import (
     IncompleteSourcesError,
     as_of_reads,
@@ -94,7 +95,7 @@ def _build_snapshot(settings: Settings) -> dg.AssetsDefinition:
                 newest = newest_reads(history, day, run_id)
                 devices = newest_connector_reads(history, day, run_id=run_id) or unread(settings)
                 reads, payload = _derive(settings, day, newest, devices, raw, clock, run_book)
-            except IncompleteSourcesError as error:
+            except (IncompleteSourcesError, TooMuchToKeepError) as error:
                 run_book.problems.extend(error.problems)
                 history.record_event(
                     events.blocked(day.isoformat(), error.problems, at=clock.now(), run_id=run_id)

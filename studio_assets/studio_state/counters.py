@@ -9,8 +9,15 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from studio_assets.cloud_truth.cell_rules import INT64_MAX, INT64_MIN
 from studio_assets.studio_state import predicates, server_counts
-from studio_assets.studio_state.model import SECTIONS, Counter, MissingSourceError, StateCounts
+from studio_assets.studio_state.model import (
+    SECTIONS,
+    Counter,
+    MissingSourceError,
+    StateCounts,
+    TooMuchToKeepError,
+)
 from studio_assets.studio_state.predicates import Moment, Tables
 
 _STRIPE_CANNOT_COUNT = "Stripe has no counting endpoint."
@@ -320,6 +327,7 @@ def count_state(tables: Mapping[str, pa.Table], as_of: datetime, timezone: str) 
 
     Raises:
         MissingSourceError: when a source that a counter needs was not handed in.
+        TooMuchToKeepError: when a counter does not fit into the whole numbers of 64 bits that are kept.
     """
     missing = [name for name in REQUIRED_SOURCES if name not in tables]
     if missing:
@@ -328,7 +336,22 @@ def count_state(tables: Mapping[str, pa.Table], as_of: datetime, timezone: str) 
     sections: dict[str, dict[str, int]] = {section: {} for section in SECTIONS}
     for counter in COUNTERS:
         sections[counter.section][counter.name] = counter.count(tables, moment)
+    _refuse_too_much(sections)
     return StateCounts(as_of, **sections, warnings=_warnings(tables, moment))
+
+
+def _refuse_too_much(sections: Mapping[str, Mapping[str, int]]) -> None:
+    problems = []
+    for counter in COUNTERS:
+        value = sections[counter.section][counter.name]
+        if not INT64_MIN <= value <= INT64_MAX:
+            where = ", ".join(column for column in counter.columns if column.endswith("_cents"))
+            problems.append(
+                f"{counter.path} is {value:,} {counter.unit}, more than can be kept. Look in {where} for "
+                "amounts that cannot be."
+            )
+    if problems:
+        raise TooMuchToKeepError(problems)
 
 
 def _warnings(tables: Tables, moment: Moment) -> tuple[str, ...]:

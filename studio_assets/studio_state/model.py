@@ -1,6 +1,6 @@
 """What a counter is and what counting yields. The counters themselves are declared in ``counters``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +12,14 @@ SECTIONS = ("counts", "ops", "finance")
 
 class MissingSourceError(Exception):
     """A counter's source was not handed in. A source we failed to read is not an empty source."""
+
+
+class TooMuchToKeepError(Exception):
+    """A counter is beyond what a snapshot keeps; ``problems`` says which. Permanent until rows are mended."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"No snapshot was made: {' '.join(problems)} The last good snapshot stays current.")
 
 
 @dataclass(frozen=True, slots=True)

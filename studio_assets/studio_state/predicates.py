@@ -32,6 +32,9 @@ AGENT_PAID = ("paid", "paid_prepay", "payment_succeeded")
 STUDIO_CURRENCY = "usd"
 """What the studio's amounts are in. Minor units of several currencies are never added up."""
 
+_ANY_SUM = pa.decimal128(38)
+"""Holds what any number of whole numbers of 64 bits add up to."""
+
 STALE_CART_HOURS = 24
 RECENT_DAYS = 30
 
@@ -264,10 +267,11 @@ def unsettled_payments(tables: Tables, moment: Moment) -> int:
 
 
 def unsettled_cents(tables: Tables, moment: Moment) -> int:
-    """Sum the gross amount of :func:`unsettled_payments` in the studio's currency, in minor units."""
+    """Sum the gross amount of :func:`unsettled_payments` in the studio's currency, in minor units; exact."""
     unsettled = unsettled_movements(tables, moment)
     ours = unsettled.filter(masks.is_one_of(unsettled, "currency", (STUDIO_CURRENCY,)))
-    return int(pc.sum(ours.column("amount_cents")).as_py() or 0)
+    # As whole numbers of 64 bits they would pass their end without a word.
+    return int(pc.sum(ours.column("amount_cents").cast(_ANY_SUM)).as_py() or 0)
 
 
 def unsettled_in_other_currencies(tables: Tables, moment: Moment) -> int:
