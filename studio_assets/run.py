@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
 
 PHASES = ("import", "read", "checks", "snapshot", "hash", "diff", "drift", "dagster", "total")
+INTERRUPTED = (
+    "The run was asked to stop before it was through. What was finished is kept, and the last good state "
+    "stands. Run it again."
+)
+_INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ class SnapshotRun:
         checks: Every check that was judged, in order.
         phases: Wall seconds by phase (``PHASES``); ``dagster`` is what no phase accounts for.
         errors: What went wrong, in words for a person; empty on success.
+        is_interrupted: Whether this process was asked to stop meanwhile. Dagster takes the signal for itself,
+            so whoever has more to do must look here and stop.
     """
 
     success: bool
@@ -86,6 +93,7 @@ class SnapshotRun:
     checks: Sequence[CheckOutcome]
     phases: Mapping[str, float]
     errors: Sequence[str] = field(default=())
+    is_interrupted: bool = False
 
     @property
     def checks_passed(self) -> int:
@@ -159,6 +167,7 @@ def _job(settings: Settings, name: str) -> "JobDefinition":
 
 def _report(result: "ExecuteInProcessResult", book: RunBook, day: date, total: float) -> SnapshotRun:
     stored = book.snapshot if result.success else None
+    is_interrupted = not result.success and _is_interrupted(result)
     return SnapshotRun(
         success=result.success,
         run_id=result.run_id,
@@ -173,8 +182,16 @@ def _report(result: "ExecuteInProcessResult", book: RunBook, day: date, total: f
         quarantined=sum(len(read.quarantined) for read in book.reads.values()),
         checks=tuple(book.checks),
         phases=_phases(book, total),
-        errors=() if result.success else _errors(result, book),
+        errors=(INTERRUPTED,) if is_interrupted else () if result.success else _errors(result, book),
+        is_interrupted=is_interrupted,
     )
+
+
+def _is_interrupted(result: "ExecuteInProcessResult") -> bool:
+    """Return whether a signal ended the run, within a step or between two."""
+    ends = (event.event_specific_data for event in result.all_events if event.is_failure)
+    errors = (getattr(end, "error", None) for end in ends)
+    return any(error is not None and _root(error).cls_name in _INTERRUPTIONS for error in errors)
 
 
 def _phases(book: RunBook, total: float) -> dict[str, float]:
@@ -204,11 +221,15 @@ def _errors(result: "ExecuteInProcessResult", book: RunBook) -> tuple[str, ...]:
 
 
 def _root_message(error: "SerializableErrorInfo") -> str:
-    """Return the first line of the innermost error; Dagster wraps ours in its own."""
+    lines = _root(error).message.strip().splitlines() or ["no reason given"]
+    return lines[0]
+
+
+def _root(error: "SerializableErrorInfo") -> "SerializableErrorInfo":
+    """Return the innermost error; Dagster wraps ours in its own."""
     while error.cause is not None:
         error = error.cause
-    lines = error.message.strip().splitlines() or ["no reason given"]
-    return lines[0]
+    return error
 
 
 def _is_check_failure(error_class: str | None) -> bool:

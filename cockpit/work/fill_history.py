@@ -19,7 +19,6 @@ from studio_assets.run import run_snapshot
 
 NICENESS = 10
 GIVE_UP_AFTER = 3
-INTERRUPTED = "DagsterExecutionInterruptedError"  # somebody asked this process to stop
 
 
 def main() -> int:
@@ -59,7 +58,7 @@ class _Filler:
                     done, failures = done + 1, 0
                     self._tell(done, day=day)
                     continue
-                if any(INTERRUPTED in error for error in run.errors):
+                if run.is_interrupted:
                     return 1
                 failures += 1
                 problem = f"{day} could not be rebuilt: {' '.join(run.errors[:2])}"

@@ -101,8 +101,12 @@ class PretendStudio:
         self.stripe.stop()
 
     def run(self, day: date | None = None, mode: str = "full", **more: Any) -> SnapshotRun:
-        """Make a snapshot of a day, by default of the running one."""
-        return run_snapshot(
+        """Make a snapshot of a day, by default of the running one.
+
+        A signal to the tests ends them, also where Dagster took it for itself: what a test would say of half
+        a run is not what happened.
+        """
+        run = run_snapshot(
             self.instance,
             self.settings,
             snapshot_date=day or local_date(self.clock.now(), PHOENIX.key),
@@ -110,6 +114,9 @@ class PretendStudio:
             doors=self.doors,
             **more,
         )
+        if run.is_interrupted:
+            raise KeyboardInterrupt(run.errors[0])
+        return run
 
     def run_steps(self, keys: Sequence[dg.AssetKey], day: date | None = None) -> dg.ExecuteInProcessResult:
         """Run the steps of the main job that make some assets, as people may from Dagster's pages."""

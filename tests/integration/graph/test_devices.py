@@ -245,10 +245,11 @@ def test_the_same_devices_are_the_same_state_however_old_and_warm_they_are(studi
 
 def test_changed_devices_are_a_new_revision_with_their_difference(studio, devices):
     devices.configure(patience=PATIENT)
-    studio.run()
+    _read_all(studio)
     devices.hub.devices.append(sensor("13", battery=9))
     studio.clock.advance(minutes=15)
     second = studio.run()
+    assert second.success, second.errors
     assert (second.is_new, second.revision) == (True, 2)
     assert {change.counter: change.delta for change in second.diff.changes} == {
         "devices.hubitat.devices": 1,
