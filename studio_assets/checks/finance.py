@@ -9,8 +9,8 @@ from resources.postgres.history import History
 from resources.settings import Settings
 from studio_assets.checks.findings import FINDINGS_IN_WORDS, judge_findings, unresolved
 from studio_assets.checks.telling import Judged, check_specs, told
-from studio_assets.finance.aside_told import ASIDE_DETECTOR
 from studio_assets.finance.flags import DEPARTMENT, DETECTOR
+from studio_assets.findings.aside import ASIDE_DETECTOR
 from studio_assets.keys import RECONCILIATION_FLAGS, finance_key
 from studio_assets.run_book import RunBook
 

@@ -9,6 +9,7 @@ from resources.postgres.history import History
 from resources.settings import Settings
 from studio_assets.checks.findings import FINDINGS_IN_WORDS, judge_findings, unresolved
 from studio_assets.checks.telling import Judged, check_specs, told
+from studio_assets.findings.aside import ASIDE_DETECTOR
 from studio_assets.keys import ANOMALIES, RECOMMENDATIONS, operations_key
 from studio_assets.operations.anomalies import ANOMALIES as COUNTER_BASELINES
 from studio_assets.operations.case import DEPARTMENT
@@ -16,7 +17,7 @@ from studio_assets.operations.rules import RULES
 from studio_assets.run_book import RunBook
 
 DETECTORS: Mapping[str, frozenset[str]] = {
-    RECOMMENDATIONS: frozenset(RULES),
+    RECOMMENDATIONS: frozenset({*RULES, ASIDE_DETECTOR}),
     ANOMALIES: frozenset({COUNTER_BASELINES}),
 }
 

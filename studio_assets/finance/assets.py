@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from resources.clock import Clock, instant_text
-from resources.findings import StoredFinding
+from resources.findings import Finding, StoredFinding
 from resources.money import amount_text
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
@@ -25,19 +25,13 @@ from studio_assets.contracts.arrow import arrow_schema
 from studio_assets.derived import RETRY, data_version, resting_on_today, spec_of
 from studio_assets.finance.amounts import TooMuchToCountError
 from studio_assets.finance.aside import doubt_of, set_aside
-from studio_assets.finance.aside_told import (
-    ASIDE_DETECTOR,
-    EVERY_ROW_IS_COUNTED,
-    EVERY_ROW_SENTENCE,
-    aside_findings,
-    aside_ids,
-    every_row_check,
-)
+from studio_assets.finance.aside_told import EVERY_ROW_SENTENCE, aside_findings, aside_ids, every_row_check
 from studio_assets.finance.conserve import Conservation
 from studio_assets.finance.flags import DEPARTMENT, DETECTOR, flags
-from studio_assets.finance.reconcile import reconcile
+from studio_assets.finance.reconcile import Discrepancy, reconcile
 from studio_assets.finance.tables import SOURCES
-from studio_assets.finance.weekly import Week, chart, summarise, trend
+from studio_assets.finance.weekly import Week, chart, summarise, told_of_aside, trend
+from studio_assets.findings.aside import ASIDE_DETECTOR, EVERY_ROW_IS_COUNTED
 from studio_assets.findings.telling import findings_version, told_of_changes
 from studio_assets.keys import FINANCE, RECONCILIATION_FLAGS, WEEKLY_SUMMARY, finance_key, studio_state_key
 from studio_assets.partitions import is_today
@@ -45,7 +39,7 @@ from studio_assets.run_book import CheckOutcome, RunBook
 from studio_assets.studio_state.today import todays_state
 
 RECONCILIATION_VERSION: Final = "reconciliation-3"
-WEEKLY_VERSION: Final = "weekly-summary-1"
+WEEKLY_VERSION: Final = "weekly-summary-2"
 CONSERVATION: Final = "differences_are_explained"
 CONSERVATION_SENTENCE: Final = (
     "What Stripe holds and what the portal calls paid differ by exactly the sum of the named explanations."
@@ -149,7 +143,7 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
             doubt = doubt_of(tables, aside, found.discrepancies, told)
             may_be_said = doubt.sayable(found.discrepancies, told)
             about: dict[str, Any] = {"at": as_of, "run_id": run_id, "code_version": RECONCILIATION_VERSION}
-            stays = {one.finding_id for one in known if doubt.stays(one.finding)}
+            stays = {one.finding_id: one.finding for one in known if doubt.stays(one.finding)}
             applied = findings.apply(
                 DEPARTMENT, DETECTOR, flags(may_be_said, evidence), besides=stays, **about
             )
@@ -158,7 +152,8 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
                 besides=aside_ids(aside),
                 **about,
             )
-            weeks = summarise(tables, may_be_said, as_of=as_of, timezone=settings.timezone)
+            flagged: list[Discrepancy | Finding] = [*may_be_said, *stays.values()]
+            weeks = summarise(tables, flagged, as_of=as_of, timezone=settings.timezone)
         kept = _open(findings, DETECTOR)
         error = found.conservation.error_cents
         with run_book.timed("checks"):
@@ -199,13 +194,14 @@ def build_finance(settings: Settings) -> dg.AssetsDefinition:
         )
         yield dg.MaterializeResult(
             asset_key=weekly_key,
-            data_version=data_version(weeks),
+            data_version=data_version([*weeks, told_of_aside(aside, stays)] if len(aside) else weeks),
             metadata={
                 **origin,
                 "dagster/row_count": len(weeks),
                 "weeks": dg.MetadataValue.table([_week(week) for week in weeks]),
                 "chart": dg.MetadataValue.md(chart(weeks)),
                 "trend": trend(weeks),
+                **({"set_aside": told_of_aside(aside, stays)} if len(aside) else {}),
             },
         )
 

@@ -3,7 +3,7 @@
 Weeks begin on Monday in studio time. Sums are taken from Stripe's objects, in the studio's currency only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from resources.clock import day_start, local_date
+from resources.findings import Finding
 from resources.money import amount_text
 from studio_assets.finance.reconcile import Discrepancy
 from studio_assets.finance.tables import load, open_engine, since_epoch
@@ -62,7 +63,7 @@ class Week:
 
 def summarise(
     tables: Mapping[str, pa.Table],
-    discrepancies: Sequence[Discrepancy],
+    discrepancies: Sequence[Discrepancy | Finding],
     *,
     as_of: datetime,
     timezone: str,
@@ -72,7 +73,7 @@ def summarise(
 
     Args:
         tables: Contract tables, as for ``reconcile``.
-        discrepancies: What is open now.
+        discrepancies: What is open now: what was found, and flags that stay though nothing could be told.
         as_of: What the tables show, aware.
         timezone: The studio's time zone.
         weeks: How many.
@@ -127,7 +128,14 @@ def chart(weeks: Sequence[Week]) -> str:
     return "\n".join(("```", *lines, "```"))
 
 
-def _flagged(discrepancies: Sequence[Discrepancy], monday: date, timezone: str) -> dict[str, int]:
+def told_of_aside(aside: Sized, stays: Sized) -> str:
+    """Return one sentence: how much could not be counted, and how many flags stay only because of it."""
+    rows = "1 row was" if len(aside) == 1 else f"{len(aside)} rows were"
+    flags = "1 flag stays" if len(stays) == 1 else f"{len(stays)} flags stay"
+    return f"{rows} set aside and counted in no week; {flags} only because of that, and counted."
+
+
+def _flagged(discrepancies: Sequence[Discrepancy | Finding], monday: date, timezone: str) -> dict[str, int]:
     until = monday + timedelta(weeks=1)
     mine = [one for one in discrepancies if one.since and monday <= local_date(one.since, timezone) < until]
     odds = [

@@ -4,23 +4,33 @@ Only today's whole snapshot opens or resolves a finding; a past day touches none
 ``devices.findings``.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 import dagster as dg
 import pyarrow as pa
 
 from resources.clock import Clock
-from resources.findings import Applied
+from resources.findings import Applied, Finding
 from resources.postgres.findings import Findings
 from resources.postgres.history import History
 from resources.raw_store import RawStore
+from resources.rows import SourceRead
 from resources.settings import Settings
 from studio_assets.automation import on_new_content
 from studio_assets.calendar import StudioCalendar
 from studio_assets.derived import RETRY, resting_on_today, spec_of
+from studio_assets.findings.aside import (
+    ASIDE_DETECTOR,
+    EVERY_ROW_IS_COUNTED,
+    Documents,
+    check_of,
+    findings_about,
+    ids_about,
+)
 from studio_assets.findings.telling import findings_version, told_of_findings
 from studio_assets.keys import (
     ANOMALIES,
@@ -31,17 +41,32 @@ from studio_assets.keys import (
 )
 from studio_assets.operations.anomalies import ANOMALIES as COUNTER_BASELINES
 from studio_assets.operations.anomalies import WATCHED, departures, find_anomalies
+from studio_assets.operations.aside import (
+    SUBJECT_OF,
+    TELLING,
+    Numbers,
+    Sayable,
+    aside_of,
+    find_unusual,
+    recommend,
+)
 from studio_assets.operations.case import DEPARTMENT, Case
-from studio_assets.operations.rules import COLUMNS, RULES, find_all
+from studio_assets.operations.rules import COLUMNS, RULES
 from studio_assets.partitions import is_today
+from studio_assets.run_book import CheckOutcome, RunBook
+from studio_assets.studio_state.counters import COUNTERS
 from studio_assets.studio_state.predicates import Moment
 from studio_assets.studio_state.snapshot import flat_counters
 from studio_assets.studio_state.today import todays_state
 
-RECOMMENDATIONS_VERSION: Final = "recommendations-1"
-ANOMALIES_VERSION: Final = "anomalies-1"
+RECOMMENDATIONS_VERSION: Final = "recommendations-2"
+ANOMALIES_VERSION: Final = "anomalies-2"
 DAYS_LOOKED_AT: Final = 400
 """How many days of snapshots the baselines rest on: a year and its beginning."""
+_SOURCES: Final = {one.path: one.sources for one in COUNTERS if one.path in WATCHED}
+"""Counter that is watched -> contracts it counts."""
+_OF_RULES: Final = frozenset({*RULES, ASIDE_DETECTOR})
+_COUNTED: Final = frozenset(contract for contracts in _SOURCES.values() for contract in contracts)
 
 
 def build_recommendations(settings: Settings) -> list[dg.AssetsDefinition]:
@@ -58,29 +83,42 @@ def _build_rules(settings: Settings) -> dg.AssetsDefinition:
         "still, pick-ups and fees, idle kilns, queues, requests, unpaid seats.",
     )
 
-    @dg.multi_asset(name="apply_rules", specs=[spec], retry_policy=RETRY)
-    def apply_rules(
+    checks = [_check_spec(spec.key)]
+
+    @dg.multi_asset(name="apply_rules", specs=[spec], check_specs=checks, retry_policy=RETRY)
+    def apply_rules(  # noqa: PLR0917 - Dagster hands resources in by parameter name
         context: dg.AssetExecutionContext,
         findings: dg.ResourceParam[Findings],
         history: dg.ResourceParam[History],
         raw: dg.ResourceParam[RawStore],
         clock: dg.ResourceParam[Clock],
-    ) -> dg.MaterializeResult[Any]:
+        run_book: dg.ResourceParam[RunBook],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         day, run_id = date.fromisoformat(context.partition_key), context.op_execution_context.run_id
         applied: dict[str, Applied] = {}
-        if is_today(day, clock, settings):
-            state = _todays(settings, history, raw, clock, day, run_id, COLUMNS)
-            case = Case(
-                state.tables, state.moment, state.revision, calendar=StudioCalendar(settings.timezone)
-            )
-            for detector, found in find_all(case).items():
-                applied[detector] = findings.apply(
-                    *(DEPARTMENT, detector, found),
-                    at=state.moment.as_of,
-                    run_id=run_id,
-                    code_version=RECOMMENDATIONS_VERSION,
-                )
-        return _told(findings, RULES, applied, clock)
+        if not is_today(day, clock, settings):
+            yield _told(findings, _OF_RULES, applied, clock, _unasked(spec.key))
+            return
+        state = _todays(settings, history, raw, clock, day, run_id, COLUMNS)
+        case = Case(state.tables, state.moment, state.revision, calendar=StudioCalendar(settings.timezone))
+        told = recommend(case, state.aside, partial(_known, findings, RULES))
+        about: dict[str, Any] = {
+            "at": state.moment.as_of,
+            "run_id": run_id,
+            "code_version": RECOMMENDATIONS_VERSION,
+        }
+        for detector, one in told.items():
+            applied[detector] = findings.apply(DEPARTMENT, detector, one.present, besides=one.stays, **about)
+        # Also of documents that only numbers are made of: one step alone tells of what is set aside.
+        of_work = aside_of(state.reads, SUBJECT_OF)
+        findings.apply(
+            *(DEPARTMENT, ASIDE_DETECTOR),
+            findings_about(TELLING, of_work, dict.fromkeys(SUBJECT_OF, state.revision)),
+            besides=ids_about(TELLING, of_work),
+            **about,
+        )
+        checked = _counted(spec.key, state.aside, told.values(), run_book)
+        yield _told(findings, _OF_RULES, applied, clock, checked)
 
     return apply_rules
 
@@ -93,47 +131,56 @@ def _build_anomalies(settings: Settings) -> dg.AssetsDefinition:
         "One row per number of StudioState that is out of line with its own past; none while that is short.",
     )
 
-    @dg.multi_asset(name="judge_counters", specs=[spec], retry_policy=RETRY)
-    def judge_counters(
+    checks = [_check_spec(spec.key)]
+
+    @dg.multi_asset(name="judge_counters", specs=[spec], check_specs=checks, retry_policy=RETRY)
+    def judge_counters(  # noqa: PLR0917 - Dagster hands resources in by parameter name
         context: dg.AssetExecutionContext,
         findings: dg.ResourceParam[Findings],
         history: dg.ResourceParam[History],
         raw: dg.ResourceParam[RawStore],
         clock: dg.ResourceParam[Clock],
-    ) -> dg.MaterializeResult[Any]:
+        run_book: dg.ResourceParam[RunBook],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         day, run_id = date.fromisoformat(context.partition_key), context.op_execution_context.run_id
         applied: dict[str, Applied] = {}
-        if is_today(day, clock, settings):
-            columns = {watched.source: ("created_at",) for watched in WATCHED.values()}
-            state = _todays(settings, history, raw, clock, day, run_id, columns)
-            numbers: dict[str, list[tuple[date, int]]] = {name: [] for name in WATCHED}
-            for snapshot in history.snapshots(limit=DAYS_LOOKED_AT):
-                if snapshot.snapshot_date <= day:
-                    counters = flat_counters(snapshot.payload)
-                    for name in WATCHED.keys() & counters.keys():
-                        numbers[name].append((snapshot.snapshot_date, counters[name]))
-            found = find_anomalies(
-                departures(numbers, StudioCalendar(settings.timezone)),
-                *(state.moment, state.tables, state.revision),
-            )
-            applied[COUNTER_BASELINES] = findings.apply(
-                *(DEPARTMENT, COUNTER_BASELINES, found),
-                at=state.moment.as_of,
-                run_id=run_id,
-                code_version=ANOMALIES_VERSION,
-            )
-        return _told(findings, {COUNTER_BASELINES}, applied, clock)
+        if not is_today(day, clock, settings):
+            yield _told(findings, {COUNTER_BASELINES}, applied, clock, _unasked(spec.key))
+            return
+        columns = {watched.source: ("created_at",) for watched in WATCHED.values()}
+        state = _todays(settings, history, raw, clock, day, run_id, columns, _COUNTED)
+        numbers, unsure = _numbers(history, day, state.aside)
+
+        def find(of: Numbers) -> list[Finding]:
+            found = departures(of, StudioCalendar(settings.timezone))
+            return find_anomalies(found, state.moment, state.tables, state.revision)
+
+        told = find_unusual(find, numbers, unsure, day, partial(_known, findings, {COUNTER_BASELINES}))
+        applied[COUNTER_BASELINES] = findings.apply(
+            *(DEPARTMENT, COUNTER_BASELINES, told.present),
+            besides=told.stays,
+            at=state.moment.as_of,
+            run_id=run_id,
+            code_version=ANOMALIES_VERSION,
+        )
+        checked = _counted(spec.key, state.aside, [told], run_book)
+        yield _told(findings, {COUNTER_BASELINES}, applied, clock, checked)
 
     return judge_counters
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Today's snapshot as detectors need it: rows, the instant they show, and where the evidence lies."""
+    """Today's snapshot as detectors need it: rows, the instant they show, and where the evidence lies.
+
+    ``aside`` is what was set aside of what the detectors look at, ``reads`` all there is.
+    """
 
     tables: dict[str, pa.Table]
     moment: Moment
     revision: str
+    reads: Mapping[str, SourceRead]
+    aside: Documents
 
 
 def _todays(  # noqa: PLR0917 - the doors of one step, in one order everywhere
@@ -144,12 +191,58 @@ def _todays(  # noqa: PLR0917 - the doors of one step, in one order everywhere
     day: date,
     run_id: str,
     columns: Mapping[str, Sequence[str]],
+    looked_at: Iterable[str] = COLUMNS,
 ) -> _State:
     """Return today's state, when every source was read whole and lately and a snapshot rests on it."""
     with resting_on_today("No finding was opened or resolved."):
         today = todays_state(settings, history, clock, day, run_id)
         tables = today.tables(raw, columns)
-    return _State(tables, Moment(today.as_of, settings.timezone), today.revision)
+    moment = Moment(today.as_of, settings.timezone)
+    return _State(tables, moment, today.revision, today.reads, aside_of(today.reads, looked_at))
+
+
+def _numbers(history: History, day: date, aside: Documents) -> tuple[Numbers, dict[str, dict[date, int]]]:
+    """Return every watched counter's numbers up to a day, and how many documents each lacks by day."""
+    numbers: dict[str, list[tuple[date, int]]] = {name: [] for name in WATCHED}
+    unsure: dict[str, dict[date, int]] = {name: {} for name in WATCHED}
+    for snapshot in history.snapshots(limit=DAYS_LOOKED_AT):
+        at, sources = snapshot.snapshot_date, snapshot.payload.get("sources", {})
+        if at <= day:
+            counters = flat_counters(snapshot.payload)
+            lacking = {name: one.get("quarantined", 0) for name, one in sources.items()}
+            for name in WATCHED.keys() & counters.keys():
+                numbers[name].append((at, counters[name]))
+                unsure[name][at] = sum(lacking.get(source, 0) for source in _SOURCES[name])
+    for name, days in unsure.items():
+        # A snapshot whose rows are the same as before is not kept again, whatever was set aside.
+        days[day] = sum(contract in _SOURCES[name] for contract, _ in aside)
+    return numbers, unsure
+
+
+def _known(findings: Findings, detectors: Container[str]) -> list[Finding]:
+    return [one.finding for one in findings.open(DEPARTMENT) if one.finding.detector in detectors]
+
+
+def _check_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(EVERY_ROW_IS_COUNTED, asset=key, description=TELLING.holds)
+
+
+def _unasked(key: dg.AssetKey) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key, check_name=EVERY_ROW_IS_COUNTED, passed=True, description="A past day."
+    )
+
+
+def _counted(
+    key: dg.AssetKey, aside: Documents, told: Iterable[Sayable], run_book: RunBook
+) -> dg.AssetCheckResult:
+    """Return whether no document that was looked at had to be set aside, and write it into the run book."""
+    with run_book.timed("checks"):
+        check = check_of(TELLING, key, aside, sum(one.held_back for one in told))
+    run_book.checks.append(
+        CheckOutcome("/".join(key.path[1:]), EVERY_ROW_IS_COUNTED, check.passed, is_blocking=False)
+    )
+    return check
 
 
 def _finding_spec(settings: Settings, name: str, version: str, description: str) -> dg.AssetSpec:
@@ -167,7 +260,11 @@ def _finding_spec(settings: Settings, name: str, version: str, description: str)
 
 
 def _told(
-    findings: Findings, detectors: Container[str], applied: Mapping[str, Applied], clock: Clock
+    findings: Findings,
+    detectors: Container[str],
+    applied: Mapping[str, Applied],
+    clock: Clock,
+    counted: dg.AssetCheckResult,
 ) -> dg.MaterializeResult[Any]:
     kept = [one for one in findings.open(DEPARTMENT) if one.finding.detector in detectors]
     return dg.MaterializeResult(
@@ -177,4 +274,5 @@ def _told(
             "as_of": dg.MetadataValue.timestamp(clock.now()),
             **told_of_findings(kept, applied.values()),
         },
+        check_results=[counted],
     )

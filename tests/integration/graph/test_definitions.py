@@ -70,6 +70,7 @@ def test_the_checks_are_these(repository):
         *((name, check) for name in DEVICES for check in ("read_is_complete", "devices_are_plausible")),
         *(("device_findings", name) for name in of_findings),
         *((asset, name) for asset in ("recommendations", "anomalies") for name in of_findings),
+        *((asset, "every_row_is_counted") for asset in ("recommendations", "anomalies")),
         *(("reconciliation_flags", name) for name in of_findings),
         *(("reconciliation_flags", name) for name in ("differences_are_explained", "every_row_is_counted")),
         *(("drafts", name) for name in RULES_IN_WORDS),

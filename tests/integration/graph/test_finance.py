@@ -7,8 +7,8 @@ import pytest
 
 from resources.clock import instant_text
 from studio_assets.checks.findings import FINDINGS_IN_WORDS
-from studio_assets.finance.aside_told import ASIDE_DETECTOR, EVERY_ROW_IS_COUNTED
 from studio_assets.finance.assets import CONSERVATION
+from studio_assets.findings.aside import ASIDE_DETECTOR, EVERY_ROW_IS_COUNTED
 from studio_assets.keys import finance_key
 
 pytestmark = pytest.mark.integration
@@ -34,6 +34,10 @@ def _open(studio):
 
 def _revisions(studio):
     return {key: one.revision for key, one in _open(studio).items()}
+
+
+def _flagged(weekly):
+    return sum(week.data["flags"] for week in weekly["weeks"].records)
 
 
 def _failed(run):
@@ -103,6 +107,9 @@ def test_an_absurd_amount_sets_one_order_aside_and_all_others_are_reconciled(stu
         studio.put("materialsOrders", name, **order)
     studio.clock.advance(hours=3)
     assert _failed(studio.run()) == set()
+    weekly = _told(studio, "weekly_summary")
+    assert "set_aside" not in weekly
+    flagged = _flagged(weekly)
     before = _revisions(studio)
     assert (before["order_without_charge", "absurd"], before["order_without_charge", "mended"]) == (1, 1)
     del before["order_without_charge", "mended"]
@@ -114,6 +121,10 @@ def test_an_absurd_amount_sets_one_order_aside_and_all_others_are_reconciled(stu
     assert _failed(run) == {EVERY_ROW_IS_COUNTED}
     after = before | {("order_without_charge", "new"): 1}
     assert _revisions(studio) == after | {("row_set_aside", "absurd"): 1}
+    weekly = _told(studio, "weekly_summary")
+    assert weekly["set_aside"].startswith("1 row was set aside")
+    # One flag is mended and one is new; that of the order set aside is still there.
+    assert _flagged(weekly) == flagged
     finding = _open(studio)["row_set_aside", "absurd"].finding
     assert finding.detector == ASIDE_DETECTOR
     assert finding.likely_cause.startswith("totalCents ")

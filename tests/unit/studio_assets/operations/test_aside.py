@@ -1,0 +1,329 @@
+"""A document that could not be read is not taken for absent: nothing is told or resolved for want of it."""
+
+import random
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resources.clock import day_end
+from resources.rows import QuarantinedDocument
+from studio_assets.calendar import StudioCalendar
+from studio_assets.checks.findings import CONTACT
+from studio_assets.findings.aside import check_of, findings_about, ids_about
+from studio_assets.keys import operations_key
+from studio_assets.operations.anomalies import departures, find_anomalies
+from studio_assets.operations.aside import SUBJECT_OF, TELLING, find_unusual, recommend
+from studio_assets.operations.case import Case, Limits
+from studio_assets.operations.rules import COLUMNS, RULES, find_all
+from studio_assets.studio_state.predicates import Moment
+from tests.unit.studio_assets.operations.conftest import AS_OF, tables_of
+
+STATES = ("DRAFT", "SUBMITTED", "SHELVED", "LOADED", "FIRED", "READY_FOR_PICKUP", "CLOSED_PICKED_UP")
+KILNS = ("kiln-1", "kiln-2", "raku")
+# Troubles have to be common, so that there is something to be told falsely.
+LIMITS = Limits(overtaken_by=2, half_shelves_per_firing=1, weekly_firings=1)
+
+
+def ago(**how_long):
+    return AS_OF - timedelta(**how_long)
+
+
+def any_studio(seed):
+    """Return rows of a studio with trouble everywhere; a batch comes in with one reservation at most."""
+    draw = random.Random(seed)
+
+    def at(most=40):
+        return ago(hours=draw.randrange(1, most * 24))
+
+    batches = [
+        {
+            "document_id": f"b{n}",
+            "owner_uid": draw.choice(("member", "member", None)),
+            "state": draw.choice(STATES),
+            "is_closed": False,
+            "current_kiln_id": draw.choice((None, "kiln-1")),
+            "created_at": at(),
+            "updated_at": at(),
+        }
+        for n in range(draw.randrange(12))
+    ]
+    links = [*(row["document_id"] for row in batches), *([None] * 6)]
+    draw.shuffle(links)
+    reservations = [
+        {
+            "document_id": f"r{n}",
+            "status": draw.choice(("confirmed", "confirmed", "cancelled")),
+            "load_status": draw.choice((None, None, "loaded")),
+            "estimated_half_shelves": draw.choice((None, 1, 4)),
+            "linked_batch_id": links.pop(),
+            "preferred_window_latest_date": draw.choice((None, at())),
+            "assigned_station_id": draw.choice((None, "studio-electric", "reduction-raku")),
+            "pickup_window_status": draw.choice((None, "confirmed")),
+            "pickup_window_confirmed_end": draw.choice((None, at(3))),
+            "ready_for_pickup_at": draw.choice((None, None, at(), ago(days=17))),
+            "arrived_at": draw.choice((None, at())),
+            "created_at": at(),
+        }
+        for n in range(draw.randrange(min(8, len(links))))
+    ]
+    kilns = [
+        {"document_id": name, "name": name, "status": draw.choice(("idle", "offline")), "updated_at": at()}
+        for name in KILNS
+    ]
+    firings = []
+    for n in range(draw.randrange(10)):
+        start = draw.choice((at(12), AS_OF + timedelta(days=draw.randrange(1, 6))))
+        firings.append(
+            {
+                "document_id": f"f{n}",
+                "kiln_id": draw.choice(KILNS),
+                "start_at": start,
+                "end_at": start + timedelta(hours=9),
+                "status": draw.choice(("completed", "scheduled", "cancelled", "cancelled")),
+                "unloaded_at": draw.choice((None, AS_OF)),
+            }
+        )
+    requests = [
+        {
+            "document_id": f"q{n}",
+            "status": draw.choice(("new", "triaged")),
+            "created_at": at(),
+            "updated_at": at(),
+        }
+        for n in range(draw.randrange(4))
+    ]
+    signups = [
+        {"document_id": f"s{n}", "status": "checked_in", "payment_status": None, "checked_in_at": at(9)}
+        for n in range(draw.randrange(4))
+    ]
+    charges = [
+        {"document_id": f"c{n}", "signup_id": f"s{n}", "paid_at": draw.choice((None, at(5)))}
+        for n in range(draw.randrange(4))
+    ]
+    return {
+        "batches": batches,
+        "reservations": reservations,
+        "kilns": kilns,
+        "kiln_firings": firings,
+        "agent_requests": requests,
+        "event_signups": signups,
+        "event_charges": charges,
+    }
+
+
+def case_of(rows, limits=LIMITS):
+    return Case(tables_of(rows), Moment(AS_OF, "America/Phoenix"), "2026-03-19.1", limits)
+
+
+def parted(case, hidden):
+    """Return the moment without some documents, and what was set aside: names of ``contract/document``."""
+    tables = dict(case.tables)
+    for contract in COLUMNS:
+        ids = [name.partition("/")[2] for name in hidden if name.startswith(f"{contract}/")]
+        is_hidden = pc.is_in(tables[contract]["document_id"], value_set=pa.array(ids, pa.string()))
+        tables[contract] = tables[contract].filter(pc.invert(is_hidden))
+    aside = [(*name.split("/"),) for name in sorted(hidden)]
+    return replace(case, tables=tables), [
+        (contract, QuarantinedDocument(name, "status", "is of a wrong type")) for contract, name in aside
+    ]
+
+
+def told(case, hidden, known=()):
+    seen, aside = parted(case, hidden)
+    return recommend(seen, aside, lambda: list(known))
+
+
+def all_of(found):
+    return [one for ones in found.values() for one in ones]
+
+
+def named(told_of):
+    return sorted((one.kind, one.subject_id) for each in told_of.values() for one in each.present)
+
+
+@st.composite
+def studios_with_something_aside(draw):
+    rows = any_studio(draw(st.integers(0, 2**32)))
+    names = [f"{contract}/{row['document_id']}" for contract, some in rows.items() for row in some]
+    return rows, draw(st.sets(st.sampled_from(names), min_size=1, max_size=3))
+
+
+@settings(max_examples=30, deadline=None)
+@given(studios_with_something_aside())
+def test_nothing_is_told_or_resolved_that_reading_all_would_not_tell_or_resolve(studio):
+    """Whatever stands in the documents set aside: what is told is so, and what is so and open stays open."""
+    rows, hidden = studio
+    case = case_of(rows)
+    truth = {one.finding_id: one for one in all_of(find_all(case))}
+    found = told(case, hidden, truth.values())
+    assert found.keys() == RULES.keys()
+    present = {one.finding_id: one for each in found.values() for one in each.present}
+    stays = {name for each in found.values() for name in each.stays}
+    for name, one in present.items():
+        assert replace(one, evidence=()) == replace(truth[name], evidence=())
+    assert present.keys().isdisjoint(stays)
+    assert truth.keys() == present.keys() | stays
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32))
+def test_where_nothing_was_set_aside_all_is_told_as_it_was(seed):
+    case = case_of(any_studio(seed))
+    found = recommend(case, [], pytest.fail)
+    assert {name: each.present for name, each in found.items()} == find_all(case)
+    assert {(len(each.stays), each.held_back) for each in found.values()} == {(0, 0)}
+
+
+TROUBLES = {
+    "batches": [
+        {"document_id": "b1", "owner_uid": "m", "state": "SUBMITTED", "updated_at": ago(days=9)},
+        {"document_id": "b2", "owner_uid": "m", "state": "READY_FOR_PICKUP", "updated_at": ago(days=30)},
+    ],
+    "reservations": [
+        {"document_id": "r1", "status": "confirmed", "preferred_window_latest_date": ago(days=12)}
+    ],
+    "agent_requests": [{"document_id": "q1", "status": "new", "created_at": ago(days=9)}],
+    "event_signups": [{"document_id": "s1", "status": "checked_in", "checked_in_at": ago(days=9)}],
+    "kiln_firings": [
+        {
+            "document_id": "f1",
+            "kiln_id": "k",
+            "start_at": ago(days=4),
+            "end_at": ago(days=4),
+            "status": "done",
+        }
+    ],
+}
+TOLD = [
+    ("firing_without_unload", "f1"),
+    ("overdue_pickup", "b2"),
+    ("request_ageing", "q1"),
+    ("reservation_past_window", "r1"),
+    ("stalled_batch", "b1"),
+    ("unpaid_signup", "s1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "silent"),
+    [
+        ("batches/b1", {"b1"}),
+        ("batches/elsewhere", set()),
+        ("reservations/r1", {"r1", "b2"}),
+        ("agent_requests/q1", {"q1"}),
+        ("event_signups/s1", {"s1"}),
+        ("event_charges/c1", {"s1"}),
+        ("kiln_firings/f1", {"f1"}),
+        ("kilns/kiln-1", set()),
+    ],
+)
+def test_what_may_depend_on_a_document_waits_and_everything_else_goes_on(hidden, silent):
+    """Neither opened nor resolved: a reservation may be of finished work, a charge may have paid a seat."""
+    case = case_of(TROUBLES, Limits())
+    assert named(told(case, ())) == TOLD
+    assert named(told(case, {hidden})) == [one for one in TOLD if one[1] not in silent]
+    known = all_of(find_all(case))
+    again = told(case, {hidden}, known)
+    stays = {name for each in again.values() for name in each.stays}
+    assert stays == {one.finding_id for one in known if one.subject_id in silent}
+    assert sum(each.held_back for each in again.values()) == 0
+
+
+def test_what_is_mended_is_resolved_though_another_document_is_set_aside():
+    """A seat that was paid, work that was fetched, a kiln that is back: nothing unread can undo that."""
+    kiln = {"document_id": "kiln-1", "name": "Electric", "status": "offline", "updated_at": ago(days=3)}
+    load = {"document_id": "b3", "owner_uid": "m", "state": "SHELVED", "updated_at": ago(days=3)}
+    rows = TROUBLES | {"kilns": [kiln], "batches": [*TROUBLES["batches"], load]}
+    known = all_of(find_all(case_of(rows, Limits())))
+    assert ("kiln_out_of_service", "kiln-1") in {(one.kind, one.subject_id) for one in known}
+    mended = {
+        "batches": [row | {"state": "CLOSED_PICKED_UP"} for row in rows["batches"]],
+        "kilns": [kiln | {"status": "idle"}],
+        "event_signups": [TROUBLES["event_signups"][0] | {"payment_status": "paid"}],
+        "kiln_firings": [TROUBLES["kiln_firings"][0] | {"unloaded_at": AS_OF}],
+    }
+    hidden = {"batches/x", "reservations/x", "event_charges/x", "kilns/x", "agent_requests/x"}
+    found = told(case_of(mended, Limits()), hidden, known)
+    assert {(len(each.present), len(each.stays)) for each in found.values()} == {(0, 0)}
+
+
+def test_a_held_back_finding_is_counted():
+    found = told(case_of(TROUBLES, Limits()), {"event_charges/c1"})
+    assert found["unpaid_signups"].held_back == 1
+    assert sum(each.held_back for each in found.values()) == 1
+
+
+FIRST = date(2026, 3, 1)
+PENDING = "ops.agentRequestsPending"
+CALM = [3, 2, 4, 3, 2] * 10
+
+
+def judged(values, lacking, known=()):
+    days = [FIRST + timedelta(days=n) for n in range(len(values))]
+    moment = Moment(day_end(days[-1], "America/Phoenix"), "America/Phoenix")
+
+    def find(numbers):
+        return find_anomalies(departures(numbers, StudioCalendar()), moment, {}, "2026-04-20.1")
+
+    unsure = {PENDING: {days[at]: count for at, count in lacking.items()}}
+    return find_unusual(
+        find, {PENDING: list(zip(days, values, strict=True))}, unsure, days[-1], lambda: known
+    )
+
+
+def test_a_number_is_unusual_only_when_it_is_so_whatever_was_set_aside():
+    """A surge is told in spite of one unread request; one that days of unread ones may explain is not."""
+    (surge,) = judged([*CALM, 22], {}).present
+    assert judged([*CALM, 22], {50: 1}).present == [surge]
+    assert judged([*CALM, 22], dict.fromkeys(range(51), 1)).present == [surge]
+    # Many could not be read for ten days, and then were: the number came back, and nothing has surged.
+    back = [*[22, 23, 21, 22, 20] * 9, *[3, 2] * 5, 22]
+    lacking = dict.fromkeys(range(45, 55), 19)
+    assert len(judged(back, {}).present) == 1
+    doubtful = judged(back, lacking)
+    assert (list(doubtful.present), doubtful.held_back) == ([], 1)
+
+
+def test_an_unusual_number_stays_while_what_was_set_aside_may_make_it_so():
+    """It is not resolved because those that make it unusual cannot be read any more."""
+    (surge,) = judged([*CALM, 22], {}).present
+    gone = judged([*CALM, 22, *CALM[:5]], {})
+    assert (gone.present, gone.stays) == ([], ())
+    stays = judged([*CALM, 22, 21, 22, 2, 2, 2], dict.fromkeys((53, 54, 55), 20), [surge])
+    assert (list(stays.present), stays.stays) == ([], {surge.finding_id})
+    assert judged([*CALM, 2], {50: 1}, [surge]).stays == set()
+
+
+def test_each_document_is_told_with_field_and_next_step_and_no_value():
+    """One finding each, of every contract of work; what is no plain id is told as a hash of it."""
+    aside = [
+        (contract, QuarantinedDocument(name, "updatedAt", "is of a wrong type"))
+        for contract in sorted(SUBJECT_OF)
+        for name in ("d1", "someone@example.com")
+    ]
+    found = findings_about(TELLING, aside, {"batches": "2026-03-19.1"})
+    assert [(one.subject_kind, one.subject_id[:5]) for one in found] == [
+        (SUBJECT_OF[contract], name) for contract in sorted(SUBJECT_OF) for name in ("d1", "hash-")
+    ]
+    assert {one.finding_id for one in found} == ids_about(TELLING, aside)
+    for one in found:
+        assert (one.department, one.kind, one.capability_id) == ("operations", "row_set_aside", None)
+        assert one.likely_cause.startswith("updatedAt is of a wrong type. Nothing is counted")
+        assert one.next_step.startswith("Correct updatedAt")
+        words = pa.array([one.likely_cause + one.next_step])
+        assert pc.match_substring_regex(words, CONTACT)[0].as_py() is False
+        assert "someone" not in repr(one)
+
+
+def test_the_check_passes_only_where_nothing_was_set_aside():
+    key = operations_key("teststudio", "recommendations")
+    assert check_of(TELLING, key, [], 0).passed
+    result = check_of(TELLING, key, [("kilns", QuarantinedDocument("k", "status", "is of a wrong type"))], 3)
+    assert (result.passed, result.severity.value) == (False, "WARN")
+    assert "1 documents were set aside; 3 findings" in result.description
+    assert [record.data["document"] for record in result.metadata["documents"].records] == ["k"]
