@@ -40,6 +40,15 @@ _HOUR: Final = 3600.0
 _DAY: Final = 86400.0
 
 
+class CacheBusyError(ConnectorError):
+    """Another process holds the file for too long; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Fault.UNAVAILABLE, "Another process holds the cache of the Roborock connector for too long."
+        )
+
+
 @dataclass(slots=True)
 class Memory:
     """What the file holds, opened. Instants are seconds since the epoch.
@@ -116,7 +125,11 @@ class RoborockCache:
         return memory
 
     def save(self, memory: Memory) -> None:
-        """Write the memory; attempts that another process noted meanwhile are kept."""
+        """Write the memory; attempts that another process noted meanwhile are kept.
+
+        Raises:
+            CacheBusyError: when another process holds the file.
+        """
         with self._locked():
             self._write(memory)
 
@@ -125,6 +138,9 @@ class RoborockCache:
 
         Returns:
             0 when it may be asked for now, else the seconds until it may.
+
+        Raises:
+            CacheBusyError: when another process holds the file, so that nobody knows how often was asked.
         """
         instant = now.timestamp()
         with self._locked():
@@ -175,8 +191,7 @@ class RoborockCache:
                     break
                 except BlockingIOError:
                     if time.monotonic() > give_up_at:
-                        sentence = "Another process holds the cache of the Roborock connector for too long."
-                        raise ConnectorError(Fault.UNAVAILABLE, sentence) from None
+                        raise CacheBusyError from None
                     time.sleep(0.01)
             yield
 

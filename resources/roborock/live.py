@@ -33,7 +33,7 @@ from resources.connector import (
     Health,
     Reading,
 )
-from resources.roborock.cache import Memory, ReadCache, RoborockCache, home_data, kept_home
+from resources.roborock.cache import CacheBusyError, Memory, ReadCache, RoborockCache, home_data, kept_home
 from resources.roborock.families import read_robot
 from resources.roborock.faults import Failure, failure_of
 from resources.roborock.gateway import CONNECTOR_ID, VERSION
@@ -170,7 +170,12 @@ class LiveRoborock:
         now = self._clock.now()
         if not memory.is_home_due(now.timestamp()):
             return []
-        wait = cache.claim_home_read(memory, now)
+        try:
+            wait = cache.claim_home_read(memory, now)
+        except CacheBusyError:
+            if memory.home is None:
+                raise
+            return []
         if wait:
             if memory.home is not None:
                 return []
@@ -184,9 +189,9 @@ class LiveRoborock:
                 memory.is_dead = failure.fault is Fault.AUTH
             else:
                 memory.home_at, memory.is_doubted, memory.is_dead = now.timestamp(), False, False
-                cache.save(memory)
+                _keep(cache, memory)
                 return []
-        cache.save(memory)
+        _keep(cache, memory)
         if memory.home is None:
             raise failure.error()
         return [failure.fault]
@@ -221,7 +226,7 @@ class LiveRoborock:
             memory.note_refusal(now)
         elif memory.broker_not_before <= now:
             memory.refusals, memory.broker_not_before = 0, 0.0
-        cache.save(memory)
+        _keep(cache, memory)
 
     def _known_refusal(self, memory: Memory) -> Failure | None:
         """Return why the broker must not be asked now; null when it may be."""
@@ -287,6 +292,15 @@ async def _manager(
     finally:
         if starting.manager:
             await _close(starting.manager, limits.close)
+
+
+def _keep(cache: RoborockCache, memory: Memory) -> None:
+    """Keep what was learned; where another process holds the file, the next read learns it again.
+
+    What the robots said is not given away for it: on a busy machine a process may hold the file for seconds.
+    """
+    with suppress(CacheBusyError):
+        cache.save(memory)
 
 
 async def _close(thing: DeviceManager | MqttSession, seconds: float) -> None:

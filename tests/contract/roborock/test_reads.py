@@ -1,6 +1,7 @@
 """The real client on real wires: what five families say, and what is kept for the next read."""
 
 import asyncio
+import fcntl
 import json
 import stat
 from datetime import timedelta
@@ -8,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from resources.connector import Command, ConnectorError, Fault
+from resources.roborock import cache
 from resources.roborock.cache import HOMES_PER_DAY, HOMES_PER_HOUR
 from resources.roborock.live import LiveRoborock
 from tests.contract.roborock.studio import CANARY_KEY, DEADLINE, Studio, fleet, next_address, vacuum
@@ -61,6 +63,22 @@ def test_a_warm_read_asks_the_cloud_nothing(make_studio):
     assert other.read(DEADLINE).devices
     assert not studio.twin.cloud_calls
     assert stat.S_IMODE(studio.cache_path.stat().st_mode) == 0o600
+
+
+def test_what_the_robots_say_is_not_lost_while_another_process_holds_the_cache(make_studio, monkeypatch):
+    """A read ended as unavailable though every robot had answered; a home that is due stays the old one."""
+    monkeypatch.setattr(cache, "_LOCK_SECONDS", 0.0)
+    studio = make_studio()
+    with studio.cache_path.with_name(f".{studio.cache_path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ConnectorError, match="Another process holds the cache"):
+            studio.read()  # nobody knows how often the home was asked for
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert studio.read().devices
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert studio.read().devices
+        studio.clock.moved = timedelta(hours=5)
+        assert studio.read().devices
 
 
 def test_the_home_is_asked_for_again_after_some_hours(make_studio):
