@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from studio_assets.checks.later import loaded_when_used
 from studio_assets.checks.rules import Rule
 
 COUNTS = "BOOLEAN_ONLY"
@@ -67,19 +68,23 @@ class Verdict:
 _JUDGED: dict[tuple[tuple[Rule, ...], str | None, bytes], tuple[Verdict, ...]] = {}
 _REMEMBERING: Final = threading.Lock()  # runs of one process judge at the same time
 
+# Great Expectations draws with the one and compares distributions with the other.
+_HARDLY_USED: Final = ("altair", "scipy.stats")
+
 
 def import_engine() -> None:
     """Import Great Expectations now, so that its cost can be told from the cost of checking.
 
     A quarter of that cost was looking for garbage among what was just imported. None is looked for meanwhile,
     and what is there by the end of it, which stays as long as the process, is not looked through again.
+    Nearly half of what is left was loading two libraries for expectations that nobody here has.
     """
     if "great_expectations" in sys.modules:
         return
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), loaded_when_used(_HARDLY_USED):
             warnings.simplefilter("ignore", DeprecationWarning)  # old habits of its own imports, not ours
             import great_expectations  # noqa: F401, PLC0415 - paid only by a step that checks
     finally:
