@@ -252,6 +252,45 @@ def test_what_is_mended_is_resolved_though_another_document_is_set_aside():
     assert {(len(each.present), len(each.stays)) for each in found.values()} == {(0, 0)}
 
 
+def test_no_kiln_is_called_idle_while_a_firing_is_set_aside():
+    """It may be what the kiln did; what was told of it stays."""
+    loads = [
+        {"document_id": name, "owner_uid": "m", "state": "SHELVED", "updated_at": ago(days=6)}
+        for name in ("b1", "b2")
+    ]
+    firings = [
+        {"document_id": f"f{n}", "kiln_id": "kiln-1", "start_at": ago(days=n), "status": "cancelled"}
+        for n in (1, 2)
+    ]
+    kilns = [{"document_id": "kiln-1", "name": "Electric", "status": "idle"}]
+    case = case_of({"batches": loads, "kilns": kilns, "kiln_firings": firings}, Limits())
+    (idle,) = all_of(find_all(case))
+    assert (idle.kind, idle.subject_id) == ("kiln_idle", "kiln-1")
+    assert told(case, {"kiln_firings/x"})["kiln_idle"].held_back == 1
+    assert told(case, {"kiln_firings/x"}, [idle])["kiln_idle"].stays == {idle.finding_id}
+
+
+def test_a_queue_stays_too_long_while_a_kiln_is_set_aside_that_shares_the_firings():
+    queue = [
+        {
+            "document_id": f"r{n}",
+            "status": "confirmed",
+            "estimated_half_shelves": 5,
+            "created_at": ago(days=1),
+        }
+        for n in range(8)
+    ]
+    firings = [
+        {"document_id": f"f{n}", "kiln_id": "kiln-1", "start_at": AS_OF + timedelta(days=1)} for n in range(8)
+    ]
+    kilns = [{"document_id": f"kiln-{n}", "name": "Electric", "status": "idle"} for n in (1, 2)]
+    limits = Limits(weekly_firings=1, half_shelves_per_firing=5)
+    case = case_of({"reservations": queue, "kilns": kilns, "kiln_firings": firings}, limits)
+    (over,) = all_of(find_all(case))
+    assert over.kind == "station_over_capacity"
+    assert told(case, {"kilns/kiln-2"}, [over])["station_over_capacity"].stays == {over.finding_id}
+
+
 def test_a_held_back_finding_is_counted():
     found = told(case_of(TROUBLES, Limits()), {"event_charges/c1"})
     assert found["unpaid_signups"].held_back == 1
