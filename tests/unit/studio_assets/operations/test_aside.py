@@ -291,6 +291,16 @@ def test_a_queue_stays_too_long_while_a_kiln_is_set_aside_that_shares_the_firing
     assert told(case, {"kilns/kiln-2"}, [over])["station_over_capacity"].stays == {over.finding_id}
 
 
+def test_work_stays_overdue_while_its_reservation_is_set_aside_also_where_fees_begin_before():
+    batch = {"document_id": "b1", "owner_uid": "m", "state": "LOADED", "updated_at": AS_OF}
+    ready = {"document_id": "r1", "status": "confirmed", "linked_batch_id": "b1"}
+    ready |= {"ready_for_pickup_at": ago(days=40)}
+    case = case_of({"batches": [batch], "reservations": [ready]}, Limits(pickup_days=20))
+    (overdue,) = all_of(find_all(case))
+    assert (overdue.kind, overdue.subject_id) == ("overdue_pickup", "b1")
+    assert told(case, {"reservations/r1"}, [overdue])["overdue_pickups"].stays == {overdue.finding_id}
+
+
 def test_a_held_back_finding_is_counted():
     found = told(case_of(TROUBLES, Limits()), {"event_charges/c1"})
     assert found["unpaid_signups"].held_back == 1
