@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from policies import audit
 from policies.decisions import NOT_ASKED, Exemption, Facts, QuotaUse, SwitchState
 from policies.marks import Mark, SwarmControl
+from policies.memory_expiry import has_run_out
 from policies.memory_rules import (
     LIVE_STATES,
     Tables,
     check_rows,
     check_subject,
-    has_quorum,
     is_live_exemption,
     living_exemption,
     switch_state,
@@ -183,7 +183,7 @@ class MemoryLedger:
             return False
         if capability.approvals_required == 0:
             return row.expires_at <= now
-        return not has_quorum(self._tables, capability, row, now)
+        return has_run_out(self._tables, capability, row, now)
 
 
 class MemoryTransaction:

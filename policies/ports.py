@@ -256,7 +256,11 @@ class Ledger(Protocol):
         """Return executions whose lease has ended without a result, oldest first."""
 
     def overdue(self, now: datetime, limit: int = 500) -> Sequence[Proposal]:
-        """Return live proposals (and approved ones whose approvals have run out) that should expire."""
+        """Return live proposals (and approved ones whose approvals have run out) that should expire.
+
+        ``now`` may lie in the past: then those that should have expired by then. What was approved or
+        exempted since is not among them, nor what rested until after ``now`` on an exemption that has ended.
+        """
 
     def exemptions(self, *, only_live_at: datetime | None = None) -> Sequence[Exemption]:
         """Return exemptions, newest first; only those live at an instant if given."""

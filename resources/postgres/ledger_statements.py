@@ -300,8 +300,8 @@ OVERDUE: Final = Statement(
             AND a.version = p.version AND a.input_hash = p.input_hash AND a.expires_at > $2)
         AND NOT EXISTS (SELECT FROM studio.exemptions AS m
             LEFT JOIN studio.exemption_ends AS e USING (studio_id, exemption_id)
-            WHERE m.studio_id = $1 AND m.capability_id = p.capability_id AND e.exemption_id IS NULL
-            AND m.granted_at <= $2 AND m.expires_at > $2
+            WHERE m.studio_id = $1 AND m.capability_id = p.capability_id
+            AND m.expires_at > $2 AND (e.exemption_id IS NULL OR e.at > $2)
             AND (m.owner_id IS NULL OR m.owner_id = p.owner_id)
             AND m.granted_by NOT IN (p.requester_id, p.requester_principal_id)) END
     ORDER BY p.proposal_id LIMIT $3) AS p""",

@@ -577,3 +577,23 @@ def test_what_waited_too_long_is_overdue(steps):
     }
     assert len(steps.ledger.overdue(late, limit=1)) == 1
     assert executed.state is ProposalState.EXECUTED
+
+
+def test_what_rests_on_a_new_exemption_was_not_overdue_before_it(steps):
+    """Who asks what was overdue a while ago is not told of what was exempted since, or lost that since."""
+    before = steps.now
+    exemption = grant(steps)
+    exempt = steps.move(steps.pending(), ProposalState.APPROVED, "approved", EXECUTOR)
+    assert not steps.ledger.overdue(before)
+    assert not steps.ledger.overdue(steps.now)
+    standing, at = steps.now, steps.tick()
+    event = AuditDraft(
+        f"exemption:{NOTE}:revoked", at, SECOND, "exemption", exemption.exemption_id, "revoked", {}
+    )
+    with steps.ledger.transaction() as transaction:
+        transaction.record(
+            event, ExemptionEnd(exemption.exemption_id, "revoked", SECOND.actor_id, "Over early.", at)
+        )
+    assert not steps.ledger.overdue(before)
+    assert not steps.ledger.overdue(standing)
+    assert [found.proposal_id for found in steps.ledger.overdue(at)] == [exempt.proposal_id]

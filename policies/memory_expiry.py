@@ -1,0 +1,26 @@
+"""When an approved proposal has nothing left to rest on: what the in-memory ledger says, as PostgreSQL does."""
+
+from datetime import datetime
+
+from policies.memory_rules import Tables
+from policies.proposals import ApprovalKind, Proposal
+from policies.registry import Capability
+
+
+def has_run_out(tables: Tables, capability: Capability, proposal: Proposal, by: datetime) -> bool:
+    """Say whether its approvals and exemptions had run out by an instant, which may lie in the past."""
+    people = {
+        row.approver_id
+        for row in tables.approvals_of(proposal.proposal_id)
+        if row.kind is ApprovalKind.EXECUTE
+        and (row.version, row.input_hash) == (proposal.version, proposal.input_hash)
+        and by < row.expires_at
+    }
+    askers = {proposal.requester_id, proposal.requester_principal_id}
+    return len(people) < capability.approvals_required and not any(
+        row.owner_id in {None, proposal.owner_id}
+        and row.granted_by not in askers
+        and by < row.expires_at
+        and (row.ended_at is None or by < row.ended_at)
+        for row in tables.exemptions_of(capability.capability_id)
+    )
