@@ -1,4 +1,4 @@
-"""When an approved proposal has nothing left to rest on: what the in-memory ledger says, as PostgreSQL does."""
+"""When an approved proposal has nothing left to rest on: what the in-memory ledger says of it."""
 
 from datetime import datetime
 
