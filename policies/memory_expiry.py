@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from policies.exemptions import covers
 from policies.memory_rules import Tables
 from policies.proposals import ApprovalKind, Proposal
 from policies.registry import Capability
@@ -16,11 +17,7 @@ def has_run_out(tables: Tables, capability: Capability, proposal: Proposal, by: 
         and (row.version, row.input_hash) == (proposal.version, proposal.input_hash)
         and by < row.expires_at
     }
-    askers = {proposal.requester_id, proposal.requester_principal_id}
     return len(people) < capability.approvals_required and not any(
-        row.owner_id in {None, proposal.owner_id}
-        and row.granted_by not in askers
-        and by < row.expires_at
-        and (row.ended_at is None or by < row.ended_at)
+        covers(row, proposal) and by < row.expires_at and (row.ended_at is None or by < row.ended_at)
         for row in tables.exemptions_of(capability.capability_id)
     )

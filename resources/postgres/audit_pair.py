@@ -39,8 +39,7 @@ SHARE: Final = 8 * ROWS
 _MOST_SHARES: Final = 4096  # as many as a pipe holds, mostly
 _PATIENCE_SECONDS: Final = 60  # for the share the second process is at when the first has no more to do
 _CLAIM: Final = struct.Struct("!q")
-
-_LAST_SHARES: Final = 4  # a share is at most this part of what is left: neither process waits for the other
+_SHARES_LEFT: Final = 4  # no share is more than a fourth of what is left: neither process waits for the other
 
 Found = dict[int, list[Stretch]]
 """What shares told, by their places among them."""
@@ -131,7 +130,7 @@ def _shares(first: int, last: int) -> list[range]:
     """Return the first numbers of the batches of each share."""
     shares, start = [], first
     while start <= last:
-        part = (last - start + 1) // _LAST_SHARES // ROWS * ROWS
+        part = (last - start + 1) // _SHARES_LEFT // ROWS * ROWS
         share = range(start, start + min(max(part, ROWS), SHARE), ROWS)
         shares.append(share)
         start = share.stop
