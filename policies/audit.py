@@ -27,6 +27,7 @@ DEEPEST_VALUE: Final = 20
 LEAF_PREFIX: Final = b"\x00"
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS
+_NUL: Final = "\\u0000"  # as JSON writes it
 
 
 class NotCanonicalError(ValueError):
@@ -42,10 +43,7 @@ def canonical(value: Any) -> str:
         NotCanonicalError: A float, an integer beyond 2**53 - 1, a key that is not ASCII text, a NUL or a lone
             surrogate in text, any other type, or nesting deeper than ``DEEPEST_VALUE``.
     """
-    try:
-        return orjson.dumps(_plain(value, 0), option=_OPTIONS).decode()
-    except (orjson.JSONEncodeError, UnicodeError) as error:
-        raise NotCanonicalError("The value holds text that is not Unicode (a lone surrogate).") from error
+    return _dumped(_plain(value, 0))
 
 
 def canonical_hash(value: Any) -> str:
@@ -66,18 +64,20 @@ def payload_of(draft: AuditDraft, studio_id: str) -> str:
             than ``MOST_PAYLOAD_BYTES``.
     """
     actor = draft.actor
-    payload = canonical(
-        {
-            "actor": {"id": actor.actor_id, "kind": actor.kind.value, "owner": actor.owner_id},
-            "at": instant(draft.at),
-            "details": draft.details,
-            "name": draft.name,
-            "state": draft.state,
-            "studio": studio_id,
-            "subject": {"id": draft.subject_id, "kind": draft.subject_kind},
-            "v": VERSION,
-        }
-    )
+    event = {
+        "actor": {"id": actor.actor_id, "kind": actor.kind.value, "owner": actor.owner_id},
+        "at": instant(draft.at),
+        "details": _plain(draft.details, 1),
+        "name": draft.name,
+        "state": draft.state,
+        "studio": studio_id,
+        "subject": {"id": draft.subject_id, "kind": draft.subject_kind},
+        "v": VERSION,
+    }
+    payload = _dumped(event)
+    # All but the details are texts, whose types say so: only a NUL in one would still have to be refused.
+    if _NUL in payload:
+        payload = canonical(event)
     # Only text long enough to be in doubt is encoded once more to be measured.
     if len(payload) * 4 > MOST_PAYLOAD_BYTES and len(payload.encode()) > MOST_PAYLOAD_BYTES:
         raise NotCanonicalError(
@@ -88,9 +88,11 @@ def payload_of(draft: AuditDraft, studio_id: str) -> str:
 
 def instant(at: datetime) -> str:
     """Return an instant as the log writes it: UTC, microseconds, ``Z``. Raises ``NotCanonicalError``."""
-    if at.tzinfo is None:
-        raise NotCanonicalError("An event needs an instant with a time zone.")
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if at.tzinfo is not UTC:
+        if at.tzinfo is None:
+            raise NotCanonicalError("An event needs an instant with a time zone.")
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def entry_bytes(seq: int, prev_hash: str, payload: str) -> bytes:
@@ -101,6 +103,13 @@ def entry_bytes(seq: int, prev_hash: str, payload: str) -> bytes:
 def entry_hash(seq: int, prev_hash: str, payload: str) -> str:
     """Return an entry's hash in hex: chain hash and RFC 6962 leaf hash at once."""
     return sha256(LEAF_PREFIX + entry_bytes(seq, prev_hash, payload)).hexdigest()
+
+
+def _dumped(plain: Any) -> str:
+    try:
+        return orjson.dumps(plain, option=_OPTIONS).decode()
+    except (orjson.JSONEncodeError, UnicodeError) as error:
+        raise NotCanonicalError("The value holds text that is not Unicode (a lone surrogate).") from error
 
 
 def _plain(value: Any, depth: int) -> Any:

@@ -22,7 +22,8 @@ from resources.postgres import ledger_record as rows_to
 from resources.postgres import ledger_rows as rows_of
 from resources.postgres import ledger_statements as sql
 from resources.postgres.errors import PostgresError
-from resources.postgres.ledger_engine import require_ledger_engine
+from resources.postgres.ledger_connections import Connections
+from resources.postgres.ledger_engine import connections_of
 from resources.postgres.ledger_errors import RULE, STATE_CHANGED
 from resources.postgres.ledger_late import Late
 from resources.postgres.ledger_wire import Call, Wire
@@ -277,14 +278,14 @@ class LedgerSession:
 class _Transaction:
     """Begins with the first statement, ends with the ``with`` block."""
 
-    __slots__ = ("_engine", "_session", "_studio_id", "_wire")
+    __slots__ = ("_connections", "_session", "_studio_id", "_wire")
 
-    def __init__(self, engine: Engine, studio_id: str) -> None:
-        self._engine = engine
+    def __init__(self, connections: Connections, studio_id: str) -> None:
+        self._connections = connections
         self._studio_id = studio_id
 
     def __enter__(self) -> LedgerSession:
-        self._wire = Wire(self._engine)
+        self._wire = Wire(self._connections)
         self._session = LedgerSession(self._wire, self._studio_id)
         return self._session
 
@@ -311,8 +312,7 @@ class PostgresLedger:
     """
 
     def __init__(self, engine: Engine, studio_id: str) -> None:
-        require_ledger_engine(engine, studio_id)
-        self._engine = engine
+        self._connections = connections_of(engine, studio_id)
         self.studio_id = studio_id
 
     def transaction(self) -> _Transaction:
@@ -321,7 +321,7 @@ class PostgresLedger:
         Leaving it raises ``LedgerRefusedError`` or ``LedgerOutcomeUnknownError`` when it cannot be kept, or
         when nobody can tell.
         """
-        return _Transaction(self._engine, self.studio_id)
+        return _Transaction(self._connections, self.studio_id)
 
     def proposals(
         self,
@@ -391,7 +391,7 @@ class PostgresLedger:
         return [made_of(row) for row in rows_of.parse(self._ask(statement, *arguments)) or ()]
 
     def _ask(self, statement: sql.Statement, *arguments: Any) -> Any:
-        wire = Wire(self._engine)
+        wire = Wire(self._connections)
         try:
             found = wire.ask((statement, (self.studio_id, *arguments)), is_lone=True)
         finally:

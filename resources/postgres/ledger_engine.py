@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from resources.postgres.ledger_connections import Connections
 from resources.postgres.ledger_record import APPENDED
 from resources.postgres.roles import APP, analyst_role, taking_role
 from resources.postgres.urls import normalise_url
@@ -32,6 +33,7 @@ _KEEPALIVE: Final = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 _IS_LEDGER: Final = "studio_ledger"
+_CONNECTIONS: Final = "studio_ledger_connections"
 _FLUSH: Final = "flush"
 FLUSH: Final = "ledger_flush"
 FLUSH_WITH_NUMBER: Final = "ledger_flush_with_number"
@@ -108,13 +110,18 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
         if on_connect is not None:
             on_connect(connection)
 
+    connections = Connections(engine, size=POOL_SIZE, lease_seconds=_RECYCLE_SECONDS)
+    engine.update_execution_options(**{_CONNECTIONS: connections})
     return engine
 
 
-def require_ledger_engine(engine: Engine, studio_id: str) -> None:
-    """Raise ``ValueError`` unless the engine was made by :func:`ledger_engine` for the studio."""
-    if engine.get_execution_options().get(_IS_LEDGER) != studio_id:
+def connections_of(engine: Engine, studio_id: str) -> Connections:
+    """Return an engine's connections; ``ValueError`` unless :func:`ledger_engine` made it for the studio."""
+    options = engine.get_execution_options()
+    if options.get(_IS_LEDGER) != studio_id:
         raise ValueError(f"The ledger of {studio_id} needs an engine of ledger_engine(url, {studio_id!r})")
+    connections: Connections = options[_CONNECTIONS]
+    return connections
 
 
 def flush_statement(info: Any) -> str | None:

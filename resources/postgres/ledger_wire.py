@@ -13,19 +13,17 @@ they hold the head. On a disk that takes 0.1 ms the two are equal. A change of t
 plain way, because a call may begin on what it reads of the switch.
 """
 
-import contextlib
-import select
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
-from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from policies.ports import LedgerRefusedError
 from resources.postgres.errors import LedgerOutcomeUnknownError, ServerUnreachableError, SessionResetError
+from resources.postgres.ledger_connections import Connections
 from resources.postgres.ledger_engine import FLUSH, FLUSH_WITH_NUMBER, IS_OURS, NEWEST, flush_statement
 from resources.postgres.ledger_errors import is_rolled_back, is_session_reset, refusal, unreachable_ledger
 from resources.postgres.ledger_statements import Statement
@@ -43,16 +41,16 @@ class Wire:
     replaced, once: nothing can have been kept yet.
 
     Args:
-        engine: Of ``ledger_engine``.
+        connections: Of ``ledger_engine``'s engine.
 
     Raises:
         ServerUnreachableError: No connection can be had.
     """
 
-    __slots__ = ("_begun", "_connection", "_cursor", "_engine", "_is_gone", "_problem", "wrote")
+    __slots__ = ("_begun", "_connections", "_cursor", "_is_gone", "_lease", "_problem", "wrote")
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._begun = self._is_gone = self.wrote = False
         self._problem: Exception | None = None
         self._take()
@@ -134,63 +132,52 @@ class Wire:
         """Give the connection back, unless something is still going on in it: then it is closed."""
         if self._is_gone:
             return
-        driver: Any = self._connection.driver_connection
-        if driver is None or driver.closed or driver.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        driver = self._lease.driver
+        if driver.closed or driver.info.transaction_status != TRANSACTION_STATUS_IDLE:
             self._throw_away()
             return
         self._is_gone = True
-        self._cursor.close()
-        self._connection.close()
+        self._connections.give_back(self._lease)
 
     def _take(self) -> None:
         try:
-            self._connection: PoolProxiedConnection = self._engine.raw_connection()
+            self._lease = self._connections.take()
         except psycopg2.Error as error:
-            raise unreachable_ledger(str(self._engine.url), error) from error
+            raise unreachable_ledger(str(self._connections.engine.url), error) from error
         except PoolTimeoutError as error:
             raise ServerUnreachableError(
                 "Every connection of the ledger has been in use for too long. Nothing was changed. Try again."
             ) from error
-        self._cursor: Any = self._connection.cursor()
+        self._cursor = self._lease.cursor
         self._is_gone = False
 
     def _replace(self) -> None:
         """Take a new connection for one that died while it lay in the pool, as others there will have."""
         self._throw_away()
-        self._engine.dispose()
+        self._connections.dispose()
         self._begun, self._problem = False, None
         self._take()
 
-    def _is_ended(self) -> bool:
-        """Whether the server has ended the connection while it lay in the pool: it says so unasked."""
-        driver: Any = self._connection.driver_connection
-        if driver.closed:
-            return True
-        said = select.poll()
-        said.register(driver.fileno(), select.POLLIN)
-        return bool(said.poll(0))
-
     def _is_dead(self) -> bool:
-        return bool(getattr(self._connection.driver_connection, "closed", 1))
+        return bool(self._lease.driver.closed)
 
     def _throw_away(self) -> None:
         """Close the connection: the server then undoes what is not committed."""
         if not self._is_gone:
             self._is_gone = True
-            with contextlib.suppress(Exception):  # it may be dead already; closing must not hide the cause
-                self._connection.invalidate()
+            self._connections.throw_away(self._lease)
 
     def _ending(self, *, is_visible_late: bool) -> str:
         if not self.wrote:
             return "COMMIT"
-        flush = None if is_visible_late else flush_statement(self._connection.info)
+        flush = None if is_visible_late else flush_statement(self._lease.info)
         if flush is None:
             return "SET LOCAL synchronous_commit TO DEFAULT;COMMIT"
         return f"COMMIT;{flush}"
 
     def _end(self, calls: Sequence[Call], *, is_visible_late: bool) -> int:
         try:
-            if not self._begun and self._is_ended():
+            if not self._begun and self._lease.is_ended():
                 self._replace()
             self._prepare(calls, is_lone=False)
         except BaseException:
@@ -214,7 +201,7 @@ class Wire:
 
     def _ended_after(self, error: psycopg2.Error) -> Exception:
         """Leave the transaction after its commit has failed; return what that means."""
-        driver: Any = self._connection.driver_connection
+        driver = self._lease.driver
         # Still inside the transaction: what failed came before the commit.
         is_inside = not driver.closed and driver.info.transaction_status == TRANSACTION_STATUS_INERROR
         if self.wrote and not is_inside and not is_rolled_back(error):
@@ -237,7 +224,7 @@ class Wire:
         self._send(";".join([statement.call for statement, _ in calls]), _arguments(calls), is_lone=is_lone)
 
     def _prepare(self, calls: Sequence[Call], *, is_lone: bool) -> None:
-        prepared: set[str] = self._connection.info.setdefault(_PREPARED, set())
+        prepared: set[str] = self._lease.info.setdefault(_PREPARED, set())
         for statement, _ in calls:
             if statement.name not in prepared:
                 # A session that was reset would take it, with the rights and the studio of nobody we know.
@@ -259,7 +246,7 @@ class Wire:
             raise self._problem from error
 
     def _translated(self, error: psycopg2.Error) -> Exception:
-        return refusal(error) or unreachable_ledger(str(self._engine.url), error)
+        return refusal(error) or unreachable_ledger(str(self._connections.engine.url), error)
 
 
 def _arguments(calls: Sequence[Call]) -> list[Any]:

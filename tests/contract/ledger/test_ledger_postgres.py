@@ -218,7 +218,7 @@ def test_a_connection_that_breaks_in_a_call_frees_the_attempt(steps, postgres_ur
     with pytest.raises(LedgerRefusedError) as refused, steps.ledger.transaction() as other:
         other.take_over(execution, "run-2", now + timedelta(minutes=2), now)
     assert refused.value.code == "STATE_CHANGED", "its executor is still at it, whatever the lease says"
-    cut(postgres_url, only=transaction._wire._connection.driver_connection.info.backend_pid)
+    cut(postgres_url, only=transaction._wire._lease.driver.info.backend_pid)
     with pytest.raises(ServerUnreachableError):
         steps.result(transaction, execution, ExecutionState.SUCCEEDED)
     with pytest.raises(ServerUnreachableError):
@@ -238,10 +238,11 @@ def test_connections_that_died_in_the_pool_are_replaced(steps, postgres_url):
 
 
 def forget(steps, lost="DISCARD ALL"):
-    """Let the next connection of the pool lose its state on the server, and think that it has it."""
-    connection = steps.ledger._engine.raw_connection()
-    connection.cursor().execute(lost)
-    connection.close()
+    """Let the next connection lose its state on the server, and think that it has it."""
+    connections = steps.ledger._connections
+    lease = connections.take()
+    lease.cursor.execute(lost)
+    connections.give_back(lease)
 
 
 @pytest.mark.parametrize("lost", ["DISCARD ALL", "DEALLOCATE ALL"])
@@ -262,7 +263,7 @@ def test_the_first_write_after_a_reset_is_made_elsewhere(steps, is_prepared, is_
     if is_prepared:
         steps.draft()
     else:
-        steps.ledger._engine.dispose()
+        steps.ledger._connections.dispose()
     forget(steps)
     proposal = steps.new()
     with steps.ledger.transaction() as transaction:
