@@ -186,7 +186,11 @@ class LedgerSession:
             payload = audit.payload_of(event, self._studio_id)
         except audit.NotCanonicalError as error:
             raise self._refuse(str(error).rstrip("."), RULE) from error
+        self._wire.wrote = True
         number = self._late.next_number()
+        if not rows:
+            self._late.add_event((), (rows_to.LONE_EVENT, (self._studio_id, payload)))
+            return number
         seen = [self._seen_with(row) for row in rows]
         written = [
             (rows_to.written_as(row, self._contents.get(str(rows_to.row_key(row)))) if since else row, since)
@@ -199,7 +203,6 @@ class LedgerSession:
             if since:
                 # What this transaction has yet to send is known by how many events ago it is.
                 arguments.append(since if since > 0 else number - since)
-        self._wire.wrote = True
         if any(isinstance(row, SwitchChange) for row in rows):
             # A call may begin on what it reads of the switch: nobody may read what a crash could take back.
             self._is_visible_late = True
@@ -226,7 +229,8 @@ class LedgerSession:
     def number_late(self, newest: int) -> None:
         """Learn the number of the newest event, now that everything was sent."""
         real = self._late.sent(newest)
-        self._seen = {key: real.get(seq, seq) for key, seq in self._seen.items()}
+        if self._seen:
+            self._seen = {key: real.get(seq, seq) for key, seq in self._seen.items()}
 
     def _send_late(self) -> None:
         calls = self._late.calls()

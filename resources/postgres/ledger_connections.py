@@ -63,9 +63,10 @@ class Connections:
 
     def take(self) -> Lease:
         """Return a connection; waits for the pool when none is at hand. Raises what the pool raises."""
-        with contextlib.suppress(IndexError):
+        try:
             return self._idle.pop()
-        self._want(1)
+        except IndexError:
+            self._want(1)
         try:
             return Lease(self.engine.raw_connection(), time.monotonic() + self._lease_seconds)
         except BaseException:

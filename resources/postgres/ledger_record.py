@@ -295,6 +295,12 @@ _CHANGED_VALUES: Final[dict[type, Callable[[tuple[Any, ...]], tuple[Any, ...]]]]
 }
 # Setting of the session that has the number of its newest event; it only tells the client.
 APPENDED: Final = "studio.appended"
+# An event that explains no row. Its arguments are as with rows, so $1, which only they use, is named here.
+LONE_EVENT: Final = Statement(
+    "ledger_record",
+    f"SELECT set_config('{APPENDED}', studio.append_audit_v1($2)::text, false) WHERE $1 <> ''",
+    ("text", "text"),
+)
 _CHANGED: Final = "studio.refuse('row-as-seen', 'It was changed by somebody else.', 'SO001')::text"
 _RESET: Final = (("capability_id", _T), ("scope", _T), ("subject_id", _T))
 
@@ -314,7 +320,7 @@ def written_as(row: Row, seen: Proposal | None) -> Row | ProposalStep:
 
 
 def record_statement(rows: Sequence[tuple[Row | ProposalStep, bool]]) -> Statement:
-    """Return the statement for rows, each with whether it changes one that is there.
+    """Return the statement for rows, at least one, each with whether it changes one that is there.
 
     Arguments: the studio, the payload, then the values of each row and, where one is changed, the event it
     was seen with (below zero: so many events before this one, in the same transaction). The answer is the
@@ -359,11 +365,9 @@ def _statement(kinds: tuple[tuple[type, bool], ...]) -> Statement:
         types += more
         words.append(f"{kind.__name__.lower()}{'_change' if is_change else ''}")
     answer = f"set_config('{APPENDED}', e.seq::text, false)"
-    if written:
-        answer = f"CASE WHEN {' AND '.join(written)} THEN {answer} ELSE {_CHANGED} END"
+    answer = f"CASE WHEN {' AND '.join(written)} THEN {answer} ELSE {_CHANGED} END"
     sql = f"WITH {', '.join(parts)} SELECT {answer} FROM e"
-    # $1 is used by every part but not by a lone event; naming it here gives it a place.
-    return Statement("_".join(["ledger_record", *words]), f"{sql} WHERE $1 <> ''", tuple(types))
+    return Statement("_".join(["ledger_record", *words]), sql, tuple(types))
 
 
 def _part(kind: type, *, is_change: bool, before: str, first: int) -> tuple[str, list[str]]:

@@ -14,7 +14,6 @@ plain way, because a call may begin on what it reads of the switch.
 """
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, Final
 
 import psycopg2
@@ -133,7 +132,7 @@ class Wire:
         if self._is_gone:
             return
         driver = self._lease.driver
-        if driver.closed or driver.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        if driver.closed or driver.get_transaction_status() != TRANSACTION_STATUS_IDLE:
             self._throw_away()
             return
         self._is_gone = True
@@ -250,4 +249,4 @@ class Wire:
 
 
 def _arguments(calls: Sequence[Call]) -> list[Any]:
-    return list(chain.from_iterable(given for _, given in calls))
+    return [argument for _, given in calls for argument in given]

@@ -147,7 +147,9 @@ def make_world(server_url: str, url: str, rows: int) -> None:
         for statement in (_ENTRIES, _UNRULED, _PROPOSALS, _RULED, _ACCOUNTS):
             connection.exec_driver_sql(statement.format(**words), execution_options={"no_parameters": True})
     with owner.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.exec_driver_sql("VACUUM ANALYZE")
+        # All but the log, which the server does not vacuum for its inserts either (migration 0011).
+        connection.exec_driver_sql("VACUUM studio.proposals, studio.approvals, studio.executions")
+        connection.exec_driver_sql("ANALYZE")
         connection.exec_driver_sql("CHECKPOINT")
     _remember(url)
     engine = ledger_engine(url, STUDIO)

@@ -34,7 +34,7 @@ FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL SELECT 'policy', polrelid::regclass || '.' || polname, pg_get_expr(polqual, polrelid)
 FROM pg_policy
 UNION ALL SELECT 'relation', oid::regclass::text, concat_ws(' ', relkind, relacl, relrowsecurity,
-    relforcerowsecurity, relowner::regrole, obj_description(oid, 'pg_class'))
+    relforcerowsecurity, relowner::regrole, reloptions, obj_description(oid, 'pg_class'))
 FROM pg_class WHERE relnamespace::regnamespace::text IN ('studio', 'analytics')
 UNION ALL SELECT 'function', oid::regprocedure::text, prosrc
 FROM pg_proc WHERE pronamespace::regnamespace::text = 'studio'
@@ -272,3 +272,12 @@ def test_an_unreachable_server_is_told_without_its_password():
     assert "canary-9x" not in str(refused.value)
     with pytest.raises(ServerUnreachableError):
         ensure_databases("postgresql://ann:canary-9x@/studio?host=/nowhere")
+
+
+def test_appending_is_no_reason_to_look_for_room_on_old_pages(postgres_url):
+    """Else entries that are small would go there, each to another page that has to be read first."""
+    with owner_engine(postgres_url).connect() as connection:
+        options = connection.scalar(
+            text("SELECT reloptions FROM pg_class WHERE oid = 'studio.audit_events'::regclass")
+        )
+    assert options == ["autovacuum_vacuum_insert_threshold=-1"]
