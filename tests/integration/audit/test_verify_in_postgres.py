@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policies.audit_verify import verify_log
 from resources.postgres import audit_stream
 from resources.postgres.audit_stream import batches
-from tests.integration.audit.conftest import START, STUDIO
+from tests.integration.audit.conftest import COLUMNS, START, STUDIO
 from tests.unit.policies.ledgers import anchor, chained, ledger, ledgers
 
 EDITS = {  # what is set, of entry 5 unless said
@@ -137,6 +137,21 @@ def test_a_value_moved_into_the_row_before(log, put, tamper):
         "UPDATE studio.audit_events SET subject_id = NULL WHERE seq = 5",
     )
     assert found(log) == (4, "edit")
+
+
+@pytest.mark.parametrize("column", [*COLUMNS.split(", ")[2:5], *COLUMNS.split(", ")[6:-1]])
+@pytest.mark.parametrize("seq", [1, 5, 9])
+def test_a_value_taken_away(log, append, tamper, column, seq):
+    """Nothing where the table lets nobody leave nothing is an edit of that entry, not an error."""
+    append(9)
+    tamper(
+        f"ALTER TABLE studio.audit_events ALTER {column} DROP NOT NULL",
+        f"UPDATE studio.audit_events SET {column} = NULL WHERE seq = {seq}",  # noqa: S608 - written above
+    )
+    assert found(log) == (seq, "edit")
+    with log.view() as view:
+        assert [entry.seq for entry in view.tail(9)] == list(range(1, 10))
+        assert view.head()[0] == 9
 
 
 def test_value_replaced_by_how_json_writes_it(log, put, tamper):
