@@ -67,6 +67,7 @@ class Verdict:
 
 _JUDGED: dict[tuple[tuple[Rule, ...], str | None, bytes], tuple[Verdict, ...]] = {}
 _REMEMBERING: Final = threading.Lock()  # runs of one process judge at the same time
+_IMPORTING: Final = threading.Lock()  # and may all be the first to do so
 
 # Great Expectations draws with the one and compares distributions with the other.
 _HARDLY_USED: Final = ("altair", "scipy.stats")
@@ -78,19 +79,23 @@ def import_engine() -> None:
     A quarter of that cost was looking for garbage among what was just imported. None is looked for meanwhile,
     and what is there by the end of it, which stays as long as the process, is not looked through again.
     Nearly half of what is left was loading two libraries for expectations that nobody here has.
+
+    A thread that comes meanwhile waits: the library's modules import each other in rings, so a part of it
+    that is imported before the whole is there is not found.
     """
-    if "great_expectations" in sys.modules:
-        return
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        with warnings.catch_warnings(), loaded_when_used(_HARDLY_USED):
-            warnings.simplefilter("ignore", DeprecationWarning)  # old habits of its own imports, not ours
-            import great_expectations  # noqa: F401, PLC0415 - paid only by a step that checks
-    finally:
-        gc.freeze()
-        if was_enabled:
-            gc.enable()
+    with _IMPORTING:
+        if "great_expectations" in sys.modules:
+            return
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            with warnings.catch_warnings(), loaded_when_used(_HARDLY_USED):
+                warnings.simplefilter("ignore", DeprecationWarning)  # old habits of its own imports, not ours
+                import great_expectations  # noqa: F401, PLC0415 - paid only by a step that checks
+        finally:
+            gc.freeze()
+            if was_enabled:
+                gc.enable()
 
 
 def judge_rows(rows: pa.Table, rules: Sequence[Rule]) -> dict[str, Outcome]:

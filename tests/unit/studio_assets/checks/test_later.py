@@ -24,6 +24,27 @@ real = [user.stats.entropy is scipy.stats.entropy, user.alt.Chart is altair.Char
 print(json.dumps([before, round(entropy, 3), chart, real]))
 """
 
+AT_ONCE = """
+import json, threading
+import pyarrow as pa
+from studio_assets.checks.expectations import judge_rows
+from studio_assets.checks.findings import column_rule
+
+RULES = (column_rule("few", "be_between", "cups", min_value=0, max_value=2),)
+barrier, found = threading.Barrier(4), []
+
+def judge(most):
+    barrier.wait()
+    found.append([most, judge_rows(pa.table({"cups": [0, most]}), RULES)["few"].holds])
+
+threads = [threading.Thread(target=judge, args=(most,)) for most in range(1, 5)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(json.dumps(sorted(found)))
+"""
+
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
@@ -45,6 +66,20 @@ def test_the_engine_loads_neither_library_and_both_work_where_they_are_used():
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[], 0.693, "altair", [True, True]]
+
+
+def test_threads_that_are_first_to_judge_at_once_all_judge():
+    """Runs share a process: who came while another imported the engine once found half of it, and failed."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[1, True], [2, True], [3, False], [4, False]]
 
 
 def test_a_stand_in_becomes_the_module_when_something_is_taken(library):
