@@ -38,7 +38,9 @@ TELLING: Final = Telling(
     department=DEPARTMENT,
     subject_of=SUBJECT_OF,
     next_step={
-        "firestore": "Correct {field} of this document at its source; the next snapshot counts it again."
+        "firestore": "Correct {field} of this document at its source; the next snapshot counts it again.",
+        "stripe": "Compare {field} of this object with Stripe's own pages, "
+        "and tell who looks after Studio OS.",
     },
     holds="No document that this looks at had to be set aside.",
     is_broken="{set_aside} documents were set aside; {held_back} findings that may not be so because of them "
@@ -47,6 +49,8 @@ TELLING: Final = Telling(
 )
 _LONG: Final = timedelta(days=365)
 _LATELY: Final = timedelta(hours=1)
+_JUST: Final = timedelta(microseconds=1)
+"""Nothing that has begun did so later: instants are kept to this."""
 _LONG_BEFORE_FIRINGS: Final = timedelta(days=59)
 """As far back as the rules look at firings."""
 
@@ -186,8 +190,8 @@ def _waiting(case: Case, ids: Ids) -> Rows:
 
 
 def _ready(case: Case, ids: Ids, since: timedelta) -> Rows:
-    """The reservation of any batch that has none: a batch comes in with one at most."""
-    reserved = reserved_batches(case)
+    """The reservation of any batch that has none: a batch comes in with one at most that is not over."""
+    reserved = reserved_batches(case, is_open_only=True)
     return [
         {
             "document_id": ids[0],
@@ -211,7 +215,7 @@ def _ready_until_fees(case: Case, ids: Ids) -> Rows:
 def _fired(case: Case, ids: Ids) -> Rows:
     """A firing of any kiln that is just over, and many that are planned."""
     as_of = case.moment.as_of
-    just_over = {"start_at": as_of - _LATELY, "end_at": as_of, "status": "completed"}
+    just_over = {"start_at": as_of - _JUST, "end_at": as_of, "status": "completed"}
     planned = {"kiln_id": "-", "start_at": as_of + _LATELY, "status": "scheduled"}
     return [{"document_id": ids[0], "kiln_id": kiln} | just_over for kiln in _kilns_of(case)] + [
         {"document_id": each} | planned for each in ids
@@ -221,13 +225,13 @@ def _fired(case: Case, ids: Ids) -> Rows:
 def _called_off(case: Case, ids: Ids) -> Rows:
     """Firings of any kiln that were just called off, after one that was long ago."""
     as_of = case.moment.as_of
-    just = {"start_at": as_of - _LATELY, "status": "cancelled"}
+    just = {"start_at": as_of - _JUST, "status": "cancelled"}
     long_ago = {"start_at": as_of - _LONG_BEFORE_FIRINGS, "status": "completed", "unloaded_at": as_of}
+    in_a_row = ids[: case.limits.called_off_in_a_row]  # no rule counts any further
     return [
         {"document_id": each, "kiln_id": kiln} | one
         for kiln in _kilns_of(case)
-        for each in ids
-        for one in (just, long_ago)
+        for each, one in [*((each, just) for each in in_a_row), (ids[0], long_ago)]
     ]
 
 

@@ -48,10 +48,17 @@ def batch_states(case: Case) -> list[dict[str, Any]]:
     return rows
 
 
-def reserved_batches(case: Case) -> dict[str, str]:
-    """Return batch id -> id of the reservation it came in with; the reservation tells of such work."""
+def reserved_batches(case: Case, *, is_open_only: bool = False) -> dict[str, str]:
+    """Return batch id -> id of the reservation it came in with; the reservation tells of such work.
+
+    Args:
+        case: The moment.
+        is_open_only: Whether reservations that are over, called off or archived are left out.
+    """
     table = case.tables["reservations"]
-    rows = masks.rows_of(table, masks.is_set(table, "linked_batch_id"), "linked_batch_id")
+    names_one = masks.is_set(table, "linked_batch_id")
+    wanted = masks.all_of(names_one, _is_open(table)) if is_open_only else names_one
+    rows = masks.rows_of(table, wanted, "linked_batch_id")
     return {row["linked_batch_id"]: row["document_id"] for row in rows}
 
 

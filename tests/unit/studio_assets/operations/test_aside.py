@@ -17,7 +17,8 @@ from studio_assets.checks.findings import CONTACT
 from studio_assets.findings.aside import check_of, findings_about, ids_about
 from studio_assets.keys import operations_key
 from studio_assets.operations.anomalies import departures, find_anomalies
-from studio_assets.operations.aside import SUBJECT_OF, TELLING, find_unusual, recommend
+from studio_assets.operations.aside import SUBJECT_OF, TELLING, _imagined, find_unusual, recommend
+from studio_assets.operations.assets import _COUNTED as COUNTED
 from studio_assets.operations.case import Case, Limits
 from studio_assets.operations.rules import COLUMNS, RULES, find_all
 from studio_assets.studio_state.predicates import Moment
@@ -270,6 +271,38 @@ def test_no_kiln_is_called_idle_while_a_firing_is_set_aside():
     assert told(case, {"kiln_firings/x"}, [idle])["kiln_idle"].stays == {idle.finding_id}
 
 
+@pytest.mark.parametrize("status", ["completed", "cancelled"])
+def test_a_firing_set_aside_may_have_begun_after_all_others(status):
+    """Others that were called off within the hour, or took place, say nothing of what the kiln did last."""
+    loads = [
+        {"document_id": name, "owner_uid": "m", "state": "SHELVED", "updated_at": ago(days=6)}
+        for name in ("b1", "b2")
+    ]
+    firings = [
+        {"document_id": f"f{n}", "kiln_id": "kiln-1", "start_at": ago(minutes=10 * n), "status": status}
+        for n in (2, 3)
+    ]
+    kilns = [{"document_id": "kiln-1", "name": "Electric", "status": "idle"}]
+    last = [
+        {"document_id": f"x{n}", "kiln_id": "kiln-1", "start_at": ago(minutes=n)}
+        | {"status": "cancelled" if status == "completed" else "completed"}
+        for n in (1, 2)
+    ]
+    rows = {"batches": loads, "kilns": kilns, "kiln_firings": [*firings, *last]}
+    truth = find_all(case_of(rows, Limits()))["kiln_idle"]
+    found = told(case_of(rows, Limits()), {"kiln_firings/x1", "kiln_firings/x2"}, truth)["kiln_idle"]
+    assert (list(found.present), set(found.stays)) == ([], {one.finding_id for one in truth})
+    assert len(truth) == (status == "completed")
+
+
+def test_as_many_firings_as_kilns_set_aside_are_imagined_in_no_more_rows_than_there_are_of_both():
+    """Both may be thousands: a row of every firing for every kiln would be millions."""
+    case = case_of({"batches": TROUBLES["batches"]}, Limits())
+    ids = [f"x{n}" for n in range(50)]
+    worlds = list(_imagined(case, {"kilns": ids, "kiln_firings": ids}))
+    assert max(world.tables["kiln_firings"].num_rows for world in worlds) <= 4 * len(ids)
+
+
 def test_a_queue_stays_too_long_while_a_kiln_is_set_aside_that_shares_the_firings():
     queue = [
         {
@@ -296,6 +329,20 @@ def test_work_stays_overdue_while_its_reservation_is_set_aside_also_where_fees_b
     ready = {"document_id": "r1", "status": "confirmed", "linked_batch_id": "b1"}
     ready |= {"ready_for_pickup_at": ago(days=40)}
     case = case_of({"batches": [batch], "reservations": [ready]}, Limits(pickup_days=20))
+    (overdue,) = all_of(find_all(case))
+    assert (overdue.kind, overdue.subject_id) == ("overdue_pickup", "b1")
+    assert told(case, {"reservations/r1"}, [overdue])["overdue_pickups"].stays == {overdue.finding_id}
+
+
+@pytest.mark.parametrize(
+    "over", [{"status": "cancelled"}, {"is_archived": True}, {"pickup_window_status": "completed"}]
+)
+def test_work_whose_first_reservation_is_over_may_have_come_in_with_the_one_set_aside(over):
+    batch = {"document_id": "b1", "owner_uid": "m", "state": "LOADED", "updated_at": AS_OF}
+    first = {"document_id": "r0", "status": "confirmed", "linked_batch_id": "b1"} | over
+    ready = {"document_id": "r1", "status": "confirmed", "linked_batch_id": "b1"}
+    ready |= {"ready_for_pickup_at": ago(days=40)}
+    case = case_of({"batches": [batch], "reservations": [first, ready]}, Limits())
     (overdue,) = all_of(find_all(case))
     assert (overdue.kind, overdue.subject_id) == ("overdue_pickup", "b1")
     assert told(case, {"reservations/r1"}, [overdue])["overdue_pickups"].stays == {overdue.finding_id}
@@ -367,6 +414,15 @@ def test_each_document_is_told_with_field_and_next_step_and_no_value():
         words = pa.array([one.likely_cause + one.next_step])
         assert pc.match_substring_regex(words, CONTACT)[0].as_py() is False
         assert "someone" not in repr(one)
+
+
+@pytest.mark.parametrize("contract", sorted({*COLUMNS, *SUBJECT_OF, *COUNTED}))
+def test_the_check_names_a_document_of_any_contract_that_is_looked_at(contract):
+    """Numbers are counted of Stripe's objects too: one of them aside once stopped the judging of all."""
+    one = (contract, QuarantinedDocument("d1", "createdAt", "is of a wrong type"))
+    result = check_of(TELLING, operations_key("teststudio", "anomalies"), [one], 0)
+    (record,) = result.metadata["documents"].records
+    assert "createdAt" in record.data["next step"]
 
 
 def test_the_check_passes_only_where_nothing_was_set_aside():
