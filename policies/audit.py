@@ -75,8 +75,8 @@ def payload_of(draft: AuditDraft, studio_id: str) -> str:
         "v": VERSION,
     }
     payload = _dumped(event)
-    # All but the details are texts, whose types say so: only a NUL in one would still have to be refused.
-    if _NUL in payload:
+    # All but the details are texts as they are, of which only a NUL would still have to be refused.
+    if _NUL in payload or not _is_text(draft, studio_id):
         payload = canonical(event)
     # Only text long enough to be in doubt is encoded once more to be measured.
     if len(payload) * 4 > MOST_PAYLOAD_BYTES and len(payload.encode()) > MOST_PAYLOAD_BYTES:
@@ -110,6 +110,21 @@ def _dumped(plain: Any) -> str:
         return orjson.dumps(plain, option=_OPTIONS).decode()
     except (orjson.JSONEncodeError, UnicodeError) as error:
         raise NotCanonicalError("The value holds text that is not Unicode (a lone surrogate).") from error
+
+
+def _is_text(draft: AuditDraft, studio_id: str) -> bool:
+    """Return whether what is said to be text is: JSON has a form for much that this log refuses."""
+    actor = draft.actor
+    return (
+        str
+        is type(studio_id)
+        is type(draft.name)
+        is type(draft.subject_id)
+        is type(draft.subject_kind)
+        is type(actor.actor_id)
+        and (draft.state is None or type(draft.state) is str)
+        and (actor.owner_id is None or type(actor.owner_id) is str)
+    )
 
 
 def _plain(value: Any, depth: int) -> Any:

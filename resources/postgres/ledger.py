@@ -297,9 +297,8 @@ class _Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            session = self._session
-            newest = self._wire.commit(session.take_late(), is_visible_late=session.is_visible_late)
-            session.number_late(newest)
+            late, is_visible_late = self._session.take_late(), self._session.is_visible_late
+            self._session.number_late(self._wire.commit(late, is_visible_late=is_visible_late))
         else:
             self._wire.rollback()
 
@@ -370,10 +369,8 @@ class PostgresLedger:
 
     def has_mark(self, row: Mark) -> bool:
         """Say whether just this word of a person, of just this instant, is there."""
-        return (
-            self._ask(rows_to.mark_statement(type(row)), *rows_to.row_arguments(row, is_change=False))
-            is not None
-        )
+        word = rows_to.row_arguments(row, is_change=False)
+        return self._ask(rows_to.mark_statement(type(row)), *word) is not None
 
     def quota_uses(self) -> Sequence[QuotaUse]:
         """Return all quota counters that count something."""

@@ -3,37 +3,42 @@
 A connection that was given back stays checked out, and the next transaction takes it. Beside other processes
 on the same processor the pool's steps cost eight times what they cost alone, because none of their code is in
 the processor's cache any more: with eight writers on two processors a tenth of an append.
+
+The engine does not know of them: what is checked out keeps its pool and engine in memory, so an engine that
+kept it at hand would never be collected, nor its connections closed, where nobody disposes of it.
 """
 
 import contextlib
+import os
 import select
 import threading
 import time
+import weakref
 from collections import deque
 from typing import Any, Final
 
-from sqlalchemy import Engine, PoolProxiedConnection, event
+from sqlalchemy import Engine, Pool, PoolProxiedConnection, QueuePool
 
 
 class Lease:
-    """A connection of the pool, with the one cursor of the ledger on it.
+    """A connection of the pool.
 
     Attributes:
         connection: As the pool handed it out.
         driver: The connection itself, of psycopg2.
-        cursor: Used by one transaction after the other.
         info: What is known of the connection; as long as it lives.
-        until: When it goes back to the pool, which renews what is old; seconds of the monotonic clock.
+        pool: Whose it is; an engine that is disposed of gets another one.
+        until: When it is too old to begin with; seconds of the monotonic clock.
     """
 
-    __slots__ = ("_said", "connection", "cursor", "driver", "info", "until")
+    __slots__ = ("_said", "connection", "driver", "info", "pool", "until")
 
-    def __init__(self, connection: PoolProxiedConnection, until: float) -> None:
+    def __init__(self, connection: PoolProxiedConnection, pool: Pool, until: float) -> None:
         self.connection = connection
         driver: Any = connection.driver_connection
         self.driver = driver
-        self.cursor: Any = connection.cursor()
         self.info: dict[str, Any] = connection.info
+        self.pool = pool
         self.until = until
         self._said = select.poll()
         self._said.register(driver.fileno(), select.POLLIN)
@@ -46,57 +51,111 @@ class Lease:
 class Connections:
     """What transactions take connections from, and give them back to. Threads may share it.
 
+    Nobody waits for the pool while a connection lies at hand. A process that was forked off has nothing at
+    hand: two that talk over one connection would read each other's answers.
+
     Args:
-        size: How many connections may stay checked out while nobody uses them. When more are wanted at once,
-            all that come back go to the pool: only there does somebody wait for them.
-        lease_seconds: How long one may stay so.
+        engine: Of ``ledger_engine``; nobody else takes connections from it.
+        size: How many connections stay open while nobody uses them.
+        most: How many the pool hands out before it lets others wait.
+        lease_seconds: How old a lease may be that a transaction begins with.
     """
 
-    def __init__(self, engine: Engine, *, size: int, lease_seconds: float) -> None:
+    def __init__(self, engine: Engine, *, size: int, most: int, lease_seconds: float) -> None:
         self.engine: Final = engine
         self._size = size
+        self._most = most
         self._lease_seconds = lease_seconds
         self._idle: deque[Lease] = deque()  # the last used is the next one taken: it stays warm
-        self._wanted = 0  # leases that exist or are waited for
+        self._asking = 0  # how many are asking the pool, and perhaps wait for it
         self._counting = threading.Lock()
-        event.listen(engine, "engine_disposed", lambda _: self._dispose())
+        _LIVE.add(self)
 
     def take(self) -> Lease:
         """Return a connection; waits for the pool when none is at hand. Raises what the pool raises."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            self._want(1)
-        try:
-            return Lease(self.engine.raw_connection(), time.monotonic() + self._lease_seconds)
-        except BaseException:
-            self._want(-1)
-            raise
+        return self._at_hand() or self._from_pool()
 
     def give_back(self, lease: Lease) -> None:
         """Keep a connection for whoever comes next; nothing may be going on in it."""
-        if self._wanted <= self._size and time.monotonic() < lease.until:
-            self._idle.append(lease)
-            return
-        self._want(-1)
-        lease.cursor.close()
-        lease.connection.close()
+        idle = self._idle
+        idle.append(lease)
+        # Looked at only now: whoever changes it later finds this one at hand.
+        if lease.pool is not self.engine.pool:
+            with contextlib.suppress(ValueError):  # somebody took it, and will see the same
+                idle.remove(lease)
+                self.throw_away(lease)
+        elif self._asking or len(idle) > self._size:
+            self._spread()
 
     def throw_away(self, lease: Lease) -> None:
         """Close a connection for good: the server then undoes what is not committed."""
-        self._want(-1)
         with contextlib.suppress(Exception):  # it may be dead already; closing must not hide the cause
             lease.connection.invalidate()
 
     def dispose(self) -> None:
-        """Close every connection that nobody uses, here and in the pool."""
+        """Close every connection that nobody uses, here and in the pool; those in use when they come back."""
         self.engine.dispose()
 
-    def _dispose(self) -> None:
+    def close_idle(self) -> None:
+        """Close what lies at hand."""
         with contextlib.suppress(IndexError):
             while True:
                 self.throw_away(self._idle.pop())
 
-    def _want(self, more: int) -> None:
+    def _at_hand(self) -> Lease | None:
+        while True:
+            try:
+                lease = self._idle.pop()
+            except IndexError:
+                return None
+            if lease.pool is self.engine.pool and time.monotonic() < lease.until:
+                return lease
+            self.throw_away(lease)
+
+    def _from_pool(self) -> Lease:
         with self._counting:
-            self._wanted += more
+            self._asking += 1
+        try:
+            # Whoever gave one back a moment ago could not know that somebody was about to ask.
+            if (lease := self._at_hand()) is not None:
+                return lease
+            pool = self.engine.pool
+            return Lease(self.engine.raw_connection(), pool, time.monotonic() + self._lease_seconds)
+        finally:
+            with self._counting:
+                self._asking -= 1
+
+    def _spread(self) -> None:
+        """Give connections to those who wait for the pool, and close those that are too many."""
+        with contextlib.suppress(IndexError):
+            while self._is_waited_for():
+                self._idle.pop().connection.close()
+            while len(self._idle) > self._size:
+                self.throw_away(self._idle.popleft())
+
+    def _is_waited_for(self) -> bool:
+        asking = self._asking  # read first: who gets a connection meanwhile counts twice rather than never
+        pool = self.engine.pool
+        return asking > 0 and isinstance(pool, QueuePool) and asking + pool.checkedout() > self._most
+
+    def begin_anew(self) -> None:
+        """Leave all connections to the process this one was forked off from."""
+        # Kept, never closed: closing would say goodbye to the server in the other's name, and giving them to
+        # the pool could wait for ever for a lock that a thread held which is not here.
+        _INHERITED.append(self._idle)
+        self._idle = deque()
+        self._asking = 0
+        self._counting = threading.Lock()
+        self.engine.dispose(close=False)
+
+
+_LIVE: Final[weakref.WeakSet[Connections]] = weakref.WeakSet()
+_INHERITED: Final[list[deque[Lease]]] = []
+
+
+def _begin_all_anew() -> None:
+    for connections in list(_LIVE):
+        connections.begin_anew()
+
+
+os.register_at_fork(after_in_child=_begin_all_anew)

@@ -7,8 +7,11 @@ message as their first and last statement. So these engines serve the ledger onl
 # ruff: noqa: S608 - the SQL is made of this module's constants; every value is an argument
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -33,7 +36,8 @@ _KEEPALIVE: Final = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 _IS_LEDGER: Final = "studio_ledger"
-_CONNECTIONS: Final = "studio_ledger_connections"
+_AT_HAND: Final = "studio_ledger_connections"
+_SHARING: Final = Lock()
 _FLUSH: Final = "flush"
 FLUSH: Final = "ledger_flush"
 FLUSH_WITH_NUMBER: Final = "ledger_flush_with_number"
@@ -77,6 +81,8 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
         on_connect: Is given every new psycopg2 connection; measurements count with it what is sent.
     """
     analyst_role(studio_id)  # refuses an impossible studio id
+    # Whoever has the connections has the engine, never the other way round: see ``ledger_connections``.
+    at_hand: WeakValueDictionary[str, Connections] = WeakValueDictionary()
     engine = create_engine(
         normalise_url(url),
         pool_size=POOL_SIZE,
@@ -86,7 +92,7 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
         pool_reset_on_return=None,  # the ledger ends its transactions itself
         pool_use_lifo=True,  # the same few connections stay warm
         hide_parameters=True,
-        execution_options={_IS_LEDGER: studio_id},
+        execution_options={_IS_LEDGER: studio_id, _AT_HAND: at_hand},
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "application_name": f"studio-ledger-{studio_id}",
@@ -110,17 +116,36 @@ def ledger_engine(url: str, studio_id: str, *, on_connect: Callable[[Any], None]
         if on_connect is not None:
             on_connect(connection)
 
-    connections = Connections(engine, size=POOL_SIZE, lease_seconds=_RECYCLE_SECONDS)
-    engine.update_execution_options(**{_CONNECTIONS: connections})
+    @event.listens_for(engine, "checkin")
+    def _close_if_busy(connection: Any, entry: ConnectionPoolEntry) -> None:
+        # Of a transaction that nobody ended, as after an interrupt: its words must not be the next one's.
+        if connection is not None and connection.get_transaction_status() != TRANSACTION_STATUS_IDLE:
+            entry.invalidate()
+
+    @event.listens_for(engine, "engine_disposed")
+    def _close_idle(_: Engine) -> None:
+        if (connections := at_hand.get(studio_id)) is not None:
+            connections.close_idle()
+
     return engine
 
 
 def connections_of(engine: Engine, studio_id: str) -> Connections:
-    """Return an engine's connections; ``ValueError`` unless :func:`ledger_engine` made it for the studio."""
+    """Return an engine's connections, the same for all who ask; they live as long as somebody has them.
+
+    Raises:
+        ValueError: The engine was not made by :func:`ledger_engine` for the studio.
+    """
     options = engine.get_execution_options()
     if options.get(_IS_LEDGER) != studio_id:
         raise ValueError(f"The ledger of {studio_id} needs an engine of ledger_engine(url, {studio_id!r})")
-    connections: Connections = options[_CONNECTIONS]
+    at_hand: WeakValueDictionary[str, Connections] = options[_AT_HAND]
+    with _SHARING:
+        connections = at_hand.get(studio_id)
+        if connections is None:
+            most = POOL_SIZE + _POOL_OVERFLOW
+            connections = Connections(engine, size=POOL_SIZE, most=most, lease_seconds=_RECYCLE_SECONDS)
+            at_hand[studio_id] = connections
     return connections
 
 

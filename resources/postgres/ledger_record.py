@@ -349,9 +349,8 @@ def mark_statement(kind: type) -> Statement:
 
 @lru_cache(maxsize=64)
 def _statement(kinds: tuple[tuple[type, bool], ...]) -> Statement:
-    types = ["text", "text"]
+    types, words = ["text", "text"], ["ledger_record"]
     parts = ["e AS MATERIALIZED (SELECT studio.append_audit_v1($2) AS seq)"]
-    words = []
     written = [
         # To reset a quota that was never used writes nothing.
         f"(SELECT count(*) FROM r{place}) >= 0" if kind is QuotaReset else f"EXISTS (SELECT FROM r{place})"
@@ -364,10 +363,9 @@ def _statement(kinds: tuple[tuple[type, bool], ...]) -> Statement:
         parts.append(f"r{place} AS ({sql} RETURNING 1)")
         types += more
         words.append(f"{kind.__name__.lower()}{'_change' if is_change else ''}")
-    answer = f"set_config('{APPENDED}', e.seq::text, false)"
-    answer = f"CASE WHEN {' AND '.join(written)} THEN {answer} ELSE {_CHANGED} END"
-    sql = f"WITH {', '.join(parts)} SELECT {answer} FROM e"
-    return Statement("_".join(["ledger_record", *words]), sql, tuple(types))
+    number = f"set_config('{APPENDED}', e.seq::text, false)"
+    answer = f"CASE WHEN {' AND '.join(written)} THEN {number} ELSE {_CHANGED} END"
+    return Statement("_".join(words), f"WITH {', '.join(parts)} SELECT {answer} FROM e", tuple(types))
 
 
 def _part(kind: type, *, is_change: bool, before: str, first: int) -> tuple[str, list[str]]:
@@ -396,8 +394,6 @@ def _part(kind: type, *, is_change: bool, before: str, first: int) -> tuple[str,
 
 def _reset(before: str, first: int) -> tuple[str, list[str]]:
     where = " AND ".join(f"t.{name} = ${first + place}" for place, (name, _) in enumerate(_RESET))
-    sql = (
-        "UPDATE studio.quota_buckets AS t SET used = 0, window_started_at = NULL, audit_seq = e.seq "
-        f"FROM e WHERE t.studio_id = $1 AND {where} AND {before}"
-    )
+    sql = "UPDATE studio.quota_buckets AS t SET used = 0, window_started_at = NULL, audit_seq = e.seq "
+    sql += f"FROM e WHERE t.studio_id = $1 AND {where} AND {before}"
     return sql, [type_ for _, type_ in _RESET]

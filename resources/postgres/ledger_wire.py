@@ -147,7 +147,8 @@ class Wire:
             raise ServerUnreachableError(
                 "Every connection of the ledger has been in use for too long. Nothing was changed. Try again."
             ) from error
-        self._cursor = self._lease.cursor
+        # A new one: it holds on to what was last asked and answered, which is nobody else's business.
+        self._cursor: Any = self._lease.driver.cursor()
         self._is_gone = False
 
     def _replace(self) -> None:
@@ -228,8 +229,14 @@ class Wire:
             if statement.name not in prepared:
                 # A session that was reset would take it, with the rights and the studio of nobody we know.
                 mark = "" if self._begun else f"{IS_OURS};"
-                self._send(f"{mark}{statement.preparation}", None, is_lone=is_lone)
+                # Noted first, for an interrupt: what is noted and is not there makes the session be replaced;
+                # what is there and is not noted would be refused for as long as the session is used.
                 prepared.add(statement.name)
+                try:
+                    self._send(f"{mark}{statement.preparation}", None, is_lone=is_lone)
+                except Exception:
+                    prepared.discard(statement.name)
+                    raise
 
     def _send(self, text: str, arguments: Sequence[Any] | None, *, is_lone: bool) -> None:
         if self._problem is not None:

@@ -241,7 +241,7 @@ def forget(steps, lost="DISCARD ALL"):
     """Let the next connection lose its state on the server, and think that it has it."""
     connections = steps.ledger._connections
     lease = connections.take()
-    lease.cursor.execute(lost)
+    lease.driver.cursor().execute(lost)
     connections.give_back(lease)
 
 

@@ -1,9 +1,11 @@
 """The bytes of an entry: one canonical text for a value, and nothing that readers could disagree on."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -174,6 +176,59 @@ def test_payload():
         "agent",
         "uid-1",
     )
+
+
+@pytest.mark.parametrize(
+    ("at", "written"),
+    [
+        (datetime(999, 1, 2, 3, 4, 5, tzinfo=UTC), "0999-01-02T03:04:05.000000Z"),
+        (datetime(1, 1, 1, tzinfo=timezone(timedelta(0), "GMT")), "0001-01-01T00:00:00.000000Z"),
+        (datetime(2026, 3, 29, 3, 0, 0, 5, tzinfo=ZoneInfo("Europe/Berlin")), "2026-03-29T01:00:00.000005Z"),
+        (datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")), "2026-01-01T00:00:00.000000Z"),
+        (datetime(2026, 1, 1, tzinfo=timezone(timedelta(seconds=1))), "2025-12-31T23:59:59.000000Z"),
+    ],
+)
+def test_instants_are_written_in_one_form(at, written):
+    assert f'"at":"{written}"' in payload_of(draft(at=at), "m")
+
+
+ANYTHING = st.one_of(
+    st.text(st.characters(), max_size=5),
+    st.sampled_from(["a\0", "\\u0000", "\ud800", Colour.RED, Shout("a"), Shout("\0"), "é" * 9000]),
+    st.sampled_from([None, True, 7, 2**53, 0.5, b"a", datetime(2026, 1, 1, tzinfo=UTC), ["a"], {"b": "c"}]),
+    st.uuids(),
+)
+
+
+@given(ANYTHING, st.sampled_from(["name", "subject_kind", "subject_id", "state", "actor", "owner", "studio"]))
+def test_a_payload_is_the_canonical_text_of_what_it_says(given_, place):
+    """Also of what is no text although it ought to be: JSON has a form for much that is refused here."""
+    said = draft(details={"version": 2})
+    if place in {"actor", "owner"}:
+        changes = {"actor_id" if place == "actor" else "owner_id": given_}
+        said = replace(said, actor=replace(said.actor, **changes))
+    elif place != "studio":
+        said = replace(said, **{place: given_})
+    studio_id = given_ if place == "studio" else "m"
+    words = {
+        "actor": {"id": said.actor.actor_id, "kind": "agent", "owner": said.actor.owner_id},
+        "at": "2026-11-21T15:00:00.000000Z",
+        "details": {"version": 2},
+        "name": said.name,
+        "state": said.state,
+        "studio": studio_id,
+        "subject": {"id": said.subject_id, "kind": said.subject_kind},
+        "v": 1,
+    }
+    try:
+        expected = canonical(words)
+    except NotCanonicalError:
+        expected = None
+    if expected is None or len(expected.encode()) > MOST_PAYLOAD_BYTES:
+        with pytest.raises(NotCanonicalError):
+            payload_of(said, studio_id)
+    else:
+        assert payload_of(said, studio_id) == expected
 
 
 def test_payload_limits():
