@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from resources.findings import MOST_EVIDENCE, Finding, FindingEvidence, Severity
@@ -34,9 +35,8 @@ def links_to_rows(revision: str, *rows: str) -> tuple[FindingEvidence, ...]:
         revision: Of the snapshot whose reads the rows are, as ``2026-03-01.2``.
         rows: Each as ``contract/document``.
     """
-    parts = (row.partition("/") for row in dict.fromkeys(rows))
-    links = (FindingEvidence(f"cloud_truth/{name}", revision, safe_id(row)) for name, _, row in parts)
-    return tuple(links)[:MOST_EVIDENCE]
+    parts = (row.partition("/") for row in islice(dict.fromkeys(rows), MOST_EVIDENCE))
+    return tuple(FindingEvidence(f"cloud_truth/{name}", revision, safe_id(row)) for name, _, row in parts)
 
 
 def make_finding(

@@ -18,7 +18,7 @@ from resources.rows import QuarantinedDocument, SourceRead
 from studio_assets.findings.aside import Documents, Telling
 from studio_assets.findings.making import safe_id
 from studio_assets.operations.case import DEPARTMENT, Case
-from studio_assets.operations.rules import find_all
+from studio_assets.operations.rules import LOOKED_AT, RULES, find_all
 from studio_assets.operations.rules_kilns import OVER_CAPACITY
 from studio_assets.operations.rules_work import reserved_batches
 
@@ -129,8 +129,14 @@ def recommend(case: Case, aside: Documents, known: Callable[[], Iterable[Finding
     for contract, document in aside:
         by_contract.setdefault(contract, []).append(document.document_id)
     names = {safe_id(document.document_id) for _, document in aside}
-    looks = [found, *(find_all(imagined) for imagined in _imagined(case, by_contract))]
     open_ones = list(known())
+
+    def looks(detector: str) -> list[list[Finding]]:
+        # Every way with every other is too many to ask of rules that could not tell them apart.
+        concerned = {
+            contract: ids for contract, ids in by_contract.items() if contract in LOOKED_AT[detector]
+        }
+        return [found[detector], *(list(RULES[detector](world)) for world in _imagined(case, concerned))]
 
     def is_hidden(one: Finding) -> bool:
         # How much an unread reservation asks for, and where, bounds no station's queue.
@@ -139,7 +145,7 @@ def recommend(case: Case, aside: Documents, known: Callable[[], Iterable[Finding
 
     return {
         detector: sayable(
-            [look[detector] for look in looks],
+            looks(detector),
             [one for one in open_ones if one.detector == detector],
             is_hidden=is_hidden,
             alike=lambda one: replace(one, evidence=()),
@@ -247,13 +253,16 @@ def _payments(case: Case, ids: Ids) -> Rows:
 
 
 _IMAGINED: Final[Mapping[str, Sequence[Imagined]]] = {
-    "kilns": (_kilns,),
     "batches": (_batches,),
     "reservations": (_waiting, _ready_for_long, _ready_until_fees),
     "kiln_firings": (_fired, _called_off),
+    "kilns": (_kilns,),
     "event_charges": (_payments,),
 }
-"""Contracts whose documents what is told of others depends on, in the order in which they are imagined."""
+"""Contracts whose documents what is told of others depends on, in the order in which they are imagined.
+
+Kilns come after firings: of a kiln that is imagined nothing is told, so it needs none.
+"""
 
 
 def find_unusual(

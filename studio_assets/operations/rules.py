@@ -55,6 +55,22 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 """Contract name -> what the rules look at; the rest of a file need not be loaded."""
 
+LOOKED_AT: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        rules_work.STALLED: frozenset({"batches", "reservations"}),
+        rules_work.PICKUPS: frozenset({"batches", "reservations"}),
+        rules_work.FEES: frozenset({"batches", "reservations"}),
+        rules_work.RESERVATIONS: frozenset({"reservations"}),
+        rules_kilns.IDLE: frozenset({"batches", "kiln_firings", "kilns", "reservations"}),
+        rules_kilns.OUT_OF_SERVICE: frozenset({"batches", "kilns", "reservations"}),
+        rules_kilns.OVER_CAPACITY: frozenset({"kiln_firings", "kilns", "reservations"}),
+        rules_kilns.UNLOAD: frozenset({"kiln_firings"}),
+        rules_people.AGEING: frozenset({"agent_requests"}),
+        rules_people.UNPAID: frozenset({"event_charges", "event_signups"}),
+    }
+)
+"""Rule -> contracts whose rows it looks at; what it finds is the same whatever stands in any other."""
+
 
 def find_all(case: Case) -> dict[str, list[Finding]]:
     """Return detector -> its findings in order of identity, for every rule, also those that find nothing.

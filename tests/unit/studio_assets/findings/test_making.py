@@ -74,3 +74,17 @@ def test_known_findings_keep_the_ids_they_have():
         step="Call the member.",
     )
     assert made.finding_id == "fnd_cc2hhxf6bhqfm74cthdt021830"
+
+
+def test_no_more_links_are_made_than_a_finding_holds(monkeypatch):
+    """A rule names all that waits, of every kiln; links beyond the last that is kept took minutes."""
+    made = []
+
+    def noted(*of):
+        made.append(of)
+        return FindingEvidence(*of)
+
+    monkeypatch.setattr("studio_assets.findings.making.FindingEvidence", noted)
+    rows = [f"batches/b{n}" for n in range(3 * MOST_EVIDENCE)]
+    assert links_to_rows(REVISION, *rows) == tuple(FindingEvidence(*of) for of in made)
+    assert len(made) == MOST_EVIDENCE

@@ -20,7 +20,7 @@ from studio_assets.operations.anomalies import departures, find_anomalies
 from studio_assets.operations.aside import SUBJECT_OF, TELLING, _imagined, find_unusual, recommend
 from studio_assets.operations.assets import _COUNTED as COUNTED
 from studio_assets.operations.case import Case, Limits
-from studio_assets.operations.rules import COLUMNS, RULES, find_all
+from studio_assets.operations.rules import COLUMNS, LOOKED_AT, RULES, find_all
 from studio_assets.studio_state.predicates import Moment
 from tests.unit.studio_assets.operations.conftest import AS_OF, tables_of
 
@@ -169,6 +169,48 @@ def test_nothing_is_told_or_resolved_that_reading_all_would_not_tell_or_resolve(
         assert replace(one, evidence=()) == replace(truth[name], evidence=())
     assert present.keys().isdisjoint(stays)
     assert truth.keys() == present.keys() | stays
+
+
+class Noting(dict):
+    """Tables that note which of them were asked for."""
+
+    def __init__(self, tables):
+        super().__init__(tables)
+        self.asked = set()
+
+    def __getitem__(self, name):
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+def test_every_rule_looks_at_the_contracts_said_of_it_and_at_no_other():
+    """Of those alone documents are imagined for it: what is not said here would be taken for absent."""
+    asked = {name: set() for name in RULES}
+    for seed in range(30):
+        case = case_of(any_studio(seed))
+        for name, rule in RULES.items():
+            noting = Noting(case.tables)
+            list(rule(replace(case, tables=noting)))
+            asked[name] |= noting.asked
+    assert asked == LOOKED_AT
+
+
+def test_a_rule_looks_again_only_at_ways_it_can_tell_apart(monkeypatch):
+    """One document aside in each of five contracts once meant 95 looks of every rule."""
+    looks = dict.fromkeys(RULES, 0)
+
+    def counted(name, rule):
+        def look(case):
+            looks[name] += 1
+            return rule(case)
+
+        return look
+
+    rules = {name: counted(name, rule) for name, rule in RULES.items()}
+    monkeypatch.setattr("studio_assets.operations.aside.RULES", rules)
+    told(case_of(any_studio(3)), {f"{contract}/x" for contract in COLUMNS})
+    assert (looks["request_ageing"], looks["unpaid_signups"], looks["firing_without_unload"]) == (0, 1, 2)
+    assert max(looks.values()) == looks["kiln_idle"] == 2 * 4 * 3 * 2 - 1
 
 
 @settings(max_examples=15, deadline=None)
