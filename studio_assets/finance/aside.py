@@ -115,7 +115,9 @@ class Doubt:
 
     def stays(self, finding: Finding) -> bool:
         """Say whether a finding that is open must stay as it is, found again or not."""
-        return finding.subject_id in self.ids or DOMAINS.get(finding.subject_kind) in self.domains
+        domain = DOMAINS.get(finding.subject_kind)
+        is_linked = domain != "w" and finding.subject_id in self.ids  # a currency is no id
+        return is_linked or domain in self.domains
 
     def sayable(self, found: Iterable[Discrepancy], known: Iterable[Finding]) -> list[Discrepancy]:
         """Return the discrepancies that may be told.

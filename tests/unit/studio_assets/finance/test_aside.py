@@ -283,6 +283,19 @@ def test_while_a_payout_is_aside_no_sum_of_payouts_is_told():
     assert told_next(made.tables(), []) == {}
 
 
+def test_a_document_named_like_a_currency_is_linked_to_no_sum_of_it():
+    """The sum was told, kept as well and counted twice in its week; and not resolved when money came."""
+    made = Books()
+    made.sell("x")
+    made.rows["balance_transactions"]["txn_x"]["available_at"] = AS_OF - 6 * DAY
+    known = flags_of(made.tables())
+    assert kinds(known) == [("payout_missing", "usd")]
+    unread = {"materials_orders": [QuarantinedDocument("usd", "totalCents", "does not fit into 64 bits")]}
+    assert told_next(made.tables(), known, unread) == {one.finding_id: one for one in known}
+    made.rows["balance_transactions"]["txn_x"]["available_at"] = AS_OF
+    assert told_next(made.tables(), known, unread) == {}
+
+
 def test_sums_over_many_rows_are_still_refused_by_name():
     """No single row of them is at fault, so none is set aside."""
     rows = [{"document_id": f"d{place:04d}", "total_cents": MOST_CENTS} for place in range(1200)]
