@@ -130,6 +130,8 @@ class Connections:
         with contextlib.suppress(IndexError):
             while self._is_waited_for():
                 self._idle.pop().connection.close()
+                # Whoever waits is awake now, and has it before the one who gave it back can ask again.
+                time.sleep(0)
             while len(self._idle) > self._size:
                 self.throw_away(self._idle.popleft())
 

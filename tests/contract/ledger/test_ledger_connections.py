@@ -144,6 +144,22 @@ def test_forty_threads_are_served(connections):
     assert len(connections._idle) <= POOL_SIZE
 
 
+def test_who_waits_is_not_passed_over_for_ever(connections):
+    """By those who give back and ask again at once, as long as there are more than the pool serves."""
+    turns = [0] * (MOST + 4)
+
+    def work(number):
+        while min(turns) < 5 and max(turns) < 3000:
+            lease = connections.take()
+            assert said(lease) == (1,)
+            connections.give_back(lease)
+            turns[number] += 1
+
+    with ThreadPoolExecutor(len(turns)) as threads:
+        list(threads.map(work, range(len(turns))))
+    assert min(turns) >= 5
+
+
 def test_a_crowd_leaves_as_many_connections_as_a_quiet_day(connections):
     leases = [connections.take() for _ in range(MOST)]
     for lease in leases:
