@@ -4,6 +4,7 @@ Only for vendors' imports, which are not ours to move to where they are used.
 """
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -14,8 +15,15 @@ from typing import Any
 class Later(ModuleType):
     """Stands in for a module that nobody has loaded; who takes something from it gets the module's own."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._importing = threading.get_ident()
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # imports ask for these; whoever wants to use a module, for others
+        # The imports it stands in for ask for names of this kind; whoever wants to use a module, for others.
+        # Another thread that asks wants the module, or a part of it that only its own path leads to.
+        is_theirs = sys.modules.get(self.__name__) is self and threading.get_ident() == self._importing
+        if name.startswith("__") and is_theirs:
             raise AttributeError(name)
         _withdraw()
         return getattr(import_module(self.__name__), name)

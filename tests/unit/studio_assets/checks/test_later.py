@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +57,7 @@ def library(tmp_path, monkeypatch):
     (folder / "heat.py").write_text("DEGREES = 1200\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield folder.name
-    for name in (folder.name, f"{folder.name}.heat"):
+    for name in (folder.name, f"{folder.name}.heat", f"{folder.name}.glaze"):
         sys.modules.pop(name, None)
 
 
@@ -103,6 +105,26 @@ def test_something_may_be_taken_while_modules_are_imported(library):
         assert namespace[library].heat.DEGREES == 1200
         assert not isinstance(sys.modules[library], Later)
     assert sys.modules[library].heat.DEGREES == 1200
+
+
+def test_another_thread_gets_the_module_and_its_parts_meanwhile(library):
+    """It knows of no stand-in: a part of the library was not found, and its version not told."""
+    (Path(sys.path[0]) / library / "glaze.py").write_text("__version__ = '1.2'\n")
+    found = {}
+    take = f"import {library}.glaze\nversion = {library}.glaze.__version__"
+    with loaded_when_used([f"{library}.heat"]):
+        other = threading.Thread(target=exec, args=(take, found))
+        other.start()
+        other.join()
+    assert found["version"] == "1.2"
+    assert not isinstance(sys.modules[library], Later)
+
+
+def test_after_the_imports_a_stand_in_has_every_name_of_the_module(library):
+    with loaded_when_used([f"{library}.heat"]):
+        namespace = {}
+        exec(f"from {library} import heat", namespace)  # noqa: S102 - as above
+    assert namespace["heat"].__file__.endswith("heat.py")
 
 
 def test_what_is_loaded_already_stays(library):
