@@ -5,10 +5,11 @@ from policies.approvals import live_approvals
 from policies.cases import Case, is_person, is_staff
 from policies.decisions import Decision
 from policies.inputs import words_problem
-from policies.proposals import ApprovalKind, Proposal
+from policies.proposals import ApprovalKind, ExecutionState, Proposal
 from policies.rules import deny
 
 LEAST_REASON = 10
+LEAST_HALT_REASON = 3  # whoever stops everything has no time for sentences
 EXECUTOR_NAME = "executor"
 
 
@@ -96,15 +97,26 @@ def approve_once(case: Case) -> Decision | None:
 
 
 def rollback_once(case: Case) -> Decision | None:
-    """One live approval of a rollback is enough."""
+    """One live approval of a rollback is enough, until an attempt at it has failed."""
     facts = case.facts
     live = live_approvals(case.capability, case.proposal, facts.approvals, facts.now, ApprovalKind.ROLLBACK)
-    return deny("rollback-requested-once") if live else None
+    failed = [
+        attempt.started_at
+        for attempt in facts.executions
+        if attempt.kind is ApprovalKind.ROLLBACK and attempt.state is ExecutionState.FAILED
+    ]
+    is_waiting = any(not failed or approval.at > max(failed) for approval in live)
+    return deny("rollback-requested-once") if is_waiting else None
 
 
 def reason(case: Case) -> Decision | None:
     """A decision says why."""
     return reason_of(case.facts.rationale, LEAST_REASON)
+
+
+def halt_reason(case: Case) -> Decision | None:
+    """A halt says why, in a word."""
+    return reason_of(case.facts.rationale, LEAST_HALT_REASON)
 
 
 def rationale(case: Case) -> Decision | None:

@@ -96,7 +96,7 @@ def resume_by_another(case: Case) -> Decision | None:
 
 
 OF_THE_STUDIO: Final[dict[Operation, tuple[Check, ...]]] = {
-    _O.HALT: (staff_only, who.reason, not_halted),
+    _O.HALT: (staff_only, who.halt_reason, not_halted),
     _O.REQUEST_RESUME: (staff_only, who.reason, halted, resume_not_requested),
     _O.RESUME: (resumer, who.reason, halted, resume_by_another),
     # Nothing outside changes: neither the switch nor anchor mode matters. A swarm is no person.

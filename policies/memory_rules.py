@@ -289,7 +289,8 @@ def _check_approval(before: Tables, capability: Capability, proposal: Proposal, 
     longest = min(timedelta(seconds=capability.approval_ttl_seconds), MOST_APPROVAL_SECONDS)
     _require(row.at < row.expires_at <= row.at + longest, "The approval is good for too long.")
     _require(
-        not any(
+        row.kind is ApprovalKind.ROLLBACK
+        or not any(
             (other.approver_id, other.version, other.kind) == (row.approver_id, row.version, row.kind)
             and other.at <= row.at < other.expires_at
             for other in before.approvals_of(row.proposal_id)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -214,7 +215,7 @@ def export(*, home: Path | None, is_json: bool, actor: Actor, out: Path, is_reda
         print_json(told)
     else:
         print(f"{manifest['entries']} entries, {manifest['redacted']} of them redacted, in {out}")
-        print(f"Verify: python3 verifier/verify_bundle.py {out} --key '{key}'")
+        print(f"Verify: python3 verifier/verify_bundle.py {quote(str(out))} --key {quote(key)}")
     return 0
 
 

@@ -92,9 +92,7 @@ def lint(*, is_json: bool, path: Path | None) -> int:
 @click.option(
     "--operation",
     type=click.Choice([operation.value for operation in Operation]),
-    default=Operation.EXECUTE.value,
-    show_default=True,
-    help="What is wanted.",
+    help="What is wanted; of a proposal to execute it, of a capability alone to propose it.",
 )
 @click.option(
     "--actor",
@@ -109,14 +107,14 @@ def explain(
     actor: Actor,
     capability_id: str | None,
     proposal_id: str | None,
-    operation: str,
+    operation: str | None,
     about: str | None,
 ) -> int:
     """Say what an operation would get now, by which rule, and what it was asked; changes nothing.
 
     Whether something would be executed is asked for the execution run, since nobody else may.
     """
-    wanted = Operation(operation)
+    wanted = Operation(operation or (Operation.PROPOSE if proposal_id is None else Operation.EXECUTE))
     subject = _asker(actor, wanted) if about is None else _actor(about, asked_by=actor)
     if capability_id is None and proposal_id is None:
         raise CockpitError("Explain what? Name a capability or a proposal.", _usage())

@@ -80,8 +80,8 @@ def principal(who):
     return who["owner"] or who["id"]
 
 
-def says_why(text):
-    return text is not None and len(text.strip()) >= 10
+def says_why(text, least=10):
+    return text is not None and len(text.strip()) >= least
 
 
 class Model:
@@ -156,6 +156,21 @@ class Model:
             == (proposal["id"], proposal["version"], proposal["hash"], kind)
             and a["at"] <= self.now < a["expires"]
         }
+
+    def waiting(self, proposal):
+        """A rollback was asked for and no attempt at it has failed since."""
+        failed = [
+            a["started"]
+            for a in self.attempts.values()
+            if (a["pid"], a["kind"], a["state"]) == (proposal["id"], "rollback", "failed")
+        ]
+        return any(
+            a["pid"] == proposal["id"] and not (failed and a["at"] <= max(failed))
+            for a in self.approvals
+            if a["who"] in self.live(proposal, "rollback") and a["kind"] == "rollback"
+            and (a["version"], a["hash"]) == (proposal["version"], proposal["hash"])
+            and a["at"] <= self.now < a["expires"]
+        )  # fmt: skip
 
     def exemption(self, proposal, *, by_requester_too=False):
         found = [
@@ -324,7 +339,7 @@ class Model:
         self.here(who)
         self.approver(who)
         need(proposal["state"] == "executed" and not self.running(pid, "rollback"))
-        need(not self.live(proposal, "rollback") and says_why(why))
+        need(not self.waiting(proposal) and says_why(why))
         self._approval(who, proposal, "rollback")
         self._saw(proposal, "rollback_requested")
 
@@ -476,7 +491,7 @@ class Model:
         need(
             person(who)
             and staff(who)
-            and says_why(why)
+            and says_why(why, least=3)
             and not (self.switch == "on" and self.asked_by is None)
         )
         self.switch, self.asked_by = "on", None

@@ -170,6 +170,11 @@ def test_explain_wants_a_subject(capsys, desk):
     assert "Explain what" in shown["error"]
 
 
+def test_explain_asks_of_a_capability_whether_it_may_be_proposed(capsys, desk):
+    """There is no proposal yet that could be executed."""
+    assert told(capsys, "explain", "--capability", NOTE)[1]["operation"] == "propose"
+
+
 def test_explain_in_words(capsys, desk):
     """Without --json the answer begins with yes or no and a sentence."""
     assert main(["policy", "explain", "--capability", NOTE, "--operation", "halt"]) == 0

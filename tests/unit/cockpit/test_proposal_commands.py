@@ -13,7 +13,7 @@ from cockpit.cli.main import main
 from cockpit.refusals import decision_of, of_gateway
 from policies.decisions import Decision
 from policies.errors import BadRequestError, DeniedError
-from policies.ports import LedgerRefusedError, OutcomeUnknownError
+from policies.ports import AdapterError, LedgerRefusedError, OutcomeUnknownError
 from tests.unit.cockpit.desk_stage import DeskStage
 from tests.unit.policies.stage import (
     ADJUST,
@@ -153,6 +153,34 @@ def test_a_rollback_is_approved_and_waited_for(stage, ask):
     code, told = ask(APPROVER, *rollback)
     assert (code, told["state"]) == (0, "rolled_back")
     assert ask(APPROVER, *rollback)[1]["decision"]["code"] == "ALREADY_ROLLED_BACK"
+
+
+def test_waiting_for_a_rollback_ends_when_the_attempt_has_failed(stage, ask, capsys):
+    """It says why the attempt failed and what to do; asked for once more it is tried and waited for again."""
+    done = stage.executed()
+    rollback = ("proposals", "rollback", done.proposal_id, "--reason", REASON)
+
+    def attempt(error):
+        stage.target.error_before = error
+        stage.gateway.rollback(EXECUTOR, done.proposal_id, executor_id="run-2")
+
+    refusal = AdapterError("The note is gone.", code="NOT_FOUND", is_certain=True)
+    stage.at_look = [lambda: attempt(refusal)]
+    stage.actor = APPROVER
+    assert main([*rollback]) == 1
+    said = capsys.readouterr().out
+    assert "Not rolled back: The note is gone. (NOT_FOUND) Nobody tries again unless" in said
+    assert stage.slept == proposal_outcome.LOOK_SECONDS
+    stage.clock.move(minutes=1)
+    stage.at_look = [lambda: attempt(None)]
+    code, told = ask(APPROVER, *rollback)
+    assert (code, told["state"]) == (0, "rolled_back")
+
+
+def test_a_word_stops_everything(stage, ask):
+    """Whoever halts has no time for sentences."""
+    assert ask(ASKER, "kill-switch", "on", "--reason", "no")[1]["decision"]["code"] == "RATIONALE_TOO_SHORT"
+    assert ask(ASKER, "kill-switch", "on", "--reason", "gas")[1]["switch"] == "on"
 
 
 def test_a_screened_proposal_is_let_go_on_with_a_known_reason(stage, ask):

@@ -97,7 +97,16 @@ DIMENSIONS = {
     "switch": ["off", "on", "unreadable"],
     "resume": ["nobody", "another", "actor"],
     "writes": ["enabled", "disabled"],
-    "attempts": ["none", "failed", "released", "intent", "succeeded", "rolling_back", "rolled_back"],
+    "attempts": [
+        "none",
+        "failed",
+        "released",
+        "intent",
+        "succeeded",
+        "rolling_back",
+        "rolled_back",
+        "rollback_failed",
+    ],
     "checks": ["green", "red"],
     "approvals": [
         "none",
@@ -442,6 +451,7 @@ def executions_of(situation):
         "succeeded": ("execute", "succeeded"),
         "rolling_back": ("rollback", "intent"),
         "rolled_back": ("rollback", "succeeded"),
+        "rollback_failed": ("rollback", "failed"),
     }[situation["attempts"]]
     if kind is None:
         return ()

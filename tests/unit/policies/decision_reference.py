@@ -104,6 +104,8 @@ REASON = [
     ("RATIONALE_TOO_SHORT", is_("reason", "none", "short", "blank", "padded")),
     ("RATIONALE_INVALID", is_("reason", "control", "huge", "surrogate")),
 ]
+# A word is enough to stop everything.
+HALT_REASON = [("RATIONALE_TOO_SHORT", is_("reason", "none", "blank")), REASON[1]]
 
 AGENTS = {"agent", "agent_without_owner"}
 
@@ -325,7 +327,12 @@ TABLES = {
         ("ALREADY_ROLLED_BACK", is_("attempts", "rolled_back")),
         ("ALREADY_EXECUTING", is_("attempts", "rolling_back")),
         ("INPUT_CHANGED", is_("hash", "other")),
-        ("DUPLICATE_APPROVAL", is_("approvals", "rollback", "rollback_by_requester")),
+        (
+            "DUPLICATE_APPROVAL",
+            lambda s: (
+                s["approvals"] in {"rollback", "rollback_by_requester"} and s["attempts"] != "rollback_failed"
+            ),
+        ),
         *REASON,
     ],
     "judge": [*WHERE_OF_STUDIO, PERSON, STAFF_ROW, *REASON],
@@ -333,7 +340,7 @@ TABLES = {
         *WHERE_OF_STUDIO,
         PERSON,
         STAFF_ROW,
-        *REASON,
+        *HALT_REASON,
         ("ALREADY_HALTED", both(is_("switch", "on"), is_("resume", "nobody"))),
     ],
     "request_resume": [

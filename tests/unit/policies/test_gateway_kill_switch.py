@@ -166,7 +166,7 @@ def test_a_reason_is_needed(stage, verb):
     """Words that cannot be kept make no sense; short ones are a rule's no."""
     for reason in ("", "a" * 1_200_001, "\0", None):
         stage.changes_nothing(BadRequestError, verb, ADMIN, reason)
-    stage.refused("RATIONALE_TOO_SHORT", verb, ADMIN, "stop")
+    stage.refused("RATIONALE_TOO_SHORT", verb, ADMIN, "so" if verb == "halt" else "stop")
 
 
 def test_anchor_mode_does_not_stop_it():

@@ -145,6 +145,13 @@ def test_a_target_that_refuses_leaves_it_executed(stage):
     assert stage.read(proposal).state is ProposalState.EXECUTED
     assert stage.names()[-1] == "rollback_failed"
     assert stage.ledger.ready(ApprovalKind.ROLLBACK) == []
+    stage.clock.move(minutes=1)
+    stage.target.error_before = None
+    ask(stage, proposal)
+    stage.refused("DUPLICATE_APPROVAL", "request_rollback", ADMIN, proposal.proposal_id, UNDO)
+    assert stage.ledger.ready(ApprovalKind.ROLLBACK) == [proposal.proposal_id]
+    assert undo(stage, proposal, "run-3").state is ExecutionState.SUCCEEDED
+    assert stage.read(proposal).state is ProposalState.ROLLED_BACK
 
 
 def test_requests_without_sense(stage):
