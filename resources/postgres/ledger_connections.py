@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Engine, Pool, PoolProxiedConnection, QueuePool
@@ -70,6 +71,7 @@ class Connections:
         self._asking = 0  # how many are asking the pool, and perhaps wait for it
         self._counting = threading.Lock()
         _LIVE.add(self)
+        _watch_forks()
 
     def take(self) -> Lease:
         """Return a connection; waits for the pool when none is at hand. Raises what the pool raises."""
@@ -155,9 +157,11 @@ _LIVE: Final[weakref.WeakSet[Connections]] = weakref.WeakSet()
 _INHERITED: Final[list[deque[Lease]]] = []
 
 
+@cache
+def _watch_forks() -> None:
+    os.register_at_fork(after_in_child=_begin_all_anew)
+
+
 def _begin_all_anew() -> None:
     for connections in list(_LIVE):
         connections.begin_anew()
-
-
-os.register_at_fork(after_in_child=_begin_all_anew)
