@@ -228,16 +228,15 @@ def switch_lines(status: SwitchStatus, timezone: str) -> Iterator[str]:
         "on": "The kill switch is ON: nothing new is written outside.",
         "unreadable": "The kill switch cannot be read, which counts as ON: nothing new is written outside.",
     }[str(state.switch)]
+    is_asked = state.resume_requested_by is not None
     if state.at is not None:
+        # The newest change is what is known: of a switch that is on it may be somebody's wish to resume.
         yield (
-            f"  set by {visible(state.by or '')}, {words.local_time(state.at, timezone)}: "
-            f"{visible(state.reason or '')}"
+            f"  {'resuming asked for' if is_asked else 'set'} by {visible(state.by or '')}, "
+            f"{words.local_time(state.at, timezone)}: {visible(state.reason or '')}"
         )
-    if state.resume_requested_by is not None:
-        yield (
-            f"  {visible(state.resume_requested_by)} asked to resume; another approver or admin must confirm "
-            "with: ./studio kill-switch off"
-        )
+    if is_asked:
+        yield "  another approver or admin must confirm with: ./studio kill-switch off"
     yield f"  calls in flight: {status.in_flight}"
 
 

@@ -177,6 +177,17 @@ def test_waiting_for_a_rollback_ends_when_the_attempt_has_failed(stage, ask, cap
     assert (code, told["state"]) == (0, "rolled_back")
 
 
+def test_who_asks_to_resume_is_not_said_to_have_halted(stage, ask, capsys):
+    ask(ASKER, "kill-switch", "on", "--reason", "Smoke in the kiln room.")
+    assert main(["kill-switch", "status"]) == 1
+    assert "  set by uid_asker, 21 November 2026, 08:00: Smoke in" in capsys.readouterr().out
+    ask(APPROVER, "kill-switch", "off", "--reason", "Smoke has cleared.")
+    assert main(["kill-switch", "status"]) == 1
+    shown = capsys.readouterr().out
+    assert "  resuming asked for by uid_approver, 21 November 2026, 08:00: Smoke has cleared." in shown
+    assert "set by" not in shown
+
+
 def test_a_word_stops_everything(stage, ask):
     """Whoever halts has no time for sentences."""
     assert ask(ASKER, "kill-switch", "on", "--reason", "no")[1]["decision"]["code"] == "RATIONALE_TOO_SHORT"
