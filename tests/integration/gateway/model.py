@@ -277,16 +277,13 @@ class Model:
         proposal = self.known(pid)
         self.here(who)
         self.approver(who)
-        rules = RULES[proposal["capability"]]
-        is_same = self.same_side(who, proposal)
-        need(not (rules["need"] and is_same))
+        # Whatever it is about: also what nobody has to approve, and only screening holds back.
+        need(not self.same_side(who, proposal))
         need(proposal["state"] == "pending_approval" and self.now < proposal["expires"])
         need(hash_ == proposal["hash"] and who["id"] not in self.live(proposal) and says_why(why))
-        # What nobody has to approve, nobody need refuse; but nobody's own yes is ever kept.
-        need(not is_same, "refused")
         self._approval(who, proposal, "execute")
         self._saw(proposal, "approval_given")
-        if not proposal["blocked"] and len(self.live(proposal)) >= rules["need"]:
+        if not proposal["blocked"] and len(self.live(proposal)) >= RULES[proposal["capability"]]["need"]:
             proposal["state"] = "approved"
             self._saw(proposal, "approved")
 
@@ -323,7 +320,7 @@ class Model:
         proposal = self.known(pid)
         self.here(who)
         self.approver(who)
-        need(not (RULES[proposal["capability"]]["need"] and self.same_side(who, proposal)))
+        need(not self.same_side(who, proposal))
         need(
             proposal["state"] in {"draft", "pending_approval", "approved"}
             and proposal["blocked"]
@@ -464,7 +461,7 @@ class Model:
                 self._saw(proposal, "expired")
         for exemption in self.exemptions.values():
             if exemption["ended"] is None and exemption["expires"] <= self.now:
-                exemption["ended"] = "expired"
+                exemption["ended"], exemption["ended_at"] = "expired", self.now
                 self.saw(f"exemption:{exemption['capability']}:expired", "expired")
 
     def _is_overdue(self, proposal):
@@ -482,7 +479,15 @@ class Model:
             == (proposal["id"], proposal["version"], proposal["hash"], "execute")
             and self.now < a["expires"]
         }
-        return len(lasting) < required and not self.exemption(proposal)
+        # By instants alone: where the clock went back, what is yet to be granted or to end covers it still.
+        return len(lasting) < required and not any(
+            x["capability"] == proposal["capability"]
+            and x["owner"] in {None, proposal["owner"]}
+            and x["by"] not in {proposal["requester"], proposal["principal"]}
+            and self.now < x["expires"]
+            and (x["ended"] is None or self.now < x["ended_at"])
+            for x in self.exemptions.values()
+        )
 
     # Policies
 
@@ -517,7 +522,7 @@ class Model:
         need(RULES[capability]["exempt"] and says_why(why) and 1 <= seconds <= RULES[capability]["exempt"])
         self.exemptions[xid] = {
             "capability": capability, "owner": owner, "by": who["id"], "granted": self.now,
-            "expires": after(self.now, seconds), "ended": None,
+            "expires": after(self.now, seconds), "ended": None, "ended_at": None,
         }  # fmt: skip
         self.saw(f"exemption:{capability}:granted", "live")
 
@@ -531,7 +536,7 @@ class Model:
             and exemption["granted"] <= self.now < exemption["expires"]
             and says_why(why)
         )
-        exemption["ended"] = "revoked"
+        exemption["ended"], exemption["ended_at"] = "revoked", self.now
         self.saw(f"exemption:{exemption['capability']}:revoked", "revoked")
 
     def reset_quota(self, who, capability, scope, subject, why):
