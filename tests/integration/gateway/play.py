@@ -461,6 +461,7 @@ class Play:
         world = self.world
         held = world.crash_at, world.crashed, world.ledger.lose, dict(world.hooks)
         world.hooks.clear()
+        world.crash_at = world.ledger.lose = None  # what is to be lost is the execution's, not theirs
         self._depth += 1
         for _ in range(steps):
             self.step(self._pick, self.one(operations))
