@@ -1,4 +1,7 @@
-"""A document that could not be read is not taken for absent: nothing is told or resolved for want of it."""
+"""A document that could not be read is not taken for absent: nothing is told or resolved for want of it.
+
+Over 400 lines because every rule is asked on the same small studio, with each of its documents aside in turn.
+"""
 
 import random
 from dataclasses import replace
